@@ -1,0 +1,1 @@
+"""The engine. It knows no task, method or metric by name."""

@@ -1,0 +1,407 @@
+"""What a plugin implements: Method, Task, Dataset, Metric, and the kinds that bind them.
+
+Arrows point one way: the engine imports this file, and so does every plugin; this file imports
+neither. A plugin never sees the engine's runner, store or board.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+
+from .errors import BadOption
+from .items import Items
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(label, done, total)``."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a reader must know of a method before believing its row.
+
+    Attributes
+    ----------
+    title, summary
+        Name as printed, and one or two sentences.
+    paper
+        Citation or address of the source that is followed; "" for our own controls.
+    licence
+        Licence of the method's code here.
+    pretraining
+        Data sets that its published or default weights were trained on.
+    uses_covariates
+        Covariates that it reads from a view (age, sex, site ...); empty when it reads scans only.
+    parameters
+        Trainable parameters in words; the record holds the counted number.
+    notes
+        Deviations from the source, and what is our own choice.
+    """
+
+    title: str
+    summary: str
+    paper: str = ""
+    licence: str = "Apache-2.0"
+    pretraining: tuple[str, ...] = ()
+    uses_covariates: tuple[str, ...] = ()
+    parameters: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What a method is told of its task. It holds no label of any item."""
+
+    name: str
+    kind: str
+    target: str
+    classes: tuple[str, ...] = ()
+    covariates: tuple[str, ...] = ()
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Train:
+    """What a method learns from.
+
+    Attributes
+    ----------
+    inputs
+        The kind's view, the same type that `Method.predict` gets.
+    targets
+        The kind's targets, one an input: class indices (n,), floats (n,), graphs, texts ...
+    groups
+        (n,) integers: items of one subject or family share a number. Inner folds must not cut them.
+    """
+
+    inputs: Any
+    targets: Any
+    groups: np.ndarray
+
+
+def _silent(label: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a method may use beside its data.
+
+    Attributes
+    ----------
+    task
+        The task, label-free.
+    seed
+        The only source of randomness.
+    device, threads
+        Torch device name ("cpu", "cuda:0"), and how many CPU threads to use.
+    workdir
+        A folder for scratch files, removed after the cell.
+    progress
+        ``progress(label, done, total)`` moves a bar; call it as often as is natural.
+    checkpoint, save
+        Weights to start from, and where to leave weights; None when not asked for.
+    sources, support
+        Labelled data of other tasks (zero- and few-shot) and the few labelled samples.
+    """
+
+    task: TaskInfo
+    seed: int
+    workdir: Path
+    device: str = "cpu"
+    threads: int = 1
+    progress: Progress = _silent
+    checkpoint: Path | None = None
+    save: Path | None = None
+    sources: Mapping[str, Train] = field(default_factory=dict)
+    support: Train | None = None
+
+
+class Method(ABC):
+    """A system or baseline. Subclasses are dataclasses whose fields are the options of ``--set``.
+
+    Class attributes
+    ----------------
+    card
+        See `Card`.
+    supports
+        Kinds that it can run.
+    presets
+        Preset name -> option values. The first is the default.
+    """
+
+    card: ClassVar[Card]
+    supports: ClassVar[tuple[str, ...]]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    def skip(self, task: TaskInfo) -> str | None:
+        """A reason why this task cannot be run, or None."""
+        return None
+
+    @abstractmethod
+    def fit(self, train: Train, context: Context) -> None:
+        """Learn from inputs and labels."""
+
+    @abstractmethod
+    def predict(self, test: Any, context: Context) -> Any:
+        """Predict every item of a view, in its order, without labels."""
+
+    def report(self) -> dict[str, Any]:
+        """Plain JSON facts for the record: parameters, settings chosen, weights used."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One train/test cut, as item ids."""
+
+    name: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+class Split(Protocol):
+    """A rule that cuts a table into folds. See `brainbench.benchmark.splits`."""
+
+    @property
+    def name(self) -> str:
+        """Short name that says the rule, such as ``5-fold``."""
+
+    def folds(self, table: pd.DataFrame, target: str, seed: int) -> list[Fold]:
+        """The folds of a table of items (columns subject, site, ..., and the target)."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set, a target, a split and metrics: what is asked, and how it is judged.
+
+    Attributes
+    ----------
+    name, title, description
+        Name on the command line, one line, and a paragraph.
+    family
+        Groups tasks on the board.
+    version
+        Changes with the split, the data rules or the metrics. Versions are never ranked together.
+    kind, dataset, target
+        Name of the kind, name of the data set, and the column (or field) that holds the truth.
+    classes
+        Class names in index order; the last is the positive one of a binary task.
+    covariates
+        Columns a view carries beside the scan. The target and its proxies are never among them.
+    split
+        The default split rule.
+    metrics
+        Metric names; the first is the headline.
+    pooled
+        True where the headline pools the predictions of different folds' models.
+    regimes
+        Regime name (after ``@``) -> function of (task, argument) that returns the changed task.
+    published
+        (dataset, target) as printed in the tables of published numbers.
+    test_dataset
+        Another installed cohort to test on (external validation); None for the same.
+    """
+
+    name: str
+    title: str
+    family: str
+    version: int
+    kind: str
+    dataset: str
+    target: str
+    split: Split
+    metrics: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    covariates: tuple[str, ...] = ()
+    description: str = ""
+    pooled: bool = False
+    regimes: Mapping[str, Callable[[Task, str], Task]] = field(default_factory=dict)
+    published: tuple[str, str] | None = None
+    test_dataset: str | None = None
+
+    @property
+    def info(self) -> TaskInfo:
+        """What a method is told."""
+        return TaskInfo(self.name, self.kind, self.target, self.classes, self.covariates, self.title)
+
+    def regime(self, text: str) -> Task:
+        """The task under a regime such as ``site-out`` or ``external:my-cohort``."""
+        key, _, argument = text.partition(":")
+        if key not in self.regimes:
+            known = ", ".join(sorted(self.regimes)) or "none"
+            raise BadOption(f"task {self.name!r} has no regime {key!r}", f"its regimes are: {known}")
+        return replace(self.regimes[key](self, argument), name=f"{self.name}@{text}")
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What a data set holds and how a lab gets it."""
+
+    title: str
+    summary: str
+    access: str
+    licence: str
+    expected: str
+    citation: str = ""
+    counts: str = ""
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The best attainable score of a simulated twin, from the generator's own likelihood ratio.
+
+    Attributes
+    ----------
+    metric
+        Metric that it bounds.
+    value, error
+        Monte-Carlo estimate and its standard error, for a method that reads the scan alone.
+    with_covariates
+        The same for one that also reads the covariates.
+    at_training_size, training_size
+        What the generator's sufficient statistics reach when their weights must be learned from
+        that many subjects; None when not computed.
+    note
+        What the number assumes.
+    """
+
+    metric: str
+    value: float
+    error: float
+    with_covariates: float | None = None
+    at_training_size: float | None = None
+    training_size: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set as loaded by the parent process: labels included, series still on disk.
+
+    Attributes
+    ----------
+    items
+        All items with a truth column or field; index = item id, column ``subject`` = cluster,
+        column ``group`` = what a split must not cut (family, else subject).
+    name, origin
+        Cohort name, and "real", "public simulation" or "twin".
+    fingerprint
+        Hash of the content.
+    ceiling
+        Only of a twin.
+    folds
+        Number of folds a small twin asks for instead of the task's own; None otherwise.
+    """
+
+    items: Items
+    name: str
+    origin: str
+    fingerprint: str
+    ceiling: Ceiling | None = None
+    folds: int | None = None
+
+
+class Dataset(ABC):
+    """A data set that tasks name. It finds what is installed, and can make its simulated twin."""
+
+    name: str
+    card: DatasetCard
+
+    @abstractmethod
+    def load(self, source: str, progress: Progress = _silent) -> Data:
+        """The data from a source: "real", "simulated" or "simulated:SIZE".
+
+        Raises `DataMissing`, with the commands that bring it, when it is not installed.
+        """
+
+    @abstractmethod
+    def installed(self) -> bool:
+        """Whether real data are on this machine."""
+
+
+class Metric(ABC):
+    """A number that compares truth and predictions.
+
+    `resample` takes item counts instead of items, so that a point estimate (all ones) and a
+    bootstrap (B rows of counts) are one vectorised computation.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    higher_is_better: ClassVar[bool] = True
+    chance: ClassVar[float | None] = None
+
+    @abstractmethod
+    def resample(self, truth: Any, prediction: Any, counts: np.ndarray) -> np.ndarray:
+        """Scores (B,) under counts (B, n); NaN where a resample leaves the metric undefined."""
+
+    def score(self, truth: Any, prediction: Any) -> float:
+        """The score of the whole set."""
+        return float(self.resample(truth, prediction, np.ones((1, len(truth))))[0])
+
+
+class Kind(ABC):
+    """One kind of task: its views, its prediction type, how predictions are stored and checked.
+
+    Class attributes
+    ----------------
+    name
+        As tasks write it.
+    inputs
+        Columns and array fields that every view shows, beside the task's covariates.
+    headline
+        Metric names, the first the headline, for tasks that name none.
+    """
+
+    name: ClassVar[str]
+    inputs: ClassVar[tuple[str, ...]]
+    headline: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def view(self, items: Items, task: TaskInfo) -> Any:
+        """The typed view of label-free items that a method gets."""
+
+    @abstractmethod
+    def targets(self, items: Items, task: TaskInfo) -> Any:
+        """The typed truth of items that carry the target fields; its `len` is the items'."""
+
+    def target_fields(self, task: TaskInfo) -> tuple[str, ...]:
+        """Columns and array fields that hold the truth."""
+        return (task.target,)
+
+    def clean(self, items: Items, task: TaskInfo) -> tuple[Items, dict[str, int]]:
+        """Items that have a usable truth, and how many were left out for each reason."""
+        return items, {}
+
+    def present(self, items: Items, seed: int) -> tuple[Items, Any]:
+        """Hide what a position would give away; returns the key that `restore` needs."""
+        return items, None
+
+    def restore(self, prediction: Any, key: Any) -> Any:
+        """Undo `present` on a prediction."""
+        return prediction
+
+    @abstractmethod
+    def check(self, prediction: Any, items: Items, task: TaskInfo) -> Any:
+        """The prediction in its canonical type, or `BadPrediction` with the reason."""
+
+    @abstractmethod
+    def save(self, prediction: Any, folder: Path, task: TaskInfo) -> None:
+        """Write a checked prediction into an empty folder, without pickles."""
+
+    @abstractmethod
+    def load(self, folder: Path, task: TaskInfo) -> Any:
+        """Read what `save` wrote; the folder is untrusted."""
+
+    def concat(self, parts: Sequence[Any]) -> Any:
+        """Truths or predictions of several folds as one."""
+        if isinstance(parts[0], np.ndarray):
+            return np.concatenate(list(parts))
+        return [item for part in parts for item in part]

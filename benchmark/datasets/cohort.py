@@ -1,0 +1,213 @@
+"""A cohort on disk: participants, ROI series of varying length, atlas labels, and a manifest.
+
+Layout of a cohort folder::
+
+    cohort.json        manifest: name, data set, origin, atlas, counts, content fingerprint
+    scans.parquet      one row a scan: see `COLUMNS`; further columns hold labels
+    series.npy         all scans below each other, (total time, roi), in the precision of the source
+
+Scan ``k`` is rows ``start`` to ``start + frames`` of ``series.npy``; readers seek there, so memory
+does not grow with the cohort.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import BadData, DataMissing
+from ..files import digest_file, whole_folder
+from ..items import ArrayRef, Items
+
+COLUMNS = {
+    "scan": "unique id of the scan (index)",
+    "subject": "id of the person; all scans of a person share it",
+    "session": "session label, or empty",
+    "family": "id of the family; the subject's own id where none is known",
+    "site": "acquisition site",
+    "age": "years at the scan",
+    "sex": "female or male",
+    "motion": "mean framewise displacement, mm",
+    "tr": "seconds a frame",
+    "frames": "number of time points",
+    "start": "first row of the scan in series.npy",
+    "flags": "comma-separated findings of the importer, such as zero-variance-rois:12",
+    "digest": "SHA-256 of the series, to find duplicates",
+}
+"""Columns of scans.parquet and what they mean. Unknown values are empty."""
+
+HEADER_LIMIT = 65536
+
+
+class Manifest(BaseModel):
+    """The content of cohort.json."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = 1
+    name: str
+    dataset: str
+    origin: str
+    atlas: dict[str, Any]
+    dtype: str
+    data_offset: int
+    total_frames: int
+    rois: int
+    scans: int
+    subjects: int
+    fingerprint: str
+    source: str
+    importer: dict[str, Any]
+    left_out: dict[str, str]
+    twin: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """An imported cohort or a simulated twin.
+
+    Attributes
+    ----------
+    path
+        Its folder.
+    manifest
+        See `Manifest`.
+    """
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: Path) -> Cohort:
+        """Open a cohort folder; sizes are checked against the manifest."""
+        file = path / "cohort.json"
+        if not file.exists():
+            raise DataMissing(f"no cohort at {path}", "see `brainbench data list`")
+        try:
+            manifest = Manifest.model_validate_json(file.read_text())
+        except ValidationError as error:
+            raise BadData(f"{file}: not a cohort manifest ({error.error_count()} errors)", "import it again") from None
+        expected = manifest.data_offset + manifest.total_frames * manifest.rois * np.dtype(manifest.dtype).itemsize
+        series = path / "series.npy"
+        size = series.stat().st_size if series.exists() else 0
+        if size != expected:
+            raise BadData(f"{series}: {size} bytes, the manifest says {expected}: truncated or replaced",
+                          "import the cohort again")
+        return cls(path, manifest)
+
+    def scans(self) -> pd.DataFrame:
+        """The scan table, indexed by scan id."""
+        table = pd.read_parquet(self.path / "scans.parquet")
+        if len(table) != self.manifest.scans or not table.index.is_unique:
+            raise BadData(f"{self.path / 'scans.parquet'}: does not fit the manifest", "import the cohort again")
+        return table
+
+    def items(self) -> Items:
+        """All scans as items; the series stay on disk."""
+        table = self.scans()
+        path = str((self.path / "series.npy").resolve())
+        dtype = np.dtype(self.manifest.dtype)
+        row_bytes = self.manifest.rois * dtype.itemsize
+        refs = [
+            ArrayRef(path, self.manifest.data_offset + int(start) * row_bytes,
+                     (int(frames), self.manifest.rois), dtype.str)
+            for start, frames in zip(table["start"], table["frames"], strict=True)
+        ]
+        group = table["family"].where(table["family"].astype(bool), table["subject"])
+        return Items(table.assign(group=group), {"series": refs}, {"atlas": self.manifest.atlas})
+
+
+class CohortWriter:
+    """Appends scans to a cohort that is being written. Use through `write_cohort`."""
+
+    def __init__(self, folder: Path, rois: int, dtype: np.dtype) -> None:
+        self._folder = folder
+        self._rois = rois
+        self._dtype = dtype
+        self._rows: list[dict[str, Any]] = []
+        self._frames = 0
+        self._file = open(folder / "series.npy", "wb")
+        self._offset = self._header(0)
+
+    def _header(self, frames: int) -> int:
+        """Write the .npy header; it is padded, so that the final one has the same length."""
+        self._file.seek(0)
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (frames, self._rois)}
+        text = repr(header).ljust(117) + "\n"
+        self._file.write(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin1"))
+        return self._file.tell()
+
+    def add(self, scan: str, series: np.ndarray, row: Mapping[str, Any]) -> None:
+        """Append one scan: (time, roi) series and its row (columns of `COLUMNS` and labels)."""
+        values = np.ascontiguousarray(series, dtype=self._dtype)
+        if values.ndim != 2 or values.shape[1] != self._rois:
+            raise BadData(f"scan {scan}: series of shape {values.shape}; expected (time, {self._rois})")
+        raw = values.tobytes()
+        self._file.write(raw)
+        self._rows.append({
+            "session": "", "family": "", "site": "", "age": np.nan, "sex": "", "motion": np.nan, "tr": np.nan,
+            "flags": "", **row, "scan": scan, "frames": len(values), "start": self._frames,
+            "digest": hashlib.sha256(raw).hexdigest(),
+        })
+        self._frames += len(values)
+
+    def finish(self, manifest: dict[str, Any]) -> None:
+        """Write the table and the manifest."""
+        if not self._rows:
+            raise BadData("no scan could be imported", "see the reasons above")
+        self._header(self._frames)
+        self._file.close()
+        table = pd.DataFrame(self._rows).set_index("scan")
+        if not table.index.is_unique:
+            twice = table.index[table.index.duplicated()][0]
+            raise BadData(f"scan id {twice!r} occurs twice", "rename one of them")
+        table.to_parquet(self._folder / "scans.parquet")
+        # The fingerprint covers what a result depends on, not the file format's details.
+        digest = hashlib.sha256(digest_file(self._folder / "series.npy").encode())
+        digest.update(table.to_csv().encode())
+        digest.update(json.dumps(manifest["atlas"], sort_keys=True).encode())
+        full = Manifest(
+            **manifest, dtype=self._dtype.str, data_offset=self._offset, total_frames=self._frames,
+            rois=self._rois, scans=len(table), subjects=table["subject"].nunique(),
+            fingerprint=digest.hexdigest()[:32],
+        )
+        (self._folder / "cohort.json").write_text(full.model_dump_json(indent=1))
+
+    def close(self) -> None:
+        """Close the series file."""
+        self._file.close()
+
+
+@contextmanager
+def write_cohort(path: Path, *, rois: int, dtype: str = "float32") -> Iterator[CohortWriter]:
+    """Write a cohort folder whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The cohort's folder; one that exists is replaced at the end.
+    rois
+        Number of columns of every series.
+    dtype
+        float16 or float32: keep the precision of the source; computation is in float32.
+    """
+    with whole_folder(path) as folder:
+        writer = CohortWriter(folder, rois, np.dtype(dtype).newbyteorder("<"))
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+
+def installed(folder: Path) -> Iterable[Path]:
+    """Cohort folders inside a folder, sorted by name."""
+    return sorted(path.parent for path in folder.glob("*/cohort.json"))

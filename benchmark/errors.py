@@ -1,0 +1,68 @@
+"""The few errors that a person can meet. Each says what is wrong, where, and what to type next."""
+
+from __future__ import annotations
+
+
+class BrainbenchError(Exception):
+    """An error that is shown as one message, without a traceback.
+
+    Parameters
+    ----------
+    message
+        What is wrong, and where.
+    hint
+        What to type or change next.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class UnknownName(BrainbenchError):
+    """A task, method, metric or data set that no plugin provides."""
+
+
+class PluginBroken(BrainbenchError):
+    """A plugin that was found but cannot be imported or does not meet the contract."""
+
+
+class DataMissing(BrainbenchError):
+    """Data that are not installed on this machine."""
+
+
+class BadData(BrainbenchError):
+    """A file from outside that is corrupt, truncated or not what it should be."""
+
+
+class BadSplit(BrainbenchError):
+    """A split that cannot be made, or that lets a subject cross from train to test."""
+
+
+class BadPrediction(BrainbenchError):
+    """A prediction of the wrong type, shape or range."""
+
+
+class BadOption(BrainbenchError):
+    """An option that a command, task or method does not take."""
+
+
+class ExtraMissing(BrainbenchError):
+    """An optional dependency that is not installed."""
+
+
+class StoreError(BrainbenchError):
+    """A record or store that cannot be read or written."""
+
+
+def need(extra: str, package: str) -> ExtraMissing:
+    """The error for a missing optional package, with the exact command that installs it."""
+    return ExtraMissing(
+        f"the package '{package}' is not installed",
+        f"install the extra that brings it:  uv pip install 'brainbench[{extra}]'"
+        f"   (in a clone:  uv pip install -e '.[{extra}]')",
+    )

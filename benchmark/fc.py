@@ -1,0 +1,73 @@
+"""Functional connectivity: Pearson correlation of ROI series, vectorised and safe.
+
+Shared by baselines, descriptors, the audit and data checks. Everything is computed in float32 or
+better, whatever the precision on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sized
+from typing import Protocol
+
+import numpy as np
+
+CLIP = 0.999999
+
+
+class SeriesView(Sized, Protocol):
+    """A view whose scans can be read one at a time, such as `Scans`."""
+
+    def series(self, row: int) -> np.ndarray:
+        """(time, roi) of one scan."""
+
+
+def correlation(series: np.ndarray) -> np.ndarray:
+    """Pearson correlation (roi, roi) of a (time, roi) series.
+
+    ROIs without variance (or with a value that is not finite) correlate 0 with all others; the
+    diagonal is 1.
+    """
+    values = np.asarray(series, dtype=np.float32)
+    values = values - values.mean(axis=0, keepdims=True)
+    norm = np.linalg.norm(values, axis=0)
+    dead = ~(norm > 1e-6 * max(float(np.nanmax(norm, initial=0)), 1e-12))
+    values = np.where(dead, 0, values / np.where(dead, 1, norm))
+    matrix = values.T @ values
+    np.clip(matrix, -1, 1, out=matrix)
+    np.fill_diagonal(matrix, 1)
+    return matrix
+
+
+def fisher_z(r: np.ndarray, clip: float = CLIP) -> np.ndarray:
+    """arctanh of correlations clipped to +- ``clip``."""
+    z: np.ndarray = np.arctanh(np.clip(r, -clip, clip))
+    return z
+
+
+def triangle(matrix: np.ndarray) -> np.ndarray:
+    """Upper triangle without the diagonal, as a vector of length roi * (roi - 1) / 2."""
+    return matrix[np.triu_indices(matrix.shape[-1], 1)]
+
+
+def edges(
+    scans: SeriesView,
+    rows: Iterable[int] | None = None,
+    *,
+    clip: float = CLIP,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Fisher-z connectivity vectors (n, edges) float32, one scan in memory at a time."""
+    order = list(range(len(scans))) if rows is None else list(rows)
+    if not order:
+        return np.empty((0, 0), np.float32)
+    upper: tuple[np.ndarray, np.ndarray] | None = None
+    out = np.empty((0, 0), np.float32)
+    for k, row in enumerate(order):
+        matrix = correlation(scans.series(row))
+        if upper is None:
+            upper = np.triu_indices(len(matrix), 1)
+            out = np.empty((len(order), len(upper[0])), np.float32)
+        out[k] = fisher_z(matrix[upper], clip)
+        if progress:
+            progress(k + 1, len(order))
+    return out

@@ -1,0 +1,82 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import StoreError
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside ``path`` that takes its place when the block ends without an error.
+
+    Raises `StoreError` when the disk is full or the place cannot be written; what was there before
+    stays.
+    """
+    beside = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.part"
+    try:
+        beside.mkdir(parents=True)
+        yield beside
+        for file in sorted(beside.rglob("*")):
+            if file.is_file():
+                _sync(file)
+        _replace(beside, path)
+    except OSError as error:
+        raise write_error(error, path) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _replace(new: Path, path: Path) -> None:
+    old = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.old"
+    if path.exists():
+        path.rename(old)
+    new.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    beside = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.part"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text)
+        _sync(beside)
+        beside.replace(path)
+    except OSError as error:
+        raise write_error(error, path) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_error(error: OSError, path: Path) -> StoreError:
+    """What to tell a person when a file cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(f"no space left while writing {path}",
+                          "free some space and repeat the command: finished work is kept")
+    return StoreError(f"cannot write {path}: {error.strerror or error}", "choose another folder (--store DIR)")
+
+
+def _sync(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def digest_file(path: Path, chunk: int = 1 << 22) -> str:
+    """SHA-256 of a file, read in chunks."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(chunk):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,146 @@
+"""Items: a table of things to predict, with arrays that stay on disk until they are read.
+
+Every kind of task moves its data as `Items`, so staging, splitting and hiding labels are written
+once: a label-free view is a selection of columns and array fields.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from .errors import BadData
+
+ARRAY_COLUMN = "array:"
+
+
+class ArrayRef(NamedTuple):
+    """Where an array lies in a file: read with `read`, never memory-mapped into the process.
+
+    Attributes
+    ----------
+    path
+        File that holds the raw, C-ordered values.
+    offset
+        Position of the first byte.
+    shape
+        Shape of the array.
+    dtype
+        Numpy type string with byte order, such as ``<f2``; never an object type.
+    """
+
+    path: str
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+
+    def read(self) -> np.ndarray:
+        """The array, as stored. Raises `BadData` when the file is shorter than promised."""
+        dtype = np.dtype(self.dtype)
+        if dtype.hasobject:
+            raise BadData(f"{self.path}: arrays of Python objects are not read")
+        size = int(np.prod(self.shape, dtype=np.int64)) * dtype.itemsize
+        try:
+            with open(self.path, "rb") as file:
+                raw = os.pread(file.fileno(), size, self.offset)
+                while len(raw) < size and (more := os.pread(file.fileno(), size - len(raw), self.offset + len(raw))):
+                    raw += more
+        except FileNotFoundError:
+            raise BadData(f"{self.path}: the file is gone", "import the cohort again") from None
+        if len(raw) != size:
+            raise BadData(
+                f"{self.path}: truncated, {len(raw)} of {size} bytes at offset {self.offset}",
+                "import the cohort again, or see `brainbench data check`",
+            )
+        return np.frombuffer(raw, dtype).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Items:
+    """Rows to fit on or to predict.
+
+    Attributes
+    ----------
+    table
+        One row an item, indexed by item id (unique strings). Columns hold numbers, strings, or
+        lists of these.
+    arrays
+        Field name -> one array (or reference, or None where an item lacks it) for each row.
+    meta
+        What all items share, as plain JSON values: atlas, TR, concepts ...
+    """
+
+    table: pd.DataFrame
+    arrays: Mapping[str, Sequence[ArrayRef | np.ndarray | None]] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def read(self, name: str, row: int) -> np.ndarray:
+        """Array `name` of a row (by position)."""
+        value = self.arrays[name][row]
+        if value is None:
+            raise BadData(f"item {self.table.index[row]!r} has no array {name!r}")
+        return value.read() if isinstance(value, ArrayRef) else value
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> Items:
+        """The items at these positions, in this order."""
+        arrays = {name: [values[i] for i in rows] for name, values in self.arrays.items()}
+        return Items(self.table.iloc[list(rows)], arrays, self.meta)
+
+    def select(self, fields: Sequence[str]) -> Items:
+        """Only these columns and arrays; a field that ends in ``/`` or ``:`` stands for its family."""
+        families = tuple(name for name in fields if name.endswith(("/", ":")))
+
+        def wanted(name: str) -> bool:
+            return name in fields or name.startswith(families)
+
+        columns = [name for name in self.table.columns if wanted(name)]
+        arrays = {name: values for name, values in self.arrays.items() if wanted(name)}
+        return Items(self.table[columns], arrays, self.meta)
+
+    def save(self, path: Path) -> None:
+        """Write the table to ``path`` (Parquet) and arrays that lie in memory to a file beside it."""
+        table = self.table.copy()
+        blob = path.with_suffix(".bin")
+        with open(blob, "wb") as file:
+            for name, values in self.arrays.items():
+                table[ARRAY_COLUMN + name] = [_reference(value, blob, file) for value in values]
+        table.attrs = {}
+        table.to_parquet(path)
+        path.with_suffix(".json").write_text(json.dumps(dict(self.meta)))
+
+    @classmethod
+    def load(cls, path: Path) -> Items:
+        """Read what `save` wrote."""
+        table = pd.read_parquet(path)
+        names = [column for column in table.columns if column.startswith(ARRAY_COLUMN)]
+        arrays = {name.removeprefix(ARRAY_COLUMN): [_parse(text) for text in table[name]] for name in names}
+        meta = json.loads(path.with_suffix(".json").read_text())
+        return cls(table.drop(columns=names), arrays, meta)
+
+
+def _reference(value: ArrayRef | np.ndarray | None, blob: Path, file: Any) -> str:
+    """A reference as JSON text; an array in memory is appended to the blob first."""
+    if value is None:
+        return ""
+    if not isinstance(value, ArrayRef):
+        array = np.ascontiguousarray(value)
+        value = ArrayRef(str(blob), file.tell(), array.shape, array.dtype.str)
+        file.write(array.tobytes())
+    return json.dumps(value)
+
+
+def _parse(text: str) -> ArrayRef | None:
+    if not text:
+        return None
+    path, offset, shape, dtype = json.loads(text)
+    return ArrayRef(path, offset, tuple(shape), dtype)

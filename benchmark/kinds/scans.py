@@ -1,0 +1,106 @@
+"""The view that classification, regression and questions share: resting-state scans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..items import Items
+
+SCAN_FIELDS = ("series", "tr", "frames")
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """The regions of a series' columns.
+
+    Attributes
+    ----------
+    name
+        Such as ``schaefer400-7+tian-s3``.
+    labels
+        One ROI name a column.
+    networks
+        One network name a column, or empty where the atlas has none.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    networks: tuple[str, ...] = ()
+
+    @classmethod
+    def from_meta(cls, meta: dict[str, Any]) -> Atlas:
+        """Read from `Items.meta["atlas"]`."""
+        return cls(meta["name"], tuple(meta["labels"]), tuple(meta.get("networks", ())))
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan.
+
+    Attributes
+    ----------
+    series
+        (time, roi) float32, in the units that the lab extracted.
+    tr
+        Seconds a frame; NaN where unknown.
+    covariates
+        What the task allows: age (years), sex, site, motion (mean FD, mm), frames.
+    """
+
+    series: np.ndarray
+    tr: float
+    covariates: dict[str, Any]
+
+
+class Scans:
+    """A sequence of scans that are read from disk one at a time.
+
+    Iterate it, or index it; it never holds more than the scan at hand.
+    """
+
+    def __init__(self, items: Items, covariates: tuple[str, ...]) -> None:
+        self._items = items
+        self._allowed = [name for name in covariates if name in items.table.columns]
+        self.atlas = Atlas.from_meta(items.meta["atlas"])
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, row: int) -> Scan:
+        if not 0 <= row < len(self):
+            raise IndexError(row)
+        record = self._items.table.iloc[row]
+        covariates = {name: record[name] for name in self._allowed}
+        return Scan(self.series(row), float(record["tr"]), covariates)
+
+    def __iter__(self) -> Iterator[Scan]:
+        return (self[row] for row in range(len(self)))
+
+    def series(self, row: int) -> np.ndarray:
+        """(time, roi) float32 of one scan."""
+        return self._items.read("series", row).astype(np.float32)
+
+    @cached_property
+    def covariates(self) -> pd.DataFrame:
+        """(n, allowed covariates), one row a scan."""
+        return self._items.table[self._allowed].reset_index(drop=True)
+
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """(n,) number of time points of each scan."""
+        return self._items.table["frames"].to_numpy(int)
+
+    @cached_property
+    def tr(self) -> np.ndarray:
+        """(n,) seconds a frame; NaN where unknown."""
+        return self._items.table["tr"].to_numpy(float)
+
+    def take(self, rows: np.ndarray) -> Scans:
+        """A view of some of the scans."""
+        return Scans(self._items.take(rows), tuple(self._allowed))

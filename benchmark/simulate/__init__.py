@@ -1,0 +1,1 @@
+"""Simulated twins: the same schema as the real data, a planted effect, a known best score."""

@@ -1,0 +1,1 @@
+"""The board: published numbers, ranking, tables."""

@@ -1,0 +1,5 @@
+"""Systems of the literature, one folder each."""
+
+METHODS = {
+    "fmri-lm": "fmri_lm.method:FMRILM",
+}

@@ -1,0 +1,1 @@
+"""fMRI-LM: a language model that reads scans through a text-aligned tokenizer."""
