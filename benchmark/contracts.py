@@ -173,6 +173,10 @@ class Split(Protocol):
     def name(self) -> str:
         """Short name that says the rule, such as ``5-fold``."""
 
+    @property
+    def min_per_class(self) -> int:
+        """A fold is scored by itself only where every class has this many test items."""
+
     def folds(self, table: pd.DataFrame, target: str, seed: int) -> list[Fold]:
         """The folds of a table of items (columns subject, site, ..., and the target)."""
 
@@ -399,6 +403,10 @@ class Kind(ABC):
     @abstractmethod
     def load(self, folder: Path, task: TaskInfo) -> Any:
         """Read what `save` wrote; the folder is untrusted."""
+
+    def scorable(self, truth: Any, least: int) -> bool:
+        """Whether a fold with this truth is scored by itself; ``least`` is the split's `min_per_class`."""
+        return len(truth) > 0
 
     def concat(self, parts: Sequence[Any]) -> Any:
         """Truths or predictions of several folds as one."""

@@ -60,8 +60,9 @@ def write_text(path: Path, text: str) -> None:
 def write_error(error: OSError, path: Path) -> StoreError:
     """What to tell a person when a file cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(f"no space left while writing {path}",
-                          "free some space and repeat the command: finished work is kept")
+        return StoreError(
+            f"no space left while writing {path}", "free some space and repeat the command: finished work is kept"
+        )
     return StoreError(f"cannot write {path}: {error.strerror or error}", "choose another folder (--store DIR)")
 
 

@@ -1,1 +1,45 @@
-"""The command line: one small file a command."""
+"""The command line: one small file a command. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ..errors import BrainbenchError
+from . import data, doctor, leaderboard, listing, rescore, run
+
+app = typer.Typer(
+    name="brainbench",
+    help="Benchmark models that read fMRI: run methods on tasks, with honest numbers, and rank them.\n\n"
+    "Example:  brainbench run --task abide2-asd --method fmri-lm",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("tasks")(listing.tasks)
+app.command("methods")(listing.methods)
+app.add_typer(data.app, name="data")
+app.command("leaderboard")(leaderboard.leaderboard)
+app.command("rescore")(rescore.rescore)
+app.command("doctor")(doctor.doctor)
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; an error that a person can mend is one message and exit code 2."""
+    try:
+        app()
+    except BrainbenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # The reader of a pipe, such as head, has left: nothing is wrong.
+        sys.stderr.close()
+        raise SystemExit(0) from None

@@ -31,16 +31,24 @@ class Classification(Kind):
     def clean(self, items: Items, task: TaskInfo) -> tuple[Items, dict[str, int]]:
         if task.target not in items.table:
             have = ", ".join(map(str, items.table.columns))
-            raise BadData(f"the cohort has no column {task.target!r} (it has: {have})",
-                          "import it again with a participants table that holds the target")
+            raise BadData(
+                f"the cohort has no column {task.target!r} (it has: {have})",
+                "import it again with a participants table that holds the target",
+            )
         values = items.table[task.target]
         unknown = sorted({str(value) for value in values.dropna()} - set(task.classes))
         if unknown:
-            raise BadData(f"column {task.target!r} holds {unknown}, the task knows {list(task.classes)}",
-                          "recode the column, or leave the cells empty for scans without a label")
+            raise BadData(
+                f"column {task.target!r} holds {unknown}, the task knows {list(task.classes)}",
+                "recode the column, or leave the cells empty for scans without a label",
+            )
         missing = values.isna().to_numpy()
         left_out = {f"no {task.target}": int(missing.sum())} if missing.any() else {}
         return (items.take(np.flatnonzero(~missing)) if missing.any() else items), left_out
+
+    def scorable(self, truth: np.ndarray, least: int) -> bool:
+        _, counts = np.unique(truth, return_counts=True)
+        return len(truth) > 0 and (least == 0 or (len(counts) > 1 and counts.min() >= least))
 
     def check(self, prediction: Any, items: Items, task: TaskInfo) -> np.ndarray:
         try:
@@ -56,8 +64,10 @@ class Classification(Kind):
             raise BadPrediction(f"probabilities lie in {array.min():.3g} .. {array.max():.3g}; expected 0 .. 1")
         worst = float(np.abs(array.sum(1) - 1).max(initial=0))
         if worst > 1e-3:
-            raise BadPrediction(f"probabilities of a scan sum to 1 +- {worst:.3g}",
-                                "return one probability a class, each row summing to 1")
+            raise BadPrediction(
+                f"probabilities of a scan sum to 1 +- {worst:.3g}",
+                "return one probability a class, each row summing to 1",
+            )
         return array
 
     def save(self, prediction: np.ndarray, folder: Path, task: TaskInfo) -> None:

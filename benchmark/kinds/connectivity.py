@@ -81,8 +81,10 @@ class Connectivity(Kind):
 
     def restore(self, prediction: Graphs, key: list[np.ndarray]) -> Graphs:
         def undo(graphs: list[np.ndarray]) -> list[np.ndarray]:
-            return [graph[np.ix_(np.argsort(order), np.argsort(order))]
-                    for graph, order in zip(graphs, key, strict=True)]
+            return [
+                graph[np.ix_(np.argsort(order), np.argsort(order))] for graph, order in zip(graphs, key, strict=True)
+            ]
+
         return Graphs(undo(prediction.scores), None if prediction.native is None else undo(prediction.native))
 
     def check(self, prediction: Any, items: Items, task: TaskInfo) -> Graphs:

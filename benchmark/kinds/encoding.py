@@ -42,17 +42,22 @@ class Runs:
     def __getitem__(self, row: int) -> Run:
         if not 0 <= row < len(self):
             raise IndexError(row)
-        streams = {name.removeprefix("features/"): self._items.read(name, row).astype(np.float32)
-                   for name, values in self._items.arrays.items()
-                   if name.startswith("features/") and values[row] is not None}
+        streams = {
+            name.removeprefix("features/"): self._items.read(name, row).astype(np.float32)
+            for name, values in self._items.arrays.items()
+            if name.startswith("features/") and values[row] is not None
+        }
         return Run(streams, frames_of(self._items, row))
 
 
 def frames_of(items: Items, row: int) -> dict[str, int]:
     """Subject -> number of TRs of a run, from the columns ``frames:SUBJECT``."""
     record = items.table.iloc[row]
-    return {str(name).removeprefix("frames:"): int(record[name]) for name in items.table.columns
-            if str(name).startswith("frames:") and record[name] > 0}
+    return {
+        str(name).removeprefix("frames:"): int(record[name])
+        for name in items.table.columns
+        if str(name).startswith("frames:") and record[name] > 0
+    }
 
 
 class Encoding(Kind):
@@ -70,13 +75,19 @@ class Encoding(Kind):
 
     def targets(self, items: Items, task: TaskInfo) -> list[dict[str, np.ndarray]]:
         prefix = f"{task.target}/"
-        return [{name.removeprefix(prefix): items.read(name, row).astype(np.float32)
-                 for name, values in items.arrays.items() if name.startswith(prefix) and values[row] is not None}
-                for row in range(len(items))]
+        return [
+            {
+                name.removeprefix(prefix): items.read(name, row).astype(np.float32)
+                for name, values in items.arrays.items()
+                if name.startswith(prefix) and values[row] is not None
+            }
+            for row in range(len(items))
+        ]
 
     def check(self, prediction: Any, items: Items, task: TaskInfo) -> list[dict[str, np.ndarray]]:
-        runs = [{subject: np.asarray(values, dtype=np.float32) for subject, values in run.items()}
-                for run in prediction]
+        runs = [
+            {subject: np.asarray(values, dtype=np.float32) for subject, values in run.items()} for run in prediction
+        ]
         if len(runs) != len(items):
             raise BadPrediction(f"predict returned {len(runs)} runs for {len(items)}")
         for row, run in enumerate(runs):
@@ -90,8 +101,9 @@ class Encoding(Kind):
 
     def save(self, prediction: list[dict[str, np.ndarray]], folder: Path, task: TaskInfo) -> None:
         for subject in sorted({subject for run in prediction for subject in run}):
-            save_arrays(folder / f"{subject}.npz",
-                        [run.get(subject, np.empty((0, 0), np.float32)) for run in prediction])
+            save_arrays(
+                folder / f"{subject}.npz", [run.get(subject, np.empty((0, 0), np.float32)) for run in prediction]
+            )
 
     def load(self, folder: Path, task: TaskInfo) -> list[dict[str, np.ndarray]]:
         subjects = {path.stem: load_arrays(path) for path in sorted(folder.glob("*.npz"))}

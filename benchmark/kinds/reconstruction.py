@@ -33,8 +33,10 @@ class Reconstruction(Kind):
             raise BadPrediction(f"predict returned {len(images)} images for {len(items)} items")
         for row, image in enumerate(images):
             if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-                raise BadPrediction(f"item {row}: an image of shape {image.shape} and type {image.dtype}; "
-                                    "expected (height, width, 3) uint8")
+                raise BadPrediction(
+                    f"item {row}: an image of shape {image.shape} and type {image.dtype}; "
+                    "expected (height, width, 3) uint8"
+                )
         return images
 
     def save(self, prediction: list[np.ndarray], folder: Path, task: TaskInfo) -> None:

@@ -29,8 +29,10 @@ class Regression(Kind):
 
     def clean(self, items: Items, task: TaskInfo) -> tuple[Items, dict[str, int]]:
         if task.target not in items.table:
-            raise BadData(f"the cohort has no column {task.target!r}",
-                          "import it again with a participants table that holds the target")
+            raise BadData(
+                f"the cohort has no column {task.target!r}",
+                "import it again with a participants table that holds the target",
+            )
         missing = pd.to_numeric(items.table[task.target], errors="coerce").isna().to_numpy()
         left_out = {f"no {task.target}": int(missing.sum())} if missing.any() else {}
         return items.take(np.flatnonzero(~missing)), left_out

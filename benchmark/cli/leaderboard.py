@@ -1,0 +1,56 @@
+"""``brainbench leaderboard``: the tables over all records of a store."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import StoreOption, out, store_path
+
+
+class Format(StrEnum):
+    """Faces of a table."""
+
+    table = "table"
+    markdown = "markdown"
+
+
+def leaderboard(
+    task: Annotated[str | None, typer.Option("--task", "-t", help="Only this task.")] = None,
+    suite: Annotated[str | None, typer.Option(help="Only the tasks of a suite.")] = None,
+    family: Annotated[str | None, typer.Option(help="Only this family, such as autism.")] = None,
+    data: Annotated[str | None, typer.Option(help="real | simulated.")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+    target: Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Write to a file.")] = None,
+    ids: Annotated[bool, typer.Option("--ids", help="Show record ids, for `rescore`.")] = False,
+    store: StoreOption = None,
+) -> None:
+    """Print the board: reproduced rows with intervals, and published numbers beside real ones.
+
+    Example:  brainbench leaderboard --task abide1-asd --format markdown
+    """
+    from ...leaderboard.board import boards, chosen
+    from ...leaderboard.render import to_markdown, to_terminal
+    from ..errors import StoreError
+    from ..files import write_text
+    from ..store import Store
+    from .run import suite_tasks
+
+    place = store_path(store)
+    tasks = ((task,) if task else ()) + suite_tasks(suite)
+    found = list(chosen(boards(Store(place).records()), tasks, family, data))
+    if not found:
+        raise StoreError(
+            f"no record in {place} fits", "run something first:  brainbench run --task abide2-asd --method fc-svm"
+        )
+    text = "\n".join(to_markdown(board, ids) for board in found)
+    if target:
+        write_text(target, text)
+    elif format_ is Format.markdown:
+        print(text)
+    else:
+        for board in found:
+            to_terminal(board, out(), ids)

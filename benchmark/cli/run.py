@@ -1,0 +1,267 @@
+"""``brainbench run``: methods on tasks, through the one evaluator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import JsonOption, StoreOption, errors, out, store_path
+
+if TYPE_CHECKING:
+    from ..plan import Plan, Request
+    from ..record import Record
+    from ..store import Store
+
+
+def run(
+    task: Annotated[
+        list[str],
+        typer.Option(
+            "--task", "-t", metavar="T", help="Task name; repeat for several.", default_factory=list, show_default=False
+        ),
+    ],
+    method: Annotated[
+        list[str],
+        typer.Option(
+            "--method",
+            "-m",
+            metavar="M",
+            default_factory=list,
+            show_default=False,
+            help="Method name, or ./file.py:Class; repeat for several.",
+        ),
+    ],
+    suite: Annotated[str | None, typer.Option(metavar="S", help="All tasks of a suite.")] = None,
+    data: Annotated[str, typer.Option(help="auto | real | simulated | simulated:full.")] = "auto",
+    preset: Annotated[str | None, typer.Option(help="Size of the method, such as small or B.")] = None,
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            default_factory=list,
+            show_default=False,
+            help="An option of the method (METHOD.KEY=VALUE for one of several).",
+        ),
+    ] = [],  # noqa: B006
+    folds: Annotated[int | None, typer.Option(min=2, help="Number of folds instead of the task's own.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of method seeds.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes; they share the cores.")] = 1,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only part I of N of the cells.")] = None,
+    executor: Annotated[str, typer.Option(help="Where cells run; this version has: local.")] = "local",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    checkpoint: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to start from.")] = None,
+    save: Annotated[Path | None, typer.Option(metavar="DIR", help="Leave each cell's weights here.")] = None,
+    allow_overlap: Annotated[
+        bool,
+        typer.Option(
+            "--allow-overlap",
+            help="Run although test subjects were in the checkpoint's training; marked and not ranked.",
+        ),
+    ] = False,
+    time_limit: Annotated[float, typer.Option(metavar="SECONDS", help="Wall time of one cell.")] = 12 * 3600,
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GB",
+            show_default="nine tenths of the machine",
+            help="Memory of one cell.",
+        ),
+    ] = None,
+    store: StoreOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan: cells, what is cached and why.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Run methods on tasks and print the table with intervals.
+
+    Finished cells are kept: the same command continues where it stopped, and computes nothing twice.
+
+    Example:  brainbench run --task abide2-asd --method fmri-lm --method fc-svm
+    """
+    from ..plan import Request, make_plan
+    from ..store import Store
+
+    tasks = tuple(task) + suite_tasks(suite)
+    check_usage(tasks, tuple(method), executor)
+    request = Request(
+        tasks=tuple(dict.fromkeys(tasks)),
+        methods=tuple(dict.fromkeys(method)),
+        data=data,
+        preset=preset,
+        settings=tuple(set_),
+        folds=folds,
+        seeds=seeds,
+        device=choose_device(device),
+        checkpoint=checkpoint,
+        save=save,
+        allow_overlap=allow_overlap,
+    )
+    place = Store(store_path(store).resolve())
+    console = errors()
+    with console.status("reading data ...") as status:
+        plan = make_plan(request, lambda label, done, total: status.update(f"{label} {done}/{total}"))
+    for note in plan.notes:
+        console.print(note, style="yellow", markup=False)
+    if dry_run:
+        print_plan(plan, place, json_)
+        return
+    records = execute(plan, place, request, jobs, shard, time_limit, memory_limit)
+    print_records(records, place, json_)
+    if any(record.status not in ("ok", "skipped") for record in records):
+        raise typer.Exit(1)
+
+
+def suite_tasks(suite: str | None) -> tuple[str, ...]:
+    """Tasks of a suite. Raises `UnknownName`."""
+    from ..errors import UnknownName
+    from ..registry import suites
+
+    if suite is None:
+        return ()
+    known = suites()
+    if suite not in known:
+        raise UnknownName(f"no suite {suite!r}", f"known: {', '.join(known) or 'none'}")
+    return known[suite]
+
+
+def check_usage(tasks: tuple[str, ...], methods: tuple[str, ...], executor: str) -> None:
+    """Say what is missing, with an example."""
+    from ..errors import BadOption
+
+    example = "for example:  brainbench run --task abide2-asd --method fmri-lm"
+    if not tasks:
+        raise BadOption("no task given", f"{example}   (see `brainbench tasks`)")
+    if not methods:
+        raise BadOption("no method given", f"{example}   (see `brainbench methods`)")
+    if executor != "local":
+        raise BadOption(
+            f"--executor {executor}: this version runs cells on this machine only",
+            "use --executor local, or split the work over machines with --shard I/N",
+        )
+
+
+def choose_device(device: str) -> str:
+    """``auto`` becomes cuda where torch finds a GPU."""
+    if device != "auto":
+        return device
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None or not Path("/dev/nvidia0").exists():
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def parse_shard(text: str | None) -> tuple[int, int]:
+    """(part, parts) of ``I/N``, counted from 1."""
+    from ..errors import BadOption
+
+    if text is None:
+        return 1, 1
+    part, _, parts = text.partition("/")
+    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise BadOption(f"--shard {text}: expected I/N, such as 1/4")
+    return int(part), int(parts)
+
+
+def execute(
+    plan: Plan,
+    store: Store,
+    request: Request,
+    jobs: int,
+    shard: str | None,
+    time_limit: float,
+    memory_limit: float | None,
+) -> list[Record]:
+    """Run the plan with progress bars; Ctrl-C says what is kept."""
+    import os
+
+    from ..executors import Limits, LocalPool
+    from ..run import Settings
+    from ..run import run as run_plan
+    from .progress import Bars
+
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    memory = int(memory_limit * 2**30) if memory_limit else Limits.default().memory
+    store.prepare()
+    pool = LocalPool(jobs, threads, Limits(time_limit, memory), store.log)
+    settings = Settings(request.device, threads, "local", request.checkpoint, request.save)
+    part, parts = parse_shard(shard)
+    records: list[Record] = []
+    with Bars(plan, store) as bars:
+        try:
+            records.extend(run_plan(plan, store, pool, settings, bars.watch, shard=(part, parts)))
+        except KeyboardInterrupt:
+            bars.stop()
+            errors().print(
+                f"\nstopped. {bars.finished} of {bars.total} cells are finished and kept in {store.path}; "
+                "the same command continues.",
+                markup=False,
+            )
+            raise typer.Exit(130) from None
+    return records
+
+
+def print_plan(plan: Plan, store: Store, as_json: bool) -> None:
+    """The cells of a plan: cached, or why not."""
+    import json
+
+    from ..plan import known_cells, why_not_cached
+
+    known = known_cells(store)
+    rows: list[dict[str, Any]] = []
+    for _, cell in plan.cells:
+        cached = store.finished(cell.key) is not None
+        rows.append(
+            {
+                "task": cell.task,
+                "method": cell.method.name,
+                "preset": cell.method.preset,
+                "fold": cell.fold,
+                "seed": cell.seed,
+                "state": "cached" if cached else why_not_cached(cell, known),
+                "key": cell.key,
+            }
+        )
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    from rich.table import Table
+
+    table = Table("task", "method", "preset", "fold", "seed", "state")
+    for row in rows:
+        table.add_row(*(str(row[name]) for name in ("task", "method", "preset", "fold", "seed", "state")))
+    out().print(table)
+    todo = sum(row["state"] != "cached" for row in rows)
+    print(f"{len(rows)} cells: {len(rows) - todo} cached, {todo} to compute")
+
+
+def print_records(records: list[Record], store: Store, as_json: bool) -> None:
+    """The board of each task that was run, and what to type next."""
+    if as_json:
+        import json
+
+        print(json.dumps([record.model_dump(mode="json") for record in records], indent=1))
+        return
+    from ...leaderboard.board import boards
+    from ...leaderboard.render import to_terminal
+
+    wanted = {(record.task.name, record.data.fingerprint, record.split.hash) for record in records}
+    for board in boards(store.records()):
+        if board.identity in wanted:
+            to_terminal(board, out())
+    console = errors()
+    for record in records:
+        for finding in record.audit:
+            if finding.level == "leak":
+                console.print(
+                    f"LEAK {record.task.name} {record.method.name}: {finding.message}", style="bold red", markup=False
+                )
+        if record.status != "ok":
+            console.print(
+                f"{record.status}: {record.task.name} {record.method.name}: {record.reason}", style="red", markup=False
+            )
+    console.print(f"records: {store.path / 'records'}", markup=False, soft_wrap=True)

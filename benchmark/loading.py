@@ -1,0 +1,85 @@
+"""From a task and ``--data`` to the items that are split: which source, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from .contracts import Data, Progress, Task
+from .errors import BadData, BadOption
+from .items import Items
+from .kinds import get_kind
+from .registry import load_dataset
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Data as a task uses them: items with a usable truth, and how many were left out and why."""
+
+    data: Data
+    left_out: dict[str, int]
+
+    @property
+    def items(self) -> Items:
+        """The usable items."""
+        return self.data.items
+
+
+def choose_source(tasks: Sequence[Task], option: str) -> tuple[str, str]:
+    """The source for all tasks of a run, and a sentence that says so when it was chosen.
+
+    ``auto`` takes real data when every task's data are installed, else the twins: sources are
+    never mixed in one run.
+    """
+    if option != "auto":
+        if option.partition(":")[0] not in ("real", "simulated"):
+            raise BadOption(f"--data {option}: expected auto, real, simulated or simulated:SIZE")
+        return option, ""
+    missing = sorted({task.dataset for task in tasks if not load_dataset(task.dataset).installed()})
+    if not missing:
+        return "real", "data: the real cohort is installed and used"
+    names = ", ".join(missing)
+    return "simulated", (
+        f"data: {names} is not installed, so the simulated twin is used; its scores say nothing "
+        f"about real brains.  Real data:  brainbench data get {missing[0]}"
+    )
+
+
+def load(task: Task, source: str, progress: Progress) -> Loaded:
+    """The items of a task. Raises `DataMissing` or `BadData` with what to do."""
+    data = load_dataset(task.dataset).load(source, progress)
+    if task.test_dataset:
+        if data.origin == "twin":
+            raise BadOption(f"{task.name}: external validation needs real data", "use --data real")
+        from .datasets.dataset import load_cohort
+
+        data = with_external(data, load_cohort(task.test_dataset))
+    items, left_out = get_kind(task.kind).clean(data.items, task.info)
+    if not len(items):
+        raise BadData(
+            f"{task.name}: no item of {data.name!r} has a usable {task.target!r}",
+            f"see `brainbench data check {data.name}`",
+        )
+    return Loaded(replace(data, items=items), left_out)
+
+
+def with_external(home: Data, other: Data) -> Data:
+    """Two cohorts as one table with a column ``cohort``. Another atlas is refused.
+
+    Subjects keep their ids, so that a person who is in both cohorts is seen by the split.
+    """
+    ours, theirs = home.items.meta.get("atlas", {}), other.items.meta.get("atlas", {})
+    if ours.get("labels") != theirs.get("labels"):
+        raise BadData(
+            f"cohort {other.name!r} has another atlas ({theirs.get('name')}, {len(theirs.get('labels', []))} ROIs) "
+            f"than {home.name!r} ({ours.get('name')}, {len(ours.get('labels', []))} ROIs)",
+            "extract its series with the same atlas and import it again",
+        )
+    tables = [data.items.table.assign(cohort=data.name) for data in (home, other)]
+    tables[1].index = [f"{other.name}:{item}" for item in tables[1].index]
+    names = [name for name in home.items.arrays if name in other.items.arrays]
+    arrays = {name: [*home.items.arrays[name], *other.items.arrays[name]] for name in names}
+    items = Items(pd.concat(tables, join="inner"), arrays, home.items.meta)
+    return Data(items, f"{home.name}+{other.name}", home.origin, f"{home.fingerprint}+{other.fingerprint}")

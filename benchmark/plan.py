@@ -1,0 +1,222 @@
+"""From what a person asked to a plan of cells: what will be computed, and what is already there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .audit import pretraining_overlap
+from .cells import Cell, MethodSpec, configure
+from .contracts import Method, Progress, Task
+from .errors import BadOption
+from .files import digest_file
+from .loading import Loaded, choose_source, load
+from .record import Finding
+from .registry import load_method, load_task
+from .source import source_hash
+from .splits import SplitManifest, make_manifest, with_folds
+from .store import Store
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked on the command line.
+
+    Attributes
+    ----------
+    tasks, methods
+        Names (or paths).
+    data
+        auto, real, simulated or simulated:SIZE.
+    preset, settings
+        Preset for all methods; ``key=value`` texts, ``METHOD.key=value`` for one method.
+    folds, seeds
+        Number of folds instead of the task's, and number of method seeds.
+    device
+        Torch device.
+    checkpoint, save, allow_overlap
+        Weights to start from, a folder to leave weights in, and whether overlap is tolerated.
+    """
+
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+    data: str = "auto"
+    preset: str | None = None
+    settings: tuple[str, ...] = ()
+    folds: int | None = None
+    seeds: int = 1
+    device: str = "cpu"
+    checkpoint: Path | None = None
+    save: Path | None = None
+    allow_overlap: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one task: the cells that make a record."""
+
+    task: Task
+    task_ref: str
+    source: str
+    loaded: Loaded
+    split: SplitManifest
+    method: type[Method]
+    spec: MethodSpec
+    cells: tuple[Cell, ...]
+    overlap: Finding | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Rows in the order in which they run, and what was chosen for the user."""
+
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def cells(self) -> list[tuple[Row, Cell]]:
+        """All cells with their rows."""
+        return [(row, cell) for row in self.rows for cell in row.cells]
+
+
+def make_plan(request: Request, progress: Progress) -> Plan:
+    """Load the data of every task once, cut it, and list the cells."""
+    found = [load_task(name) for name in request.tasks]
+    tasks = [task for task, _ in found]
+    methods = [resolve_method(request, name) for name in request.methods]
+    unused_settings(request, [method for method, _ in methods])
+    source, note = choose_source(tasks, request.data)
+    notes = [note] if note else []
+    rows = []
+    for task, ref in found:
+        loaded = load(task, source, progress)
+        split_rule = task.split
+        folds = request.folds or (loaded.data.folds if hasattr(split_rule, "n") else None)
+        if folds:
+            split_rule = with_folds(split_rule, folds)
+        split = make_manifest(split_rule, loaded.items.table, task.target, loaded.data.fingerprint)
+        for reason, count in loaded.left_out.items():
+            notes.append(f"{task.name}: {count} of {count + len(loaded.items)} items are left out: {reason}")
+        overlap = None
+        if request.checkpoint:
+            overlap = pretraining_overlap(request.checkpoint, loaded.items, split, request.allow_overlap)
+        for method, spec in methods:
+            cells = make_cells(request, task, split, spec)
+            rows.append(Row(task, ref, source, loaded, split, method, spec, cells, overlap))
+    return Plan(tuple(rows), tuple(notes))
+
+
+def make_cells(request: Request, task: Task, split: SplitManifest, spec: MethodSpec) -> tuple[Cell, ...]:
+    """Folds times seeds."""
+    return tuple(
+        Cell(
+            task=task.name,
+            version=task.version,
+            method=spec,
+            data=split.data,
+            split=split.hash,
+            fold=fold,
+            seed=seed,
+            device=request.device.partition(":")[0],
+        )
+        for seed in range(request.seeds)
+        for fold in split.folds
+    )
+
+
+def resolve_method(request: Request, name: str) -> tuple[type[Method], MethodSpec]:
+    """A method with its preset and options."""
+    method, entry = load_method(name)
+    preset = request.preset
+    if preset is not None and len(request.methods) > 1 and preset not in method.presets:
+        preset = None
+    chosen, options = configure(method, preset, settings_of(request, name, method))
+    weights = weights_hash(request.checkpoint) if request.checkpoint else ""
+    return method, MethodSpec(
+        name=entry.name,
+        ref=entry.ref,
+        preset=chosen,
+        options=plain(options),
+        source=source_hash(method),
+        weights=weights,
+    )
+
+
+def settings_of(request: Request, name: str, method: type[Method]) -> dict[str, str]:
+    """The ``--set`` texts that are meant for a method."""
+    found = {}
+    for text in request.settings:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise BadOption(f"--set {text}: expected key=value", "for one method of several: --set METHOD.key=value")
+        owner, dot, option = key.rpartition(".")
+        if (dot and owner == name) or (not dot and (len(request.methods) == 1 or option in option_names(method))):
+            found[option] = value
+    return found
+
+
+def unused_settings(request: Request, methods: Sequence[type[Method]]) -> None:
+    """Raise `BadOption` for a ``--set`` that no method of the run takes."""
+    for text in request.settings:
+        owner, _, option = text.partition("=")[0].rpartition(".")
+        if (owner and owner not in request.methods) or not any(option in option_names(method) for method in methods):
+            taken = sorted({name for method in methods for name in option_names(method)})
+            raise BadOption(f"--set {text}: no method of this run takes it", f"options: {', '.join(taken) or 'none'}")
+
+
+def option_names(method: type[Method]) -> tuple[str, ...]:
+    """Names of a method's options."""
+    return tuple(getattr(method, "__dataclass_fields__", {}))
+
+
+def plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Options as JSON values: tuples become lists."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
+
+
+def weights_hash(checkpoint: Path) -> str:
+    """Hash of a checkpoint file, or of all files of a checkpoint folder."""
+    if not checkpoint.exists():
+        raise BadOption(f"--checkpoint {checkpoint}: no such file")
+    files = sorted(checkpoint.rglob("*")) if checkpoint.is_dir() else [checkpoint]
+    return "-".join(digest_file(file)[:12] for file in files if file.is_file())[:64]
+
+
+def why_not_cached(cell: Cell, known: Sequence[Cell]) -> str:
+    """Why a cell must be computed: it is new, or what changed since the nearest finished one."""
+    near = [
+        other
+        for other in known
+        if (other.task, other.fold, other.seed) == (cell.task, cell.fold, cell.seed)
+        and other.method.ref == cell.method.ref
+    ]
+    if not near:
+        return "new"
+    reasons = [changes(cell, other) for other in near]
+    return "changed: " + ", ".join(min(reasons, key=len))
+
+
+def changes(cell: Cell, other: Cell) -> list[str]:
+    """Names of the coordinates that differ."""
+    found = [
+        name
+        for name in ("version", "data", "split", "device", "draw", "scope", "track")
+        if getattr(cell, name) != getattr(other, name)
+    ]
+    found += [name for name in ("source", "weights") if getattr(cell.method, name) != getattr(other.method, name)]
+    options = {**cell.method.options, **other.method.options}
+    found += [f"option {name}" for name in options if cell.method.options.get(name) != other.method.options.get(name)]
+    return found
+
+
+def known_cells(store: Store) -> list[Cell]:
+    """Coordinates of all finished cells of a store."""
+    found = []
+    for path in sorted((store.path / "cells").glob("*/cell.json")):
+        try:
+            found.append(Cell.model_validate_json(path.read_text()))
+        except ValueError:
+            continue
+    return found

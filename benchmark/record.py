@@ -1,0 +1,184 @@
+"""Records: what is kept of a run, whole and self-contained."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from .cells import MethodSpec
+
+SCHEMA_VERSION = 1
+
+
+class Strict(BaseModel):
+    """Base of the parts of a record: unknown fields are an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TaskPart(Strict):
+    """What was asked: full name with regime, what finds it again, version, family, kind, target ..."""
+
+    name: str
+    ref: str
+    version: int
+    title: str
+    family: str
+    kind: str
+    dataset: str
+    target: str
+    classes: tuple[str, ...]
+    metrics: tuple[str, ...]
+    pooled: bool
+    published: tuple[str, str] | None
+
+
+class DataPart(Strict):
+    """On what: cohort name, source asked for, origin (real | public simulation | twin), counts."""
+
+    name: str
+    source: str
+    origin: str
+    fingerprint: str
+    items: int
+    subjects: int
+    sites: int
+    left_out: dict[str, int]
+
+
+class SplitPart(Strict):
+    """How it was cut: the rule, the manifest's hash, and the folds' names in order."""
+
+    rule: str
+    hash: str
+    folds: tuple[str, ...]
+
+
+class CellPart(Strict):
+    """One cell: where it stands, how it ended, and its own scores.
+
+    ``prediction`` is the SHA-256 of its prediction files; ``items`` the number of test items.
+    """
+
+    fold: str
+    seed: int
+    key: str
+    status: str
+    reason: str
+    items: int
+    scores: dict[str, float | None]
+    prediction: str
+    report: dict[str, Any]
+
+
+class ScorePart(Strict):
+    """A metric over all cells.
+
+    Attributes
+    ----------
+    value
+        Mean over folds (and seeds), or the pooled score where ``aggregate`` says so.
+    low, high
+        95 % interval over test subjects, given the trained models.
+    fold_sd, seed_sd
+        Standard deviation over folds, and over seeds (None for one seed).
+    pooled
+        Score of all folds' predictions ranked together (None where a fold is missing).
+    folds
+        Number of folds that define it.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    fold_sd: float | None
+    seed_sd: float | None
+    pooled: float | None
+    aggregate: str
+    folds: int
+    chance: float | None
+    higher_is_better: bool
+
+
+class CeilingPart(Strict):
+    """Best attainable score of a twin, and the share of it that was reached."""
+
+    metric: str
+    value: float
+    error: float
+    with_covariates: float | None
+    at_training_size: float | None
+    training_size: int | None
+    share: float | None
+    note: str
+
+
+class Finding(Strict):
+    """One line of the leak audit: which detector, what it found, and whether it is a leak."""
+
+    detector: str
+    level: str
+    message: str
+
+
+class CellCost(Strict):
+    """Seconds and bytes of a cell."""
+
+    fit_seconds: float
+    predict_seconds: float
+    peak_memory: int
+
+
+class Environment(Strict):
+    """Where and when: nothing here enters a comparison or a hash."""
+
+    created: str
+    host: str
+    platform: str
+    processor: str
+    cores: int
+    memory: int
+    device: str
+    threads: int
+    executor: str
+    git_revision: str
+    git_dirty: bool | None
+    packages: dict[str, str]
+    cells: dict[str, CellCost]
+
+
+class Record(Strict):
+    """One method on one task: everything a table or a reader needs.
+
+    ``isolated`` says whether the worker's file system was closed to the labels; ``ranked`` is False
+    for a run that was allowed to overlap with its pretraining.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    row: str = "reproduced"
+    harness: str
+    task: TaskPart
+    method: MethodSpec
+    card: dict[str, Any]
+    data: DataPart
+    split: SplitPart
+    seeds: tuple[int, ...]
+    status: str
+    reason: str
+    scores: dict[str, ScorePart]
+    cells: tuple[CellPart, ...]
+    ceiling: CeilingPart | None
+    audit: tuple[Finding, ...]
+    isolated: bool
+    ranked: bool
+    environment: Environment
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of all but the environment: equal however the record was made."""
+        text = json.dumps(self.model_dump(mode="json", exclude={"environment"}), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()

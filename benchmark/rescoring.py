@@ -1,0 +1,85 @@
+"""Scoring a record again from its predictions: the numbers must be the same."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .contracts import Progress, Task
+from .errors import BadData, StoreError
+from .loading import Loaded, load
+from .record import Record, ScorePart
+from .registry import load_task
+from .score import judge, score_cells
+from .store import read_cell, read_split
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """The new scores, and one line for every number that is not the old one."""
+
+    scores: dict[str, ScorePart]
+    differences: tuple[str, ...]
+
+
+def rescore(record: Record, folder: Path, progress: Progress) -> Rescored:
+    """Read a record's predictions and score them anew against the installed data.
+
+    Raises `StoreError` when predictions were edited, and `BadData` when the data are others.
+    """
+    task, loaded = reload(record, progress)
+    split = read_split(folder)
+    if split.hash != record.split.hash:
+        raise StoreError(f"{folder / 'split.json'}: its hash is not the record's", "the folder was edited")
+    judged = []
+    for path in sorted((folder / "cells").glob("*")):
+        done = read_cell(path)
+        if done is None:
+            raise StoreError(f"{path}: missing or edited predictions", "run the method again")
+        judged.append(judge(task, loaded.data, split, task.split.min_per_class, done))
+    order = {(part.fold, part.seed): k for k, part in enumerate(record.cells)}
+    judged.sort(key=lambda cell: order[cell.fold, cell.seed])
+    scores, own = score_cells(task, judged) if judged else ({}, [])
+    finished = [part for part in record.cells if part.status == "ok"]
+    lines = [
+        line
+        for part, score in zip(finished, own, strict=True)
+        for line in _differences(f"{part.fold} seed {part.seed}", part.scores, score)
+    ]
+    for name, score in record.scores.items():
+        lines += _differences(name, score.model_dump(), scores[name].model_dump())
+    return Rescored(scores, tuple(lines))
+
+
+def reload(record: Record, progress: Progress) -> tuple[Task, Loaded]:
+    """The task and the data of a record, checked against its fingerprint."""
+    task, _ = load_task(record.task.ref)
+    if task.version != record.task.version:
+        raise StoreError(
+            f"{record.id} is of version {record.task.version} of {task.name}; this is {task.version}",
+            "run it again: versions are never compared",
+        )
+    loaded = load(task, record.data.source, progress)
+    if loaded.data.fingerprint != record.data.fingerprint:
+        raise BadData(
+            f"the installed data {loaded.data.name!r} ({loaded.data.fingerprint[:12]}) are not those of the "
+            f"record ({record.data.fingerprint[:12]})",
+            "install the same data, or run the method again",
+        )
+    return replace(task, metrics=record.task.metrics), loaded
+
+
+def _differences(where: str, old: dict[str, object], new: dict[str, object]) -> list[str]:
+    """Fields that differ, numbers up to rounding in the last place."""
+    return [
+        f"{where} {name}: {old[name]} in the record, {new.get(name)} now"
+        for name in old
+        if not _same(old[name], new.get(name))
+    ]
+
+
+def _same(a: object, b: object) -> bool:
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+    return a == b

@@ -1,0 +1,233 @@
+"""Running a plan: stage, execute, score, record. One failed cell never stops the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .audit import audit, leave_manifest
+from .cells import Cell
+from .executors import Event, LocalPool, Work
+from .files import write_error
+from .plan import Plan, Row
+from .record import CellCost, CellPart, DataPart, Record, SplitPart, TaskPart
+from .score import judge, score_cells, share_of_ceiling
+from .staging import Shown, stage
+from .store import Finished, Store, cell_folder
+from .system import environment, harness_version
+from .worker import Outcome
+
+Watch = Callable[[Cell, Event], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run, none of which may change a result.
+
+    Attributes
+    ----------
+    device, threads
+        Torch device and CPU threads of a worker.
+    executor
+        Name for the record.
+    checkpoint, save
+        As in `plan.Request`.
+    """
+
+    device: str
+    threads: int
+    executor: str = "local"
+    checkpoint: Path | None = None
+    save: Path | None = None
+
+
+def run(
+    plan: Plan, store: Store, pool: LocalPool, settings: Settings, watch: Watch, shard: tuple[int, int] = (1, 1)
+) -> Iterator[Record]:
+    """Run what is not cached, and yield each row's record when its last cell has ended.
+
+    Of a shard (part, parts) only every parts-th cell is run; a record is made where all are there.
+    """
+    store.prepare()
+    done: dict[str, Finished | Outcome] = {}
+    owners: dict[str, tuple[Row, Cell]] = {}
+    for number, (row, cell) in enumerate(plan.cells):
+        found = store.finished(cell.key)
+        if found is not None:
+            done[cell.key] = found
+        elif number % shard[1] == shard[0] - 1:
+            owners.setdefault(cell.key, (row, cell))
+    waiting = list(plan.rows)
+    yield from _finish(waiting, done, store, settings)
+    shown: dict[str, Shown] = {}
+    works = [Work(key, _stager(row, cell, store, settings, shown)) for key, (row, cell) in owners.items()]
+    for event in pool.run(works):
+        row, cell = owners[event.key]
+        watch(cell, event)
+        if event.outcome is not None:
+            done[cell.key] = _keep(row, cell, event.outcome, shown.pop(cell.key), store, settings)
+            yield from _finish(waiting, done, store, settings)
+
+
+def _stager(row: Row, cell: Cell, store: Store, settings: Settings, shown: dict[str, Shown]) -> Callable[[], Path]:
+    """A function that stages a cell when its turn comes."""
+
+    def make() -> Path:
+        folder = store.work_folder(cell.key)
+        try:
+            shown[cell.key] = stage(
+                cell,
+                row.task,
+                row.loaded.items,
+                row.split.fold(cell.fold),
+                folder,
+                threads=settings.threads,
+                device=settings.device,
+                checkpoint=str(settings.checkpoint.resolve()) if settings.checkpoint else None,
+                save=str(_save_folder(row, cell, settings.save)) if settings.save else None,
+            )
+        except OSError as error:
+            raise write_error(error, folder) from error
+        return folder
+
+    return make
+
+
+def _save_folder(row: Row, cell: Cell, save: Path) -> Path:
+    folder = (save / safe_name(row.task.name) / cell_folder(cell.fold, cell.seed)).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _keep(row: Row, cell: Cell, outcome: Outcome, shown: Shown, store: Store, settings: Settings) -> Finished | Outcome:
+    """Cache a finished cell; a failed one is only reported."""
+    folder = store.work_path(cell.key)
+    try:
+        if outcome.status != "ok":
+            return outcome
+        if settings.save:
+            train = row.split.fold(cell.fold).train
+            subjects = row.loaded.items.table.loc[list(train), "subject"].astype(str).unique()
+            leave_manifest(_save_folder(row, cell, settings.save), row.loaded.data.name, subjects)
+        return store.keep(cell, outcome, shown.ids, folder / "out" / "prediction")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _finish(
+    waiting: list[Row], done: dict[str, Finished | Outcome], store: Store, settings: Settings
+) -> Iterator[Record]:
+    """Records of the rows whose cells have all ended; they leave the waiting list."""
+    for row in list(waiting):
+        if all(cell.key in done for cell in row.cells):
+            waiting.remove(row)
+            cells = {cell.key: done[cell.key] for cell in row.cells}
+            record = make_record(row, cells, settings)
+            store.save(record, row.split, [part for part in cells.values() if isinstance(part, Finished)])
+            yield record
+
+
+def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Settings) -> Record:
+    """Score the finished cells of a row and describe everything."""
+    task, data = row.task, row.loaded.data
+    finished = [part for part in done.values() if isinstance(part, Finished)]
+    judged = [judge(task, data, row.split, task.split.min_per_class, part) for part in finished]
+    scores, own = score_cells(task, judged) if judged else ({}, [])
+    by_key = {part.cell.key: score for part, score in zip(finished, own, strict=True)}
+    parts = tuple(_cell_part(cell, done[cell.key], row, by_key.get(cell.key, {})) for cell in row.cells)
+    status, reason = overall(parts)
+    table = data.items.table
+    return Record(
+        id=record_id(row),
+        harness=harness_version(),
+        task=TaskPart(
+            name=task.name,
+            ref=row.task_ref,
+            version=task.version,
+            title=task.title,
+            family=task.family,
+            kind=task.kind,
+            dataset=task.dataset,
+            target=task.target,
+            classes=task.classes,
+            metrics=task.metrics,
+            pooled=task.pooled,
+            published=task.published,
+        ),
+        method=row.spec,
+        card=asdict(row.method.card),
+        data=DataPart(
+            name=data.name,
+            source=row.source,
+            origin=data.origin,
+            fingerprint=data.fingerprint,
+            items=len(table),
+            subjects=table["subject"].nunique(),
+            sites=table["site"].nunique() if "site" in table else 0,
+            left_out=row.loaded.left_out,
+        ),
+        split=SplitPart(rule=row.split.rule, hash=row.split.hash, folds=tuple(row.split.folds)),
+        seeds=tuple(sorted({cell.seed for cell in row.cells})),
+        status=status,
+        reason=reason,
+        scores=scores,
+        cells=parts,
+        ceiling=share_of_ceiling(data.ceiling, scores),
+        audit=audit(task, data.items, row.split, row.overlap),
+        isolated=False,
+        ranked=status == "ok" and (row.overlap is None or row.overlap.level != "leak"),
+        environment=environment(
+            settings.device,
+            settings.threads,
+            settings.executor,
+            {cell_folder(c.fold, c.seed): _cost(done[c.key]) for c in row.cells},
+        ),
+    )
+
+
+def _cell_part(cell: Cell, part: Finished | Outcome, row: Row, scores: dict[str, float | None]) -> CellPart:
+    outcome = part.outcome if isinstance(part, Finished) else part
+    return CellPart(
+        fold=cell.fold,
+        seed=cell.seed,
+        key=cell.key,
+        status=outcome.status,
+        reason=outcome.reason,
+        items=len(row.split.fold(cell.fold).test),
+        scores=scores,
+        prediction=part.prediction if isinstance(part, Finished) else "",
+        report=outcome.report,
+    )
+
+
+def _cost(part: Finished | Outcome) -> CellCost:
+    outcome = part.outcome if isinstance(part, Finished) else part
+    return CellCost(
+        fit_seconds=outcome.fit_seconds, predict_seconds=outcome.predict_seconds, peak_memory=outcome.peak_memory
+    )
+
+
+def overall(parts: tuple[CellPart, ...]) -> tuple[str, str]:
+    """Status of a row: ok when all cells are, else the first that is not, with its reason."""
+    bad = [part for part in parts if part.status != "ok"]
+    if not bad:
+        return "ok", ""
+    first = bad[0]
+    return first.status, f"{len(bad)} of {len(parts)} cells; {first.fold} seed {first.seed}: {first.reason}"
+
+
+def safe_name(name: str) -> str:
+    """A name that is safe as a folder on every system."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
+
+
+def record_id(row: Row) -> str:
+    """Readable and unique: task, method and a hash of everything the record depends on."""
+    text = json.dumps([cell.key for cell in row.cells])
+    tail = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{safe_name(row.task.name)}--{safe_name(row.spec.name)}--{tail}"

@@ -1,0 +1,123 @@
+"""Scoring: the only place where truth and predictions meet. Runs in the parent process."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .contracts import Ceiling, Data, Fold, Kind, Metric, Task
+from .errors import StoreError
+from .kinds import get_kind
+from .record import CeilingPart, ScorePart
+from .registry import load_metric
+from .splits import SplitManifest
+from .staging import order_seed, show_test
+from .stats import Scored, bootstrap
+from .store import Finished
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The truth and prediction of a finished cell, in the same order."""
+
+    fold: str
+    seed: int
+    truth: Any
+    prediction: Any
+    clusters: np.ndarray
+    scorable: bool
+
+
+def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finished) -> Judged:
+    """Bring a cell's prediction and the truth together, checking ids and shapes again."""
+    kind = get_kind(task.kind)
+    fold: Fold = split.fold(done.cell.fold)
+    seed = order_seed(done.cell.data, done.cell.split, done.cell.fold)
+    test, shown = show_test(kind, task, data.items, fold, seed)
+    if shown.ids != done.ids:
+        raise StoreError(f"{done.folder}: its items are not those of the split", "remove the folder and run again")
+    prediction = kind.check(kind.load(done.folder / "prediction", task.info), test, task.info)
+    rows = data.items.table.index.get_indexer(list(done.ids))
+    items = data.items.take(rows)
+    truth = kind.targets(items, task.info)
+    return Judged(
+        done.cell.fold,
+        done.cell.seed,
+        truth,
+        kind.restore(prediction, shown.key),
+        items.table["subject"].astype(str).to_numpy(),
+        kind.scorable(truth, least),
+    )
+
+
+def score_cells(task: Task, cells: Sequence[Judged]) -> tuple[dict[str, ScorePart], list[dict[str, float | None]]]:
+    """Scores over all cells with their intervals, and each cell's own."""
+    kind = get_kind(task.kind)
+    metrics = {name: load_metric(name) for name in task.metrics}
+    own = [
+        {name: _number(metric.score(cell.truth, cell.prediction)) for name, metric in metrics.items()} for cell in cells
+    ]
+    return {name: score_metric(kind, task, metric, cells) for name, metric in metrics.items()}, own
+
+
+def score_metric(kind: Kind, task: Task, metric: Metric, cells: Sequence[Judged]) -> ScorePart:
+    """One metric: mean over folds, interval over subjects, spread over folds and seeds, pooled score."""
+    together = pooled_folds(kind, cells)
+    apart = [Scored(cell.truth, cell.prediction, cell.clusters) for cell in cells if cell.scorable]
+    by_seed: dict[int, list[float]] = defaultdict(list)
+    for cell in cells:
+        if cell.scorable:
+            by_seed[cell.seed].append(metric.score(cell.truth, cell.prediction))
+    chosen = together if task.pooled else apart
+    result = bootstrap(metric, chosen) if chosen else None
+    pooled = [metric.score(fold.truth, fold.prediction) for fold in together]
+    seeds = [float(np.nanmean(scores)) for scores in by_seed.values()]
+    folds = [score for scores in by_seed.values() for score in scores if not math.isnan(score)]
+    return ScorePart(
+        value=_number(result.value) if result else None,
+        low=_number(result.low) if result else None,
+        high=_number(result.high) if result else None,
+        fold_sd=float(np.std(folds, ddof=1)) if len(folds) > 1 else None,
+        seed_sd=float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None,
+        pooled=_number(float(np.mean(pooled))) if pooled else None,
+        aggregate="pooled" if task.pooled else "fold mean",
+        folds=len(folds),
+        chance=metric.chance,
+        higher_is_better=metric.higher_is_better,
+    )
+
+
+def pooled_folds(kind: Kind, cells: Sequence[Judged]) -> list[Scored]:
+    """All folds of a seed as one set, for each seed."""
+    by_seed: dict[int, list[Judged]] = defaultdict(list)
+    for cell in cells:
+        by_seed[cell.seed].append(cell)
+    return [
+        Scored(
+            kind.concat([cell.truth for cell in part]),
+            kind.concat([cell.prediction for cell in part]),
+            np.concatenate([cell.clusters for cell in part]),
+        )
+        for part in by_seed.values()
+    ]
+
+
+def share_of_ceiling(ceiling: Ceiling | None, scores: dict[str, ScorePart]) -> CeilingPart | None:
+    """The ceiling of a twin and the share (score - chance) / (ceiling - chance) that was reached."""
+    if ceiling is None:
+        return None
+    score = scores.get(ceiling.metric)
+    share = None
+    if score is not None and score.value is not None and score.chance is not None:
+        share = (score.value - score.chance) / (ceiling.value - score.chance)
+    return CeilingPart(**vars(ceiling), share=share)
+
+
+def _number(value: float) -> float | None:
+    """None for a score that is not defined, as JSON has no NaN."""
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,59 @@
+"""Hash of a plugin's source: what the cache key must change with."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+from pathlib import Path
+
+from .errors import PluginBroken
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def source_hash(plugin: type) -> str:
+    """Hash of the files that a plugin is made of.
+
+    Inside this package: its file and all that it imports relatively, followed. In another package:
+    every Python file of it. A single file: that file.
+    """
+    try:
+        file = Path(inspect.getfile(plugin)).resolve()
+    except (OSError, TypeError):
+        raise PluginBroken(f"{plugin.__name__} has no source file", "define it in a file") from None
+    if file.is_relative_to(ROOT) and not plugin.__module__.startswith("brainbench_plugin_"):
+        files = closure(file)
+    elif "." in plugin.__module__:
+        top = file.parents[plugin.__module__.count(".") - (file.name != "__init__.py")]
+        files = set(top.rglob("*.py"))
+    else:
+        files = {file}
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def closure(start: Path) -> set[Path]:
+    """A file and every file of this package that it imports relatively, followed."""
+    found: set[Path] = set()
+    todo = [start]
+    while todo:
+        file = todo.pop()
+        if file not in found:
+            found.add(file)
+            todo.extend(_relative_imports(file))
+    return found
+
+
+def _relative_imports(file: Path) -> list[Path]:
+    """Files behind the relative imports of a file, function-level ones too."""
+    out = []
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for candidate in (base.with_suffix(".py"), *(base / f"{alias.name}.py" for alias in node.names)):
+                if candidate.is_file():
+                    out.append(candidate)
+    return out

@@ -1,0 +1,215 @@
+"""Intervals and tests. Knows no kind and no metric by name.
+
+Uncertainty is over test subjects, given the trained models: a resample draws subjects with
+replacement from the union of all test subjects, and a subject's scans, repeats and seeds share one
+count in every fold. A metric is computed within each fold, so scores of different models are never
+ranked together, and averaged over the folds in which it is defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from .contracts import Metric
+
+RESAMPLES = 2000
+LEVEL = 0.95
+BLOCK_CELLS = 1 << 25
+
+
+class Scored(NamedTuple):
+    """Predictions of one fold's model.
+
+    Attributes
+    ----------
+    truth, prediction
+        In the kind's types, one entry an item.
+    clusters
+        Subject id of each item.
+    """
+
+    truth: Any
+    prediction: Any
+    clusters: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score with its uncertainty.
+
+    Attributes
+    ----------
+    value
+        Mean over folds; NaN when no fold defines it.
+    low, high
+        95 % percentile interval over resampled subjects.
+    std
+        Standard deviation over folds (n - 1); NaN with fewer than two.
+    folds, folds_defined
+        Number of folds, and of those in which the metric is defined.
+    resamples, resamples_defined
+        Number of resamples, and of those with a value in at least one fold.
+    """
+
+    value: float
+    low: float
+    high: float
+    std: float
+    folds: int
+    folds_defined: int
+    resamples: int
+    resamples_defined: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A score of one method minus that of another on the same test items.
+
+    Attributes
+    ----------
+    value, low, high
+        Mean over folds, and its 95 % percentile interval over resampled subjects.
+    p
+        Two-sided bootstrap p-value of no difference; NaN when nothing is defined.
+    folds
+        The difference in each fold.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+    folds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class TTest:
+    """A t-test: the mean that is tested against 0, its statistic, degrees of freedom and p-value."""
+
+    mean: float
+    t: float
+    df: int
+    p: float
+
+
+def bootstrap(metric: Metric, folds: Sequence[Scored], resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
+    """Mean score over folds with its interval over subjects.
+
+    For a pooled score pass one fold that holds all predictions.
+    """
+    values = np.array([metric.score(fold.truth, fold.prediction) for fold in folds])
+    draws = _mean(_scores(metric, folds, resamples, seed))
+    low, high = _interval(draws)
+    defined = values[~np.isnan(values)]
+    return Estimate(
+        value=float(_mean(values[None])[0]),
+        low=low,
+        high=high,
+        std=float(defined.std(ddof=1)) if len(defined) > 1 else float("nan"),
+        folds=len(folds),
+        folds_defined=len(defined),
+        resamples=resamples,
+        resamples_defined=int((~np.isnan(draws)).sum()),
+    )
+
+
+def paired(
+    metric: Metric, first: Sequence[Scored], second: Sequence[Scored], resamples: int = RESAMPLES, seed: int = 0
+) -> Difference:
+    """Score of ``first`` minus score of ``second``, under the same resamples of subjects.
+
+    Raises `ValueError` when their folds do not hold the same subjects in the same order.
+    """
+    if [list(fold.clusters) for fold in first] != [list(fold.clusters) for fold in second]:
+        raise ValueError("a paired difference needs the same items in the same folds")
+    values = np.array(
+        [
+            metric.score(a.truth, a.prediction) - metric.score(b.truth, b.prediction)
+            for a, b in zip(first, second, strict=True)
+        ]
+    )
+    draws = _mean(_scores(metric, first, resamples, seed) - _scores(metric, second, resamples, seed))
+    low, high = _interval(draws)
+    return Difference(float(_mean(values[None])[0]), low, high, _two_sided(draws), tuple(values.tolist()))
+
+
+def corrected_resampled_t(differences: Sequence[float], train: float, test: float) -> TTest:
+    """t-test of fold-wise differences, corrected for folds that share training items.
+
+    Nadeau & Bengio, Machine Learning 52 (2003): the variance of the mean over J folds is
+    ``(1 / J + test / train) * s**2``, with ``train`` and ``test`` the numbers of items of a fold.
+    NaN with fewer than two folds; differences that are all equal give p = 1 when they are 0, else 0.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    if len(values) < 2:
+        return TTest(float(values.mean()) if len(values) else float("nan"), float("nan"), 0, float("nan"))
+    mean, df = float(values.mean()), len(values) - 1
+    error = float(np.sqrt((1 / len(values) + test / train) * values.var(ddof=1)))
+    if error == 0:
+        return TTest(mean, 0.0 if mean == 0 else float(np.copysign(np.inf, mean)), df, float(mean == 0))
+    return TTest(mean, mean / error, df, float(2 * stats.t.sf(abs(mean / error), df)))
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """Holm's adjusted p-values of one family; NaN stays NaN and does not count as a test."""
+    values = np.asarray(p, dtype=np.float64)
+    tested = np.flatnonzero(~np.isnan(values))
+    order = tested[np.argsort(values[tested], kind="stable")]
+    steps = np.minimum(values[order] * np.arange(len(order), 0, -1), 1)
+    adjusted = np.full(len(values), np.nan)
+    adjusted[order] = np.maximum.accumulate(steps)
+    return adjusted
+
+
+def _scores(metric: Metric, folds: Sequence[Scored], resamples: int, seed: int) -> np.ndarray:
+    """Scores (resamples, folds)."""
+    subjects, codes = np.unique([str(name) for fold in folds for name in fold.clusters], return_inverse=True)
+    parts = np.split(codes, np.cumsum([len(fold.clusters) for fold in folds])[:-1])
+    rng = np.random.default_rng(seed)
+    out = np.empty((resamples, len(folds)))
+    step = max(1, BLOCK_CELLS // max(len(codes), 1))
+    for start in range(0, resamples, step):
+        counts = _draw(rng, min(step, resamples - start), len(subjects))
+        for column, (fold, part) in enumerate(zip(folds, parts, strict=True)):
+            out[start : start + step, column] = metric.resample(fold.truth, fold.prediction, counts[:, part])
+    return out
+
+
+def _draw(rng: np.random.Generator, resamples: int, subjects: int) -> np.ndarray:
+    """How often (resamples, subjects) each subject is drawn when as many are drawn as there are."""
+    counts = np.empty((resamples, subjects), dtype=np.uint16)
+    for row in range(resamples):
+        counts[row] = np.bincount(rng.integers(0, subjects, subjects), minlength=subjects)
+    return counts
+
+
+def _mean(scores: np.ndarray) -> np.ndarray:
+    """Mean over the folds that are defined (B,); NaN where none is."""
+    defined = ~np.isnan(scores)
+    count = defined.sum(axis=1)
+    total = np.where(defined, scores, 0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _interval(draws: np.ndarray) -> tuple[float, float]:
+    values = draws[~np.isnan(draws)]
+    if not len(values):
+        return float("nan"), float("nan")
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _two_sided(draws: np.ndarray) -> float:
+    """Twice the smaller tail at 0; the observed sample counts as one draw, so p is never 0."""
+    values = draws[~np.isnan(draws)]
+    if not len(values):
+        return float("nan")
+    tail = min(int((values <= 0).sum()), int((values >= 0).sum()))
+    return min(1.0, 2 * (tail + 1) / (len(values) + 1))

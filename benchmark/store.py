@@ -1,0 +1,187 @@
+"""The store: finished cells (the cache) and records, each a folder written whole or not at all.
+
+::
+
+    cells/KEY/          cell.json, outcome.json, ids.json, prediction/     one finished cell
+    records/ID/         record.json, split.json, cells/FOLD-SEED/...       one method on one task
+    work/PID-.../       staged cells in flight; removed when their process is gone
+    log.txt             what methods printed
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ValidationError
+
+from .cells import Cell
+from .errors import StoreError
+from .files import whole_folder, write_error
+from .record import SCHEMA_VERSION, Record
+from .splits import SplitManifest
+from .worker import Outcome
+
+
+class Ids(BaseModel):
+    """Item ids of a prediction, in its order."""
+
+    ids: tuple[str, ...]
+
+
+class Finished(BaseModel):
+    """A finished cell read from the store."""
+
+    cell: Cell
+    outcome: Outcome
+    ids: tuple[str, ...]
+    prediction: str
+    folder: Path
+
+
+class Store:
+    """A folder of cells and records.
+
+    Parameters
+    ----------
+    path
+        The folder; made when first written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def prepare(self) -> None:
+        """Make the folders, and remove what a killed run left in flight."""
+        try:
+            for name in ("cells", "records", "work"):
+                (self.path / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(error, self.path) from error
+        for folder in (self.path / "work").iterdir():
+            owner = folder.name.split("-")[0]
+            if owner.isdigit() and not psutil.pid_exists(int(owner)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def work_folder(self, key: str) -> Path:
+        """An empty folder to stage a cell in."""
+        folder = self.work_path(key)
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise write_error(error, folder) from error
+        return folder
+
+    def work_path(self, key: str) -> Path:
+        """Where a cell is staged by this process."""
+        return self.path / "work" / f"{os.getpid()}-{key}"
+
+    @property
+    def log(self) -> Path:
+        """The file that keeps what methods print."""
+        return self.path / "log.txt"
+
+    def finished(self, key: str) -> Finished | None:
+        """A finished cell, or None where there is none or it is damaged."""
+        return read_cell(self.path / "cells" / key)
+
+    def keep(self, cell: Cell, outcome: Outcome, ids: tuple[str, ...], prediction: Path) -> Finished:
+        """Put a finished cell into the cache."""
+        folder = self.path / "cells" / cell.key
+        with whole_folder(folder) as new:
+            write_cell(new, cell, outcome, ids, prediction)
+        found = read_cell(folder)
+        assert found is not None
+        return found
+
+    def save(self, record: Record, split: SplitManifest, cells: list[Finished]) -> Path:
+        """Write a record with its split and its cells' predictions."""
+        folder = self.path / "records" / record.id
+        with whole_folder(folder) as new:
+            (new / "record.json").write_text(record.model_dump_json(indent=1))
+            (new / "split.json").write_text(split.model_dump_json())
+            for done in cells:
+                shutil.copytree(done.folder, new / "cells" / cell_folder(done.cell.fold, done.cell.seed))
+        return folder
+
+    def records(self) -> Iterator[Record]:
+        """All records that can be read; a damaged one is left out (see `doctor`)."""
+        for path in sorted((self.path / "records").glob("*/record.json")):
+            try:
+                yield read_record(path)
+            except StoreError:
+                continue
+
+    def find(self, name: str) -> tuple[Record, Path]:
+        """A record by its id, the beginning of it, or its folder's path."""
+        folder = Path(name)
+        if not (folder / "record.json").is_file():
+            matches = [p for p in sorted((self.path / "records").glob("*")) if p.name.startswith(name)] if name else []
+            if len(matches) != 1:
+                problem = "no record" if not matches else f"{len(matches)} records begin with"
+                raise StoreError(f"{problem} {name!r} in {self.path}", "see `brainbench leaderboard --ids`")
+            folder = matches[0]
+        return read_record(folder / "record.json"), folder
+
+
+def cell_folder(fold: str, seed: int) -> str:
+    """Folder name of a cell inside a record."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", f"{fold}-seed{seed}")
+
+
+def write_cell(folder: Path, cell: Cell, outcome: Outcome, ids: tuple[str, ...], prediction: Path) -> None:
+    """Write a finished cell's files."""
+    (folder / "cell.json").write_text(cell.model_dump_json())
+    (folder / "outcome.json").write_text(outcome.model_dump_json())
+    (folder / "ids.json").write_text(Ids(ids=ids).model_dump_json())
+    shutil.copytree(prediction, folder / "prediction")
+    (folder / "prediction.sha256").write_text(digest_folder(folder / "prediction"))
+
+
+def read_cell(folder: Path) -> Finished | None:
+    """A finished cell from its folder; None where it is missing, damaged or edited."""
+    try:
+        cell = Cell.model_validate_json((folder / "cell.json").read_text())
+        outcome = Outcome.model_validate_json((folder / "outcome.json").read_text())
+        ids = Ids.model_validate_json((folder / "ids.json").read_text()).ids
+        prediction = (folder / "prediction.sha256").read_text()
+    except (OSError, ValidationError):
+        return None
+    if prediction != digest_folder(folder / "prediction"):
+        return None
+    return Finished(cell=cell, outcome=outcome, ids=ids, prediction=prediction, folder=folder)
+
+
+def digest_folder(folder: Path) -> str:
+    """SHA-256 over names and contents of a folder's files."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.relative_to(folder)}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+def read_record(path: Path) -> Record:
+    """A record from its file. Raises `StoreError` when it is damaged or of another schema."""
+    try:
+        record = Record.model_validate_json(path.read_text())
+    except (OSError, ValidationError) as error:
+        raise StoreError(f"{path}: not a record ({str(error).splitlines()[0]})") from None
+    if record.schema_version != SCHEMA_VERSION:
+        raise StoreError(f"{path}: schema {record.schema_version}; this version reads {SCHEMA_VERSION}")
+    return record
+
+
+def read_split(folder: Path) -> SplitManifest:
+    """The split of a record's folder."""
+    try:
+        return SplitManifest.model_validate_json((folder / "split.json").read_text())
+    except (OSError, ValidationError):
+        raise StoreError(f"{folder / 'split.json'}: missing or damaged") from None

@@ -1,0 +1,174 @@
+"""The worker process: reads staged folders, fits, predicts, writes. It never holds a test label.
+
+Protocol: each line on standard input is the path of a staged folder; each line on standard output
+is one JSON message: ``{"progress": [label, done, total]}`` or ``{"done": status}``. What methods
+print goes to standard error, which the parent keeps as a log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from .contracts import Context
+from .errors import BrainbenchError
+
+PROGRESS_SECONDS = 0.1
+
+
+class Outcome(BaseModel):
+    """How a cell ended: ``outcome.json`` in the output folder.
+
+    Attributes
+    ----------
+    status
+        ok, skipped, failed, timeout or out-of-memory.
+    reason
+        Why, in one line; "" when ok.
+    report
+        The method's own facts.
+    fit_seconds, predict_seconds, peak_memory
+        Wall seconds, and bytes of resident memory at the most.
+    """
+
+    status: str
+    reason: str = ""
+    report: dict[str, Any] = {}
+    fit_seconds: float = 0.0
+    predict_seconds: float = 0.0
+    peak_memory: int = 0
+
+
+def main() -> None:
+    """Serve cells until standard input closes."""
+    messages = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
+    for line in sys.stdin:
+        folder = Path(line.rstrip("\n"))
+        outcome = run_cell(folder, _reporter(messages))
+        _write(folder / "out" / "outcome.json", outcome.model_dump_json())
+        print(json.dumps({"done": outcome.status}), file=messages, flush=True)
+
+
+def run_cell(folder: Path, progress: Callable[[str, int, int], None]) -> Outcome:
+    """Fit and predict one staged cell; every failure becomes an outcome with its reason."""
+    (folder / "out" / "prediction").mkdir(parents=True, exist_ok=True)
+    _reset_peak()
+    try:
+        outcome = _fit_predict(folder, progress)
+    except MemoryError as error:
+        outcome = Outcome(status="out-of-memory", reason=f"MemoryError: {error}")
+    except BrainbenchError as error:
+        outcome = Outcome(status="failed", reason=str(error).replace("\n", " "))
+    except Exception as error:
+        traceback.print_exc()
+        out_of_memory = "out of memory" in str(error).lower()
+        outcome = Outcome(
+            status="out-of-memory" if out_of_memory else "failed", reason=f"{type(error).__name__}: {error}"[:500]
+        )
+    return outcome.model_copy(update={"peak_memory": peak_memory()})
+
+
+def _fit_predict(folder: Path, progress: Callable[[str, int, int], None]) -> Outcome:
+    from .kinds import get_kind
+    from .registry import load_method
+    from .staging import Job, load_test, load_train
+
+    job = Job.model_validate_json((folder / "job.json").read_text())
+    info = job.info
+    kind = get_kind(job.kind)
+    method_class, _ = load_method(job.method)
+    method = method_class(**job.options)
+    if info.kind not in method.supports:
+        return Outcome(status="skipped", reason=f"{job.method} does not do {info.kind}")
+    if reason := method.skip(info):
+        return Outcome(status="skipped", reason=reason)
+    context = Context(
+        task=info,
+        seed=job.seed,
+        workdir=_fresh(folder / "work"),
+        device=job.device,
+        threads=job.threads,
+        progress=progress,
+        checkpoint=Path(job.checkpoint) if job.checkpoint else None,
+        save=Path(job.save) if job.save else None,
+    )
+    start = time.perf_counter()
+    method.fit(load_train(folder, kind, info), context)
+    fitted = time.perf_counter()
+    items, view = load_test(folder, kind, info)
+    prediction = kind.check(method.predict(view, context), items, info)
+    predicted = time.perf_counter()
+    kind.save(prediction, folder / "out" / "prediction", info)
+    report = json.loads(json.dumps(method.report(), default=_plain))
+    return Outcome(status="ok", report=report, fit_seconds=fitted - start, predict_seconds=predicted - fitted)
+
+
+def _plain(value: Any) -> Any:
+    """Numpy scalars and arrays as plain JSON values."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _fresh(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def _reporter(messages: Any) -> Callable[[str, int, int], None]:
+    """A progress function that sends at most ten messages a second."""
+    last = {"time": 0.0, "label": ""}
+
+    def report(label: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if label != last["label"] or done >= total or now - float(last["time"]) > PROGRESS_SECONDS:
+            last.update(time=now, label=label)
+            print(json.dumps({"progress": [str(label), int(done), int(total)]}), file=messages, flush=True)
+
+    return report
+
+
+def _die_with_parent(parent: int) -> None:
+    """End this process when the parent is gone, also by kill -9."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _reset_peak() -> None:
+    """Start a new high-water mark of memory, where the system can (Linux)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass
+
+
+def peak_memory() -> int:
+    """Highest resident memory in bytes, since `_reset_peak` where the system can."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    import resource
+
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The table model: one board for each task, version, data and split. Every face draws from it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ..benchmark.record import Record
+from .published import Published, published
+
+
+@dataclass(frozen=True)
+class Line:
+    """A reproduced row: a record and its rank among those that may be ranked (None otherwise)."""
+
+    record: Record
+    rank: int | None
+
+
+@dataclass(frozen=True)
+class Board:
+    """All rows that may stand in one table.
+
+    Attributes
+    ----------
+    lines
+        Best first; unranked rows last.
+    published
+        Rows of papers; only where the data are real.
+    published_elsewhere
+        Number of published rows that a twin's table only points to.
+    """
+
+    lines: tuple[Line, ...]
+    published: tuple[Published, ...]
+    published_elsewhere: int
+
+    @property
+    def first(self) -> Record:
+        """A record that stands for the board's task and data."""
+        return self.lines[0].record
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Task name, data fingerprint and split hash."""
+        return self.first.task.name, self.first.data.fingerprint, self.first.split.hash
+
+    @property
+    def headline(self) -> str:
+        """The metric that ranks."""
+        return self.first.task.metrics[0]
+
+
+def boards(records: Iterable[Record]) -> Iterator[Board]:
+    """Boards over records. Versions, data, splits and sources are never ranked together."""
+    groups: dict[tuple[object, ...], list[Record]] = defaultdict(list)
+    for record in records:
+        key = (
+            record.task.family,
+            record.task.name,
+            record.task.version,
+            record.data.origin,
+            record.data.fingerprint,
+            record.split.hash,
+        )
+        groups[key].append(record)
+    for key in sorted(groups, key=str):
+        yield make_board(groups[key])
+
+
+def make_board(records: Sequence[Record]) -> Board:
+    """One board: the newest record of each method and configuration, ranked by the headline metric."""
+    newest: dict[str, Record] = {}
+    for record in sorted(records, key=lambda record: record.environment.created):
+        method = record.method
+        newest[f"{method.ref} {method.options} {method.weights} {record.seeds}"] = record
+    ranked = sorted((record for record in newest.values() if may_rank(record)), key=_order)
+    rest = sorted((record for record in newest.values() if not may_rank(record)), key=lambda r: r.method.name)
+    lines = [Line(record, k + 1) for k, record in enumerate(ranked)] + [Line(record, None) for record in rest]
+    names = records[0].task.published
+    papers = published(*names) if names else []
+    real = records[0].data.origin == "real"
+    return Board(tuple(lines), tuple(papers) if real else (), 0 if real else len(papers))
+
+
+def may_rank(record: Record) -> bool:
+    """Whether a record is complete, allowed to rank, and has a headline score."""
+    score = record.scores.get(record.task.metrics[0])
+    return record.ranked and score is not None and score.value is not None
+
+
+def _order(record: Record) -> tuple[float, str]:
+    score = record.scores[record.task.metrics[0]]
+    assert score.value is not None
+    return (-score.value if score.higher_is_better else score.value), record.method.name
+
+
+def chosen(found: Iterable[Board], tasks: Sequence[str], family: str | None, data: str | None) -> Iterator[Board]:
+    """Boards of some tasks, a family, or a source (real | simulated)."""
+    for board in found:
+        record = board.first
+        if tasks and record.task.name not in tasks:
+            continue
+        if family and record.task.family != family:
+            continue
+        if data and (record.data.origin == "real") != (data == "real"):
+            continue
+        yield board

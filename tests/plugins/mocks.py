@@ -1,0 +1,244 @@
+"""A mock task and a trivial method for every kind: the smallest thing that walks the whole path."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from brainbench import Answers, Card, Dataset, DatasetCard, Graphs, Items, Method, Task
+from brainbench.benchmark.contracts import Data
+from brainbench.benchmark.errors import DataMissing
+from brainbench.benchmark.splits import KFold
+
+HERE = __file__
+N = 24
+CARD = Card("mock", "A trivial method for tests.")
+
+
+def rng_of(name: str) -> np.random.Generator:
+    return np.random.default_rng(sum(map(ord, name)))
+
+
+class MockDataset(Dataset):
+    card = DatasetCard("mock", "made in memory", "none", "CC0", "none")
+    kind = ""
+
+    def installed(self) -> bool:
+        return False
+
+    def load(self, source, progress=None) -> Data:
+        if source == "real":
+            raise DataMissing("the mock data are never real", "use --data simulated")
+        table = pd.DataFrame(
+            {"subject": [f"person-{k // 2}" for k in range(N)]}, index=[f"item-{k:02d}" for k in range(N)]
+        )
+        table["group"] = table["subject"]
+        rng = rng_of(self.kind)
+        columns, arrays, meta = self.make(rng)
+        return Data(Items(table.assign(**columns), arrays, meta), self.kind, "twin", f"mock-{self.kind}")
+
+    def make(self, rng):
+        raise AssertionError("made by a subclass")
+
+
+def scans(rng, signal):
+    """Series of 12 frames x 4 ROIs whose first ROI has mean `signal`."""
+    series = [rng.normal(size=(12, 4)).astype(np.float32) for _ in range(N)]
+    for values, level in zip(series, signal, strict=True):
+        values[:, 0] += level
+    atlas = {"name": "mock4", "labels": ["a", "b", "c", "d"], "networks": ["x", "x", "y", "y"]}
+    return {"tr": 2.0, "frames": 12}, {"series": series}, {"atlas": atlas}
+
+
+class ClassificationData(MockDataset):
+    kind = "classification"
+
+    def make(self, rng):
+        labels = np.arange(N) // 2 % 2
+        columns, arrays, meta = scans(rng, 10.0 * labels)
+        return {**columns, "site": "here", "label": np.where(labels == 1, "yes", "no")}, arrays, meta
+
+
+class RegressionData(MockDataset):
+    kind = "regression"
+
+    def make(self, rng):
+        value = rng.normal(size=N)
+        columns, arrays, meta = scans(rng, value * 5)
+        return {**columns, "value": value}, arrays, meta
+
+
+class ConnectivityData(MockDataset):
+    """Two-node graphs, 0 -> 1: the second series is the first, one step later."""
+
+    kind = "connectivity"
+
+    def make(self, rng):
+        source = rng.normal(size=(N, 81))
+        series = [np.stack([row[1:], row[:-1]], axis=1) for row in source]
+        graph = np.array([[0, 1], [0, 0]])
+        return {"tr": 2.0}, {"series": series, "graph": [graph] * N}, {}
+
+
+class CaptioningData(MockDataset):
+    kind = "captioning"
+
+    def make(self, rng):
+        cat = np.arange(N) // 2 % 2
+        response = [np.full(3, 1.0 if one else -1.0, np.float32) for one in cat]
+        words = [["a cat", "one cat"] if one else ["a dog", "one dog"] for one in cat]
+        return {"text": words}, {"response": response}, {}
+
+
+class ReconstructionData(MockDataset):
+    kind = "reconstruction"
+
+    def make(self, rng):
+        images = [rng.integers(0, 255, (8, 8, 3), dtype=np.uint8) for _ in range(N)]
+        response = [image.astype(np.float32).ravel() for image in images]
+        return {}, {"response": response, "image": images}, {}
+
+
+class LocalisationData(MockDataset):
+    kind = "localisation"
+
+    def make(self, rng):
+        corner = rng.uniform(0, 0.5, (N, 2))
+        boxes = [np.array([[x, y, x + 0.4, y + 0.4]]) for x, y in corner]
+        response = [np.array(box[0, :2], np.float32) for box in boxes]
+        return {"concept": "cat"}, {"response": response, "boxes": boxes}, {}
+
+
+class EncodingData(MockDataset):
+    kind = "encoding"
+
+    def make(self, rng):
+        film = [rng.normal(size=(10, 2)).astype(np.float32) for _ in range(N)]
+        columns = {"frames:one": 10, "frames:two": 10}
+        arrays = {"features/video": film}
+        for subject, weight in (("one", 1.0), ("two", -2.0)):
+            arrays[f"responses/{subject}"] = [run @ np.array([[weight, 0, 1], [0, 1, 1]], np.float32) for run in film]
+        return columns, arrays, {}
+
+
+class QuestionsData(MockDataset):
+    kind = "questions"
+
+    def make(self, rng):
+        female = np.arange(N) // 2 % 2
+        columns, arrays, meta = scans(rng, 10.0 * female)
+        truth = [json.dumps({"sex": "female" if one else "male"}) for one in female]
+        return {**columns, "prompt": "What is the sex?", "fields": truth}, arrays, meta
+
+
+def task(kind: str, dataset: type, target: str, metrics: tuple[str, ...], **more) -> Task:
+    return Task(
+        name=f"mock-{kind}",
+        title=f"mock {kind}",
+        family="mock",
+        version=1,
+        kind=kind,
+        dataset=f"{HERE}:{dataset.__name__}",
+        target=target,
+        split=KFold(2),
+        metrics=metrics,
+        **more,
+    )
+
+
+CLASSIFICATION = task("classification", ClassificationData, "label", ("auc", "accuracy"), classes=("no", "yes"))
+REGRESSION = task("regression", RegressionData, "value", ("mae", "pearson-r"))
+CONNECTIVITY = task("connectivity", ConnectivityData, "graph", ("graph-f1", "shd"))
+CAPTIONING = task("captioning", CaptioningData, "text", ("exact-match",))
+RECONSTRUCTION = task("reconstruction", ReconstructionData, "image", ("pixcorr",))
+LOCALISATION = task("localisation", LocalisationData, "boxes", ("box-iou",))
+ENCODING = task("encoding", EncodingData, "responses", ("encoding-r",))
+QUESTIONS = task("questions", QuestionsData, "fields", ("field-accuracy",))
+
+
+@dataclass
+class FirstRoi(Method):
+    """Class or value from the mean of the first ROI."""
+
+    gain: float = 1.0
+    card = CARD
+    supports = ("classification", "regression", "questions")
+
+    def level(self, view) -> np.ndarray:
+        return np.array([view.series(row)[:, 0].mean() for row in range(len(view))])
+
+    def fit(self, train, context) -> None:
+        context.progress("levels", 1, 1)
+        if context.task.kind != "questions":
+            self.line = np.polyfit(self.level(train.inputs), train.targets, 1)
+
+    def predict(self, test, context):
+        level = self.level(test)
+        if context.task.kind == "regression":
+            return np.polyval(self.line, level)
+        if context.task.kind == "questions":
+            return Answers(["sex: female" if value > 5 else "sex: male" for value in level])
+        p = np.clip(np.polyval(self.line, level), 0, 1)
+        return np.stack([1 - p, p], axis=1)
+
+
+@dataclass
+class Lag(Method):
+    """Which of two nodes follows the other by one step."""
+
+    card = CARD
+    supports = ("connectivity",)
+
+    def fit(self, train, context) -> None:
+        pass
+
+    def predict(self, test, context):
+        scores = [np.abs(series[:-1].T @ series[1:]) for series in (test[k] for k in range(len(test)))]
+        return Graphs(scores, [score > score.T for score in scores])
+
+
+@dataclass
+class Nearest(Method):
+    """The target of the training item with the nearest response."""
+
+    memory: list = field(default_factory=list)
+    card = CARD
+    supports = ("captioning", "reconstruction", "localisation")
+
+    def fit(self, train, context) -> None:
+        self.memory = [(train.inputs[k], train.targets[k]) for k in range(len(train.inputs))]
+
+    def predict(self, test, context):
+        if context.task.kind == "reconstruction":
+            return [test[k].reshape(8, 8, 3).round().astype(np.uint8) for k in range(len(test))]
+        if context.task.kind == "localisation":
+            return [np.array([[*test[k], *(test[k] + 0.4)]]) for k in range(len(test))]
+        return [
+            min(self.memory, key=lambda one: float(((one[0] - test[k]) ** 2).sum()))[1][0] for k in range(len(test))
+        ]
+
+
+@dataclass
+class Linear(Method):
+    """Least squares from the first stream to each subject's parcels."""
+
+    card = CARD
+    supports = ("encoding",)
+
+    def fit(self, train, context) -> None:
+        film = np.concatenate([train.inputs[k].features["video"] for k in range(len(train.inputs))])
+        self.maps = {}
+        for subject in train.targets[0]:
+            response = np.concatenate([run[subject] for run in train.targets])
+            self.maps[subject] = np.linalg.lstsq(film, response, rcond=None)[0]
+
+    def predict(self, test, context):
+        return [
+            {
+                subject: test[k].features["video"][:frames] @ self.maps[subject]
+                for subject, frames in test[k].frames.items()
+            }
+            for k in range(len(test))
+        ]
