@@ -1,0 +1,103 @@
+"""Stage 2: teach the language model to read fMRI tokens (F2F, F2T), keeping its language (T2T)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...benchmark.contracts import Context
+from .loops import Losses, Schedule, optimise, precision
+from .options import Options
+from .preprocess import Inputs
+from .pretraining import augmented
+from .prompts import DESCRIBE, PLAIN_TEXT
+from .reader import Reader
+from .sequence import Packed, Text, pack
+
+MAX_TEXT = 512
+PLAIN_BATCH = 4
+STATISTICS_BATCH = 16
+
+
+def fit_statistics(reader: Reader, inputs: Inputs, device: str) -> None:
+    """Set the adapter's mean and spread from the encoder's outputs on the training scans."""
+    total = torch.zeros_like(reader.adapter.mean, dtype=torch.float64)
+    square = torch.zeros_like(total)
+    for rows in np.array_split(np.arange(len(inputs)), -(-len(inputs) // STATISTICS_BATCH)):
+        with precision(device):
+            tokens = reader.tokens(torch.from_numpy(inputs.batch(rows)).to(device)).double()
+        total += tokens.sum(0)
+        square += tokens.square().sum(0)
+    mean = total / len(inputs)
+    variance = (square / len(inputs) - mean.square()).clamp_min(0).mean(dim=0)
+    reader.adapter.mean.copy_(mean)
+    reader.adapter.spread.copy_(variance.sqrt().clamp_min(1e-4))
+
+
+def next_codes(codes: Tensor, rois: int) -> tuple[Tensor, Tensor]:
+    """Which tokens predict a code (positions), and the codes they predict (batch, positions).
+
+    The target is the code of the same ROI one step later; with a single step there is none, and each
+    token predicts its own code. ``codes`` is (batch, token), time-major.
+    """
+    count = codes.shape[1]
+    places = torch.arange(max(count - rois, 0), device=codes.device)
+    if len(places) == 0:
+        return torch.arange(count, device=codes.device), codes
+    return places, codes[:, rois:]
+
+
+def text_loss(reader: Reader, hidden: Tensor, text: Packed) -> Tensor:
+    """Mean next-token cross-entropy over all text tokens that follow a text token."""
+    wanted = text.valid & (text.parents >= 0)
+    return -reader.log_likelihoods(hidden, text, wanted).mean()
+
+
+def align(
+    options: Options,
+    reader: Reader,
+    inputs: Inputs,
+    descriptors: list[list[int]],
+    context: Context,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Train adapter, code head and language model in place; returns facts for the report.
+
+    fMRI tokens never see text, so one sequence of both gives F2F and F2T.
+    """
+    language, device = reader.language, context.device
+    lead = language.tokenizer.encode(DESCRIBE)
+    plain = [language.tokenizer.encode(text)[:MAX_TEXT] for text in PLAIN_TEXT]
+    eos = language.tokenizer.eos
+
+    def losses(rows: np.ndarray, fraction: float) -> Losses:
+        series = torch.from_numpy(inputs.batch(rows)).to(device)
+        tokens = reader.tokens(augmented(series) if options.augment else series)
+        with torch.no_grad():
+            codes = reader.tokenizer.quantise(tokens).codes
+        text = pack([Text.of((lead + descriptors[row])[: MAX_TEXT - 1] + [eos]) for row in rows], eos).to(device)
+        result = reader.read(tokens, text)
+        places, targets = next_codes(codes, reader.shape.rois)
+        f2f = F.cross_entropy(reader.adapter.codes(result.scan[:, places]).flatten(0, 1), targets.flatten())
+        f2t = text_loss(reader, result.text, text)
+        drawn = [Text.of([*plain[k], eos]) for k in rng.choice(len(plain), PLAIN_BATCH, replace=False)]
+        words = pack(drawn, eos).to(device)
+        t2t = text_loss(reader, reader.read(None, words).text, words)
+        total = options.f2f_weight * f2f + options.f2t_weight * f2t + options.t2t_weight * t2t
+        return {"total": total, "f2f": f2f, "f2t": f2t, "t2t": t2t}
+
+    reader.train(True)
+    schedule = Schedule(
+        "stage 2: alignment",
+        options.stage2_epochs,
+        options.stage2_batch,
+        options.stage2_rate,
+        weight_decay=0.1,
+        betas=(0.9, 0.95),
+        clip=1.0,
+    )
+    return optimise(schedule, reader.modules(), len(inputs), losses, context, rng)

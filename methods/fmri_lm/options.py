@@ -1,0 +1,148 @@
+"""The options of fMRI-LM: what ``--set`` can change, and the presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...benchmark.errors import BadOption
+
+
+@dataclass
+class Options:
+    """Sizes, weights and schedules of the three stages. Defaults are the published ones (size B).
+
+    Attributes
+    ----------
+    width, depth, decoder_depth, heads
+        Of the tokenizer's ViT encoder and decoder.
+    frames, patch
+        Frames given to the tokenizer, and frames of a patch.
+    codes, code_width, decay, beta
+        Codebook entries, their dimension, the moving average's decay, the commitment weight.
+    drop_path
+        Stochastic depth of the tokenizer.
+    pool
+        How a scan's tokens are pooled for the contrastive term: ``mean`` or ``attention``.
+    attention_init
+        ``published`` (truncated normal 0.02), or ``similarity``: queries and keys of the first block
+        start equal and orthogonal, so that attention starts as similarity of time courses [ours].
+    augment
+        Random sign, time reversal and circular shift of a training scan [ours]: rest has no onset,
+        and none of the three changes connectivity.
+    domain_weight, contrastive_weight
+        Weights of the two alignment terms of stage 1.
+    f2f_weight, f2t_weight, t2t_weight
+        Weights of stage 2: next codes, descriptor text, plain text.
+    stage1_epochs ... stage3_rate
+        Epochs, batch size and peak learning rate of each stage; the rate falls to a tenth (cosine).
+    lm, lm_layers
+        Language model (``smollm2``, ``tiny-random``, a hub name, a folder), and how many of its first
+        layers are used (0: all).
+    lora_rank, lora_alpha, lora_dropout, lora_targets
+        0 and "" take the published values for the model at hand.
+    tuning
+        ``lora``, or ``full`` for fine-tuning every weight of the language model.
+    answer_loss
+        ``tokens``: cross-entropy on the answer and the end of text over the vocabulary, as published;
+        ``labels``: cross-entropy over the candidate answers' log-likelihoods [ours].
+    description
+        Put the scan's connectivity descriptors into the prompt as text.
+    describe_pairs
+        Network pairs named in a description: this many highest and as many lowest.
+    """
+
+    width: int = 768
+    depth: int = 12
+    decoder_depth: int = 12
+    heads: int = 12
+    frames: int = 160
+    patch: int = 32
+    codes: int = 8192
+    code_width: int = 128
+    decay: float = 0.99
+    beta: float = 1.0
+    drop_path: float = 0.1
+    pool: str = "attention"
+    attention_init: str = "published"
+    augment: bool = False
+    domain_weight: float = 0.5
+    contrastive_weight: float = 1.0
+    f2f_weight: float = 0.5
+    f2t_weight: float = 1.0
+    t2t_weight: float = 0.1
+    stage1_epochs: int = 50
+    stage1_batch: int = 8
+    stage1_rate: float = 1e-4
+    stage2_epochs: int = 25
+    stage2_batch: int = 16
+    stage2_rate: float = 6e-4
+    stage3_epochs: int = 20
+    stage3_batch: int = 32
+    stage3_rate: float = 5e-4
+    lm: str = "smollm2"
+    lm_layers: int = 0
+    lora_rank: int = 0
+    lora_alpha: int = 0
+    lora_dropout: float = -1.0
+    lora_targets: str = ""
+    tuning: str = "lora"
+    answer_loss: str = "tokens"
+    description: bool = False
+    describe_pairs: int = 3
+
+    def verify(self) -> None:
+        """Raise `BadOption` for values that cannot work."""
+        if self.patch < 1 or self.frames % self.patch:
+            raise BadOption(
+                f"frames={self.frames} does not divide by patch={self.patch}",
+                f"give a multiple of {self.patch} (--set frames=...)",
+            )
+        if self.width % self.heads:
+            raise BadOption(f"width={self.width} does not divide by heads={self.heads}", "change one (--set heads=...)")
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise BadOption(f"{name}={getattr(self, name)!r}", f"one of: {', '.join(allowed)}")
+        if self.pool == "attention" and self.width % POOL_HEADS:
+            raise BadOption(f"pool=attention needs a width that divides by {POOL_HEADS}", "try --set pool=mean")
+
+
+POOL_HEADS = 8
+CHOICES = {
+    "pool": ("mean", "attention"),
+    "attention_init": ("published", "similarity"),
+    "tuning": ("lora", "full"),
+    "answer_loss": ("tokens", "labels"),
+}
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "small": {
+        "width": 128,
+        "depth": 2,
+        "decoder_depth": 1,
+        "heads": 2,
+        "frames": 160,
+        "patch": 160,
+        "codes": 1024,
+        "drop_path": 0.0,
+        "pool": "mean",
+        "attention_init": "similarity",
+        "augment": True,
+        "stage1_epochs": 30,
+        "stage1_batch": 16,
+        "stage1_rate": 1e-3,
+        "stage2_epochs": 1,
+        "stage2_batch": 8,
+        "stage2_rate": 1e-3,
+        "stage3_epochs": 5,
+        "stage3_batch": 8,
+        "stage3_rate": 1e-3,
+        "lm_layers": 4,
+        "answer_loss": "labels",
+    },
+    "S": {"width": 384, "heads": 6},
+    "B": {"width": 768, "heads": 12},
+    "L": {"width": 1024, "depth": 24, "decoder_depth": 24, "heads": 16},
+}
+"""Published sizes S, B and L; ``small`` is the same code at a size that two CPU cores train in minutes."""
