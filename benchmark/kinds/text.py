@@ -45,6 +45,7 @@ class Captioning(Kind):
 
     name = "captioning"
     inputs = ("response", "question", "subject_space")
+    headline = ("exact-match",)
 
     def view(self, items: Items, task: TaskInfo) -> Responses:
         return Responses(items)
