@@ -1,0 +1,149 @@
+"""What age, sex, site, motion and scan length alone predict: the row that a brain model must beat.
+
+`Confounds` reads every covariate that the task allows, the number of frames and the TR;
+`SiteOnly` and `MotionOnly` read one column. Missing values get the training set's median (numbers)
+or a category of their own (words); a site that training never saw gets no site effect, that is, the
+pooled estimate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from ..benchmark.contracts import Card, Context, Method, TaskInfo, Train
+from ..benchmark.errors import BadData, BadOption
+
+if TYPE_CHECKING:
+    from ..benchmark.kinds.scans import Scans
+
+MODELS = ("boosting", "logistic")
+UNKNOWN = "unknown"
+
+
+def covariate_table(scans: Scans, columns: tuple[str, ...] | None) -> pd.DataFrame:
+    """Covariates (n, columns) as floats or words; all that the view shows where ``columns`` is None.
+
+    Raises `BadData` when the cohort lacks a column.
+    """
+    table = scans.covariates.assign(frames=scans.frames, tr=scans.tr)
+    missing = [name for name in columns or () if name not in table]
+    if missing:
+        raise BadData(f"the cohort has no column {missing[0]!r}", "import it again with a participants table that has")
+    table = table[list(columns)] if columns else table
+    return pd.DataFrame({str(name): _column(table[name]) for name in table})
+
+
+def _column(values: pd.Series) -> pd.Series:
+    """Numbers as floats with NaN; anything else as words, with one word for the unknown."""
+    if pd.api.types.is_numeric_dtype(values):
+        return values.astype(float)
+    words = values.astype(object).where(values.notna(), UNKNOWN).astype(str)
+    return words.where(words.str.strip() != "", UNKNOWN)
+
+
+def build_pipeline(table: pd.DataFrame, model: str, seed: int) -> Any:
+    """Imputation, coding and classifier as one scikit-learn pipeline, to be fitted on training rows."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = [name for name in table if pd.api.types.is_float_dtype(table[name])]
+    words = [name for name in table if name not in numbers]
+    coding = make_column_transformer(
+        (make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), numbers),
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), words),
+    )
+    if model == "boosting":
+        return make_pipeline(coding, HistGradientBoostingClassifier(random_state=seed))
+    return make_pipeline(coding, LogisticRegression(max_iter=5000))
+
+
+@dataclass
+class Confounds(Method):
+    """Covariates only.
+
+    Attributes
+    ----------
+    model
+        "boosting" (histogram gradient boosting, scikit-learn's defaults) or "logistic" (L2, C = 1).
+    """
+
+    model: str = "boosting"
+
+    columns: ClassVar[tuple[str, ...] | None] = None
+    card: ClassVar[Card] = Card(
+        title="Confounds only",
+        summary="Age, sex, site, motion, frames and TR, as far as the task allows them; the scan is not read.",
+        uses_covariates=("age", "sex", "site", "motion", "frames", "tr"),
+    )
+    supports: ClassVar[tuple[str, ...]] = ("classification",)
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "boosting": {"model": "boosting"},
+        "logistic": {"model": "logistic"},
+    }
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise BadOption(f"model={self.model!r} is not known", f"choose one of: {', '.join(MODELS)}")
+
+    def skip(self, task: TaskInfo) -> str | None:
+        """A task that does not show the column cannot be run."""
+        hidden = [name for name in self.columns or () if name not in task.covariates]
+        return f"the task does not show {', '.join(hidden)}" if hidden else None
+
+    def fit(self, train: Train, context: Context) -> None:
+        """Fit imputation, coding and classifier."""
+        table = covariate_table(train.inputs, self.columns)
+        self._pipeline = build_pipeline(table, self.model, context.seed)
+        self._pipeline.fit(table, np.asarray(train.targets, dtype=int))
+        self._read = list(table)
+
+    def predict(self, test: Any, context: Context) -> np.ndarray:
+        """Probabilities (n, classes); a class that training never saw gets 0."""
+        out = np.zeros((len(test), len(context.task.classes)))
+        out[:, self._pipeline.classes_] = self._pipeline.predict_proba(covariate_table(test, self.columns))
+        return out
+
+    def report(self) -> dict[str, Any]:
+        """The columns that were read."""
+        return {"model": self.model, "columns": self._read}
+
+
+@dataclass
+class SiteOnly(Confounds):
+    """The acquisition site only."""
+
+    model: str = "logistic"
+
+    columns: ClassVar[tuple[str, ...] | None] = ("site",)
+    card: ClassVar[Card] = Card(
+        title="Site only",
+        summary="The class shares of each site; chance where test sites are new.",
+        uses_covariates=("site",),
+    )
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "logistic": {"model": "logistic"},
+        "boosting": {"model": "boosting"},
+    }
+
+
+@dataclass
+class MotionOnly(Confounds):
+    """Head motion (mean framewise displacement) only."""
+
+    model: str = "logistic"
+
+    columns: ClassVar[tuple[str, ...] | None] = ("motion",)
+    card: ClassVar[Card] = Card(
+        title="Motion only",
+        summary="Mean framewise displacement, and nothing else.",
+        uses_covariates=("motion",),
+    )
+    presets: ClassVar[dict[str, dict[str, Any]]] = SiteOnly.presets
