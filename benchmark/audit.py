@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -112,8 +112,8 @@ def pretraining_overlap(checkpoint: Path, items: Items, split: SplitManifest, al
         seen = SeenSubjects.model_validate_json(place.read_text())
     except ValidationError:
         raise BadData(f"{place}: not a list of subjects", "take it from where the checkpoint came from") from None
-    subjects: Mapping[str, str] = items.table["subject"].astype(str).to_dict()
-    test = {subjects[item] for ids in split.folds.values() for item in ids["test"]}
+    subjects = items.table["subject"].astype(str)
+    test = {str(subjects.loc[item]) for ids in split.folds.values() for item in ids["test"]}
     both = sum(subject_hash(subject) in seen.subjects for subject in test)
     if not both:
         return Finding(

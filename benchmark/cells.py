@@ -109,7 +109,7 @@ def configure(method: type[Method], preset: str | None, settings: dict[str, str]
     elif preset not in method.presets:
         known = ", ".join(method.presets) or "none"
         raise BadOption(f"{method.__name__} has no preset {preset!r}", f"its presets: {known}")
-    fields = {field.name: field for field in dataclasses.fields(method)} if dataclasses.is_dataclass(method) else {}
+    fields: dict[str, dataclasses.Field[Any]] = dict(getattr(method, "__dataclass_fields__", {}))
     types = typing.get_type_hints(method)
     values = {name: _default(field) for name, field in fields.items()}
     values.update(method.presets.get(preset, {}))

@@ -194,8 +194,8 @@ def why_not_cached(cell: Cell, known: Sequence[Cell]) -> str:
     ]
     if not near:
         return "new"
-    reasons = [changes(cell, other) for other in near]
-    return "changed: " + ", ".join(min(reasons, key=len))
+    fewest = min((changes(cell, other) for other in near), key=len)
+    return "changed: " + ", ".join(fewest)
 
 
 def changes(cell: Cell, other: Cell) -> list[str]:

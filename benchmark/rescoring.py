@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def reload(record: Record, progress: Progress) -> tuple[Task, Loaded]:
     return replace(task, metrics=record.task.metrics), loaded
 
 
-def _differences(where: str, old: dict[str, object], new: dict[str, object]) -> list[str]:
+def _differences(where: str, old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
     """Fields that differ, numbers up to rounding in the last place."""
     return [
         f"{where} {name}: {old[name]} in the record, {new.get(name)} now"

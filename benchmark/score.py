@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from .contracts import Ceiling, Data, Fold, Kind, Metric, Task
 from .errors import StoreError
@@ -29,7 +30,7 @@ class Judged:
     seed: int
     truth: Any
     prediction: Any
-    clusters: np.ndarray
+    clusters: list[str]
     scorable: bool
 
 
@@ -42,7 +43,7 @@ def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finish
     if shown.ids != done.ids:
         raise StoreError(f"{done.folder}: its items are not those of the split", "remove the folder and run again")
     prediction = kind.check(kind.load(done.folder / "prediction", task.info), test, task.info)
-    rows = data.items.table.index.get_indexer(list(done.ids))
+    rows = data.items.table.index.get_indexer(pd.Index(list(done.ids)))
     items = data.items.take(rows)
     truth = kind.targets(items, task.info)
     return Judged(
@@ -50,41 +51,46 @@ def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finish
         done.cell.seed,
         truth,
         kind.restore(prediction, shown.key),
-        items.table["subject"].astype(str).to_numpy(),
+        items.table["subject"].astype(str).tolist(),
         kind.scorable(truth, least),
     )
 
 
 def score_cells(task: Task, cells: Sequence[Judged]) -> tuple[dict[str, ScorePart], list[dict[str, float | None]]]:
     """Scores over all cells with their intervals, and each cell's own."""
-    kind = get_kind(task.kind)
-    metrics = {name: load_metric(name) for name in task.metrics}
-    own = [
-        {name: _number(metric.score(cell.truth, cell.prediction)) for name, metric in metrics.items()} for cell in cells
-    ]
-    return {name: score_metric(kind, task, metric, cells) for name, metric in metrics.items()}, own
+    own: list[dict[str, float | None]] = [{} for _ in cells]
+    scores = {}
+    for name in task.metrics:
+        metric = load_metric(name)
+        values = [metric.score(cell.truth, cell.prediction) for cell in cells]
+        for entry, value in zip(own, values, strict=True):
+            entry[name] = _number(value)
+        scores[name] = score_metric(task, metric, cells, values)
+    return scores, own
 
 
-def score_metric(kind: Kind, task: Task, metric: Metric, cells: Sequence[Judged]) -> ScorePart:
-    """One metric: mean over folds, interval over subjects, spread over folds and seeds, pooled score."""
-    together = pooled_folds(kind, cells)
+def score_metric(task: Task, metric: Metric, cells: Sequence[Judged], values: Sequence[float]) -> ScorePart:
+    """One metric: mean over folds, interval over subjects, spread over folds and seeds, pooled score.
+
+    ``values`` are the cells' own scores, in the order of ``cells``.
+    """
+    together = pooled_folds(get_kind(task.kind), cells)
     apart = [Scored(cell.truth, cell.prediction, cell.clusters) for cell in cells if cell.scorable]
     by_seed: dict[int, list[float]] = defaultdict(list)
-    for cell in cells:
-        if cell.scorable:
-            by_seed[cell.seed].append(metric.score(cell.truth, cell.prediction))
+    for cell, value in zip(cells, values, strict=True):
+        if cell.scorable and not math.isnan(value):
+            by_seed[cell.seed].append(value)
     chosen = together if task.pooled else apart
     result = bootstrap(metric, chosen) if chosen else None
-    pooled = [metric.score(fold.truth, fold.prediction) for fold in together]
-    seeds = [float(np.nanmean(scores)) for scores in by_seed.values()]
-    folds = [score for scores in by_seed.values() for score in scores if not math.isnan(score)]
+    seeds = [float(np.mean(scores)) for scores in by_seed.values()]
+    folds = [score for scores in by_seed.values() for score in scores]
     return ScorePart(
         value=_number(result.value) if result else None,
         low=_number(result.low) if result else None,
         high=_number(result.high) if result else None,
         fold_sd=float(np.std(folds, ddof=1)) if len(folds) > 1 else None,
         seed_sd=float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None,
-        pooled=_number(float(np.mean(pooled))) if pooled else None,
+        pooled=_number(float(np.mean([metric.score(fold.truth, fold.prediction) for fold in together]))),
         aggregate="pooled" if task.pooled else "fold mean",
         folds=len(folds),
         chance=metric.chance,
@@ -101,7 +107,7 @@ def pooled_folds(kind: Kind, cells: Sequence[Judged]) -> list[Scored]:
         Scored(
             kind.concat([cell.truth for cell in part]),
             kind.concat([cell.prediction for cell in part]),
-            np.concatenate([cell.clusters for cell in part]),
+            [subject for cell in part for subject in cell.clusters],
         )
         for part in by_seed.values()
     ]

@@ -76,7 +76,7 @@ class KFold:
             part = _deal(strata, self.n, np.random.default_rng((seed, repeat)))
             for k in range(self.n):
                 name = f"fold{k + 1}" if self.repeats == 1 else f"repeat{repeat + 1}-fold{k + 1}"
-                out.append(_cut(name, table, groups.index[part == k]))
+                out.append(_cut(name, table, table["group"].isin(groups.index[part == k])))
         return out
 
 
@@ -101,9 +101,7 @@ class SiteOut:
             parts = {str(site): [site] for site in counts.index}
         else:
             parts = _balanced_parts(counts, self.groups)
-        return [
-            _cut(name, table, table.loc[table["site"].isin(sites), "group"].unique()) for name, sites in parts.items()
-        ]
+        return [_cut(name, table, table["site"].isin(sites)) for name, sites in parts.items()]
 
 
 @dataclass(frozen=True)
@@ -152,9 +150,10 @@ def _deal(strata: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     return part
 
 
-def _cut(name: str, table: pd.DataFrame, test_groups: pd.Index | np.ndarray) -> Fold:
-    test = table["group"].isin(test_groups)
-    return Fold(name, tuple(table.index[~test]), tuple(table.index[test]))
+def _cut(name: str, table: pd.DataFrame, test: pd.Series) -> Fold:
+    """A fold of the test rows; rows of a group that is tested do not train, wherever they were scanned."""
+    seen = table["group"].isin(table.loc[test, "group"])
+    return Fold(name, tuple(table.index[~seen]), tuple(table.index[test]))
 
 
 def _balanced_parts(counts: pd.Series, groups: int) -> dict[str, list[str]]:

@@ -130,12 +130,13 @@ def _write(path: Path, text: str) -> None:
 
 def _reporter(messages: Any) -> Callable[[str, int, int], None]:
     """A progress function that sends at most ten messages a second."""
-    last = {"time": 0.0, "label": ""}
+    last_time, last_label = 0.0, ""
 
     def report(label: str, done: int, total: int) -> None:
+        nonlocal last_time, last_label
         now = time.monotonic()
-        if label != last["label"] or done >= total or now - float(last["time"]) > PROGRESS_SECONDS:
-            last.update(time=now, label=label)
+        if label != last_label or done >= total or now - last_time > PROGRESS_SECONDS:
+            last_time, last_label = now, label
             print(json.dumps({"progress": [str(label), int(done), int(total)]}), file=messages, flush=True)
 
     return report

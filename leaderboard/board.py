@@ -65,8 +65,8 @@ def boards(records: Iterable[Record]) -> Iterator[Board]:
             record.split.hash,
         )
         groups[key].append(record)
-    for key in sorted(groups, key=str):
-        yield make_board(groups[key])
+    for name in sorted(groups, key=str):
+        yield make_board(groups[name])
 
 
 def make_board(records: Sequence[Record]) -> Board:

@@ -40,11 +40,11 @@ def tasks(name: NameArgument = None, json_: JsonOption = False) -> None:
         _show_card(card, json_)
         return
     rows = []
-    for entry, task in load_all("tasks"):
-        if isinstance(task, PluginBroken):
-            rows.append({"task": entry.name, "kind": "", "data set": "", "title": f"broken: {task}"})
+    for entry, found in load_all("tasks"):
+        if isinstance(found, PluginBroken):
+            rows.append({"task": entry.name, "kind": "", "data set": "", "title": f"broken: {found}"})
         else:
-            rows.append({"task": entry.name, "kind": task.kind, "data set": task.dataset, "title": task.title})
+            rows.append({"task": entry.name, "kind": found.kind, "data set": found.dataset, "title": found.title})
     _show_rows(rows, json_)
 
 
@@ -69,16 +69,16 @@ def methods(name: NameArgument = None, json_: JsonOption = False) -> None:
         _show_card(card, json_)
         return
     rows = []
-    for entry, method in load_all("methods"):
-        if isinstance(method, PluginBroken):
-            rows.append({"method": entry.name, "kinds": "", "presets": "", "title": f"broken: {method}"})
+    for entry, found in load_all("methods"):
+        if isinstance(found, PluginBroken):
+            rows.append({"method": entry.name, "kinds": "", "presets": "", "title": f"broken: {found}"})
         else:
             rows.append(
                 {
                     "method": entry.name,
-                    "kinds": ", ".join(method.supports),
-                    "presets": ", ".join(method.presets),
-                    "title": method.card.title,
+                    "kinds": ", ".join(found.supports),
+                    "presets": ", ".join(found.presets),
+                    "title": found.card.title,
                 }
             )
     _show_rows(rows, json_)

@@ -58,7 +58,7 @@ class ClassificationData(MockDataset):
     def make(self, rng):
         labels = np.arange(N) // 2 % 2
         columns, arrays, meta = scans(rng, 10.0 * labels)
-        return {**columns, "site": "here", "label": np.where(labels == 1, "yes", "no")}, arrays, meta
+        return {**columns, "site": "here", "zebra": np.where(labels == 1, "stripes", "plain")}, arrays, meta
 
 
 class RegressionData(MockDataset):
@@ -148,7 +148,7 @@ def task(kind: str, dataset: type, target: str, metrics: tuple[str, ...], **more
     )
 
 
-CLASSIFICATION = task("classification", ClassificationData, "label", ("auc", "accuracy"), classes=("no", "yes"))
+CLASSIFICATION = task("classification", ClassificationData, "zebra", ("auc", "accuracy"), classes=("plain", "stripes"))
 REGRESSION = task("regression", RegressionData, "value", ("mae", "pearson-r"))
 CONNECTIVITY = task("connectivity", ConnectivityData, "graph", ("graph-f1", "shd"))
 CAPTIONING = task("captioning", CaptioningData, "text", ("exact-match",))
