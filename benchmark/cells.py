@@ -109,7 +109,7 @@ def configure(method: type[Method], preset: str | None, settings: dict[str, str]
     elif preset not in method.presets:
         known = ", ".join(method.presets) or "none"
         raise BadOption(f"{method.__name__} has no preset {preset!r}", f"its presets: {known}")
-    fields: dict[str, dataclasses.Field[Any]] = dict(getattr(method, "__dataclass_fields__", {}))
+    fields = option_fields(method)
     types = typing.get_type_hints(method)
     values = {name: _default(field) for name, field in fields.items()}
     values.update(method.presets.get(preset, {}))
@@ -118,6 +118,12 @@ def configure(method: type[Method], preset: str | None, settings: dict[str, str]
             raise BadOption(f"{method.__name__} has no option {name!r}", f"its options: {', '.join(fields) or 'none'}")
         values[name] = parse_value(name, text, types[name])
     return preset, values
+
+
+def option_fields(method: type[Method]) -> dict[str, dataclasses.Field[Any]]:
+    """The options of a method: its dataclass fields by name."""
+    found: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(method) if dataclasses.is_dataclass(method) else ()
+    return {field.name: field for field in found}
 
 
 def _default(field: dataclasses.Field) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .audit import pretraining_overlap
-from .cells import Cell, MethodSpec, configure
+from .cells import Cell, MethodSpec, configure, option_fields
 from .contracts import Method, Progress, Task
 from .errors import BadOption
 from .files import digest_file
@@ -152,7 +152,7 @@ def settings_of(request: Request, name: str, method: type[Method]) -> dict[str, 
         if not equals:
             raise BadOption(f"--set {text}: expected key=value", "for one method of several: --set METHOD.key=value")
         owner, dot, option = key.rpartition(".")
-        if (dot and owner == name) or (not dot and (len(request.methods) == 1 or option in option_names(method))):
+        if (dot and owner == name) or (not dot and (len(request.methods) == 1 or option in option_fields(method))):
             found[option] = value
     return found
 
@@ -161,14 +161,9 @@ def unused_settings(request: Request, methods: Sequence[type[Method]]) -> None:
     """Raise `BadOption` for a ``--set`` that no method of the run takes."""
     for text in request.settings:
         owner, _, option = text.partition("=")[0].rpartition(".")
-        if (owner and owner not in request.methods) or not any(option in option_names(method) for method in methods):
-            taken = sorted({name for method in methods for name in option_names(method)})
+        if (owner and owner not in request.methods) or not any(option in option_fields(method) for method in methods):
+            taken = sorted({name for method in methods for name in option_fields(method)})
             raise BadOption(f"--set {text}: no method of this run takes it", f"options: {', '.join(taken) or 'none'}")
-
-
-def option_names(method: type[Method]) -> tuple[str, ...]:
-    """Names of a method's options."""
-    return tuple(getattr(method, "__dataclass_fields__", {}))
 
 
 def plain(options: dict[str, Any]) -> dict[str, Any]:

@@ -71,10 +71,9 @@ def second(record: Record, metric: str) -> float | None:
 
 
 def status(record: Record) -> str:
-    """``ok``, or what went wrong and why."""
+    """``ok``, or what went wrong (the reason stands below the table), and what the audit found."""
     marks = [finding.detector for finding in record.audit if finding.level == "leak"]
-    text = record.status if not record.reason else f"{record.status}: {record.reason}"
-    return text if not marks else f"{text}; LEAK: {', '.join(marks)}"
+    return record.status if not marks else f"{record.status}; LEAK: {', '.join(marks)}"
 
 
 def method_label(record: Record) -> str:
@@ -114,6 +113,11 @@ def footnotes(board: Board) -> list[str]:
     if record.data.left_out:
         left = ", ".join(f"{count} {reason}" for reason, count in record.data.left_out.items())
         notes.append(f"Left out: {left}.")
+    notes += [
+        f"{method_label(line.record)} {line.record.status}: {line.record.reason}"
+        for line in board.lines
+        if line.record.reason
+    ]
     audit = {f"{finding.detector}: {finding.message}" for line in board.lines for finding in line.record.audit}
     notes += [f"Audit, {text}." for text in sorted(audit)]
     if not any(line.record.isolated for line in board.lines):

@@ -17,35 +17,21 @@ if TYPE_CHECKING:
 
 def run(
     task: Annotated[
-        list[str],
-        typer.Option(
-            "--task", "-t", metavar="T", help="Task name; repeat for several.", default_factory=list, show_default=False
-        ),
-    ],
+        list[str] | None, typer.Option("--task", "-t", metavar="T", help="Task name; repeat for several.")
+    ] = None,
     method: Annotated[
-        list[str],
-        typer.Option(
-            "--method",
-            "-m",
-            metavar="M",
-            default_factory=list,
-            show_default=False,
-            help="Method name, or ./file.py:Class; repeat for several.",
-        ),
-    ],
+        list[str] | None,
+        typer.Option("--method", "-m", metavar="M", help="Method name, or ./file.py:Class; repeat for several."),
+    ] = None,
     suite: Annotated[str | None, typer.Option(metavar="S", help="All tasks of a suite.")] = None,
     data: Annotated[str, typer.Option(help="auto | real | simulated | simulated:full.")] = "auto",
     preset: Annotated[str | None, typer.Option(help="Size of the method, such as small or B.")] = None,
     set_: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            default_factory=list,
-            show_default=False,
-            help="An option of the method (METHOD.KEY=VALUE for one of several).",
+            "--set", metavar="KEY=VALUE", help="An option of the method (METHOD.KEY=VALUE for one of several)."
         ),
-    ] = [],  # noqa: B006
+    ] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Number of folds instead of the task's own.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of method seeds.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes; they share the cores.")] = 1,
@@ -83,14 +69,14 @@ def run(
     from ..plan import Request, make_plan
     from ..store import Store
 
-    tasks = tuple(task) + suite_tasks(suite)
-    check_usage(tasks, tuple(method), executor)
+    tasks = tuple(task or ()) + suite_tasks(suite)
+    check_usage(tasks, tuple(method or ()), executor)
     request = Request(
         tasks=tuple(dict.fromkeys(tasks)),
-        methods=tuple(dict.fromkeys(method)),
+        methods=tuple(dict.fromkeys(method or ())),
         data=data,
         preset=preset,
-        settings=tuple(set_),
+        settings=tuple(set_ or ()),
         folds=folds,
         seeds=seeds,
         device=choose_device(device),
@@ -260,8 +246,4 @@ def print_records(records: list[Record], store: Store, as_json: bool) -> None:
                 console.print(
                     f"LEAK {record.task.name} {record.method.name}: {finding.message}", style="bold red", markup=False
                 )
-        if record.status != "ok":
-            console.print(
-                f"{record.status}: {record.task.name} {record.method.name}: {record.reason}", style="red", markup=False
-            )
     console.print(f"records: {store.path / 'records'}", markup=False, soft_wrap=True)

@@ -87,7 +87,7 @@ def test_sites_in_groups_are_about_equal():
 
 
 def test_a_family_over_two_sites_never_crosses():
-    table = cohort(120, 6, families=40)
+    table = cohort(120, 6, families=100)
     manifest = make_manifest(SiteOut(3), table, "label", "x")
     refuse_crossing(manifest, table)
     sizes = [len(part["train"]) + len(part["test"]) for part in manifest.folds.values()]
