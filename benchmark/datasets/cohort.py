@@ -100,8 +100,10 @@ class Cohort:
         series = path / "series.npy"
         size = series.stat().st_size if series.exists() else 0
         if size != expected:
-            raise BadData(f"{series}: {size} bytes, the manifest says {expected}: truncated or replaced",
-                          "import the cohort again")
+            raise BadData(
+                f"{series}: {size} bytes, the manifest says {expected}: truncated or replaced",
+                "import the cohort again",
+            )
         return cls(path, manifest)
 
     def scans(self) -> pd.DataFrame:
@@ -118,8 +120,9 @@ class Cohort:
         dtype = np.dtype(self.manifest.dtype)
         row_bytes = self.manifest.rois * dtype.itemsize
         refs = [
-            ArrayRef(path, self.manifest.data_offset + int(start) * row_bytes,
-                     (int(frames), self.manifest.rois), dtype.str)
+            ArrayRef(
+                path, self.manifest.data_offset + int(start) * row_bytes, (int(frames), self.manifest.rois), dtype.str
+            )
             for start, frames in zip(table["start"], table["frames"], strict=True)
         ]
         group = table["family"].where(table["family"].astype(bool), table["subject"])
@@ -135,7 +138,7 @@ class CohortWriter:
         self._dtype = dtype
         self._rows: list[dict[str, Any]] = []
         self._frames = 0
-        self._file = open(folder / "series.npy", "wb")
+        self._file = open(folder / "series.npy", "wb")  # noqa: SIM115 - `close` closes it
         self._offset = self._header(0)
 
     def _header(self, frames: int) -> int:
@@ -146,19 +149,45 @@ class CohortWriter:
         self._file.write(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin1"))
         return self._file.tell()
 
-    def add(self, scan: str, series: np.ndarray, row: Mapping[str, Any]) -> None:
-        """Append one scan: (time, roi) series and its row (columns of `COLUMNS` and labels)."""
+    def add(self, scan: str, series: np.ndarray, row: Mapping[str, Any]) -> str:
+        """Append one scan: (time, roi) series and its row (columns of `COLUMNS` and labels).
+
+        Returns the digest of the series as stored.
+        """
         values = np.ascontiguousarray(series, dtype=self._dtype)
         if values.ndim != 2 or values.shape[1] != self._rois:
             raise BadData(f"scan {scan}: series of shape {values.shape}; expected (time, {self._rois})")
         raw = values.tobytes()
+        digest = hashlib.sha256(raw).hexdigest()
         self._file.write(raw)
-        self._rows.append({
-            "session": "", "family": "", "site": "", "age": np.nan, "sex": "", "motion": np.nan, "tr": np.nan,
-            "flags": "", **row, "scan": scan, "frames": len(values), "start": self._frames,
-            "digest": hashlib.sha256(raw).hexdigest(),
-        })
+        self._rows.append(
+            {
+                "session": "",
+                "family": "",
+                "site": "",
+                "age": np.nan,
+                "sex": "",
+                "motion": np.nan,
+                "tr": np.nan,
+                "flags": "",
+                **row,
+                "scan": scan,
+                "frames": len(values),
+                "start": self._frames,
+                "digest": digest,
+            }
+        )
         self._frames += len(values)
+        return digest
+
+    def flag(self, scan: str, finding: str) -> None:
+        """Add a finding to a scan that was appended before."""
+        row = next(row for row in reversed(self._rows) if row["scan"] == scan)
+        row["flags"] = ",".join(part for part in (row["flags"], finding) if part)
+
+    def flags(self) -> dict[str, str]:
+        """Scan -> its findings, comma-separated."""
+        return {row["scan"]: row["flags"] for row in self._rows}
 
     def finish(self, manifest: dict[str, Any]) -> None:
         """Write the table and the manifest."""
@@ -176,8 +205,13 @@ class CohortWriter:
         digest.update(table.to_csv().encode())
         digest.update(json.dumps(manifest["atlas"], sort_keys=True).encode())
         full = Manifest(
-            **manifest, dtype=self._dtype.str, data_offset=self._offset, total_frames=self._frames,
-            rois=self._rois, scans=len(table), subjects=table["subject"].nunique(),
+            **manifest,
+            dtype=self._dtype.str,
+            data_offset=self._offset,
+            total_frames=self._frames,
+            rois=self._rois,
+            scans=len(table),
+            subjects=table["subject"].nunique(),
             fingerprint=digest.hexdigest()[:32],
         )
         (self._folder / "cohort.json").write_text(full.model_dump_json(indent=1))

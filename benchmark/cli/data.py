@@ -1,0 +1,221 @@
+"""``brainbench data``: bring scans in, look at them, make twins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import JsonOption, errors, out
+
+if TYPE_CHECKING:
+    from ..contracts import Progress
+
+app = typer.Typer(
+    help="List, fetch, import, check and simulate data.\n\nExample:  brainbench data list",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Such as abide1; see `brainbench data list`.")]
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A progress bar on standard error."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=errors(), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def move(label: str, done: int, total: int) -> None:
+            if label not in tasks:
+                tasks[label] = bar.add_task(label, total=total)
+            bar.update(tasks[label], completed=done, total=total)
+
+        yield move
+
+
+@app.command("list")
+def list_(json_: JsonOption = False) -> None:
+    """List installed cohorts and twins, and the known data sets with how to get each.
+
+    Example:  brainbench data list
+    """
+    from .data_views import print_listing
+
+    print_listing(json_)
+
+
+@app.command("get")
+def get(
+    dataset: DatasetArgument,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the files go [default: ./DATASET].")] = None,
+    atlas: Annotated[str, typer.Option(help="cc200 or cc400.")] = "cc400",
+) -> None:
+    """Download an open data set; repeat the command to continue an interrupted download.
+
+    Example:  brainbench data get abide1 --to ./abide1
+    """
+    from ..datasets.fetch import get as fetch
+
+    with progress_bar() as progress:
+        folder = fetch(dataset, to or Path(dataset), atlas, progress=progress)
+    out().print(f"{folder}\nnext:  brainbench data import {dataset} {folder}", markup=False, soft_wrap=True)
+
+
+@app.command("import")
+def import_(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Such as abide1; own for a cohort of your own.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder that holds the series.")],
+    name: Annotated[str | None, typer.Option(metavar="COHORT", help="Name of the cohort [default: DATASET].")] = None,
+    format_: Annotated[
+        str, typer.Option("--format", help="auto | abide-npz | abide-1d | bids | nifti | table.")
+    ] = "auto",
+    participants: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Participants table [default: the one in PATH].")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=COLUMN", help="Where a value stands, such as diagnosis=dx; repeat for several."),
+    ] = None,
+    code: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:CODES", help="What codes mean, such as diagnosis:1=autism,2=control."),
+    ] = None,
+    min_frames: Annotated[int, typer.Option(min=2, metavar="N", help="Shorter scans are left out.")] = 50,
+    atlas: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Which atlas; for NIfTI, the label image.")
+    ] = None,
+    atlas_table: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names and networks of the ROIs, one row each.")
+    ] = None,
+    select: Annotated[
+        list[str] | None, typer.Option(metavar="ENTITY=VALUE", help="Only these BIDS files, such as task=rest.")
+    ] = None,
+    confounds: Annotated[
+        str | None, typer.Option(metavar="COLUMNS", help="NIfTI: confounds to regress out, such as 'rot_*,trans_*'.")
+    ] = None,
+    tr: Annotated[float | None, typer.Option(metavar="SECONDS", help="TR where files and table do not say.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Import scans as a cohort. Nothing is dropped silently: each scan left out has its reason.
+
+    Formats: npz files with one array a scan (abide-npz), Preprocessed Connectomes .1D files (abide-1d), BIDS
+    derivatives with *_timeseries.tsv (bids), 4-D images with a label atlas (nifti), any folder of .npz, .npy,
+    .1D, .tsv or .csv series (table).
+
+    Example:  brainbench data import own ./derivatives --name my-cohort --column diagnosis=dx --code
+    diagnosis:1=autism,2=control
+    """
+    from ..datasets.importer import import_cohort
+    from ..datasets.layout import Options
+    from .data_views import print_import
+
+    check_dataset(dataset)
+    options = Options(
+        participants=participants,
+        columns=pairs(column, "--column"),
+        codes=codes(code),
+        min_frames=min_frames,
+        atlas=atlas,
+        atlas_table=atlas_table,
+        select=pairs(select, "--select"),
+        confounds=tuple(part.strip() for part in (confounds or "").split(",") if part.strip()),
+        tr=tr,
+    )
+    with progress_bar() as progress:
+        report = import_cohort(dataset, path, name=name, format=format_, options=options, progress=progress)
+    print_import(report, json_)
+
+
+@app.command("check")
+def check(
+    cohort: Annotated[str, typer.Argument(metavar="COHORT", help="Name of an installed cohort, or its folder.")],
+    similar: Annotated[
+        float, typer.Option(min=0.5, max=1, help="Correlation of FC above which two subjects are near-duplicates.")
+    ] = 0.95,
+    json_: JsonOption = False,
+) -> None:
+    """Read every scan and say what is wrong, subject by subject. Exit code 1 when there are errors.
+
+    Example:  brainbench data check abide1
+    """
+    from ..datasets.check import check_cohort
+    from .data_views import find_cohort, print_check
+
+    with progress_bar() as progress:
+        report = check_cohort(find_cohort(cohort), similar=similar, progress=progress)
+    print_check(report, json_)
+    if report.errors:
+        raise typer.Exit(1)
+
+
+@app.command("simulate")
+def simulate(
+    dataset: DatasetArgument,
+    size: Annotated[str, typer.Option(help="small | full.")] = "small",
+    seed: Annotated[int, typer.Option(help="Another seed, another twin.")] = 0,
+) -> None:
+    """Make the simulated twin of a data set: same schema, a planted effect, a known best score.
+
+    Example:  brainbench data simulate abide2 --size small
+    """
+    from ..datasets.twins import make_twin
+
+    with progress_bar() as progress:
+        twin = make_twin(dataset, size, seed, progress)
+    out().print(str(twin.path), markup=False, soft_wrap=True)
+
+
+@app.command("where")
+def where(
+    cohort: Annotated[str, typer.Argument(metavar="COHORT", help="Name of an installed cohort or twin.")],
+) -> None:
+    """Print the folder of a cohort.
+
+    Example:  brainbench data where abide1
+    """
+    from .data_views import find_cohort
+
+    out().print(str(find_cohort(cohort)), markup=False, soft_wrap=True)
+
+
+def check_dataset(dataset: str) -> None:
+    """Raises `UnknownName` for a data set that nobody provides; ``own`` is always one."""
+    if dataset != "own":
+        from ..registry import find
+
+        find("datasets", dataset)
+
+
+def pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a mapping. Raises `BadOption`."""
+    from ..errors import BadOption
+
+    found = {}
+    for text in texts or []:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise BadOption(f"{option} {text!r}: expected NAME=VALUE", f"such as  {option} diagnosis=dx")
+        found[name] = value
+    return found
+
+
+def codes(texts: list[str] | None) -> dict[str, dict[str, str]]:
+    """``NAME:CODE=VALUE,CODE=VALUE`` texts as mappings by name. Raises `BadOption`."""
+    from ..errors import BadOption
+
+    found: dict[str, dict[str, str]] = {}
+    for text in texts or []:
+        name, colon, listed = text.partition(":")
+        if not (name.strip() and colon and listed.strip()):
+            raise BadOption(
+                f"--code {text!r}: expected NAME:CODE=VALUE,...", "such as  --code diagnosis:1=autism,2=control"
+            )
+        found.setdefault(name.strip(), {}).update(pairs(listed.split(","), "--code"))
+    return found

@@ -1,0 +1,171 @@
+"""Scans in .npz files: one file a site, one array (time, roi) a scan, the key its id."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+import numpy as np
+
+from .layout import Layout, Options, Source, check_size, numbered
+from .participants import ScanId
+from .rules import LeftOut
+
+FORMAT = "abide-npz"
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, NotImplementedError, RuntimeError)
+HEADER_BYTES = 1 << 16
+MAX_RATIO = 100
+"""Recordings compress to a half at best; what unpacks to a hundred times its size is no recording."""
+
+ATLAS_BY_ROIS = {392: "cc400", 200: "cc200", 116: "aal"}
+"""The Preprocessed Connectomes' atlases, told by their number of ROIs."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """Shape and type of a stored array, and where its values begin."""
+
+    frames: int
+    rois: int
+    dtype: np.dtype
+    fortran: bool
+    size: int
+
+    @property
+    def precision(self) -> str:
+        """The precision worth keeping."""
+        return "float16" if self.dtype == np.float16 else "float32"
+
+
+def recognise(folder: Path) -> str | None:
+    """Why a folder is of this format; None where it is not."""
+    files = sorted(folder.glob("*.npz"))
+    return f"{len(files)} .npz files, one array a scan" if files and _several(files) else None
+
+
+def _several(files: list[Path]) -> bool:
+    """Whether any file holds several arrays, or one with the name of a scan."""
+    for file in files:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                names = archive.namelist()
+        except BROKEN:
+            continue
+        if len(names) > 1 or (len(names) == 1 and any(char.isdigit() for char in names[0].removeprefix("arr_0"))):
+            return True
+    return False
+
+
+def find(folder: Path, _options: Options) -> Layout:
+    """All arrays of all .npz files of a folder."""
+    layout = Layout([], labelled=False)
+    for file in sorted(folder.glob("*.npz")):
+        try:
+            with zipfile.ZipFile(file) as archive:
+                for member in archive.infolist():
+                    _add(layout, file, archive, member)
+        except BROKEN as error:
+            layout.left_out[file.name] = f"cannot be read: {reason(error)}"
+    counts = {len(source.labels) for source in layout.sources}
+    if len(counts) == 1:
+        layout.atlas = ATLAS_BY_ROIS.get(counts.pop(), "unknown")
+    table = folder / "roi_to_yeo.csv"
+    layout.atlas_table = table if table.is_file() else None
+    _name_columns(layout, folder / "roi_ids.txt")
+    return layout
+
+
+def _name_columns(layout: Layout, file: Path) -> None:
+    """Take the columns' labels from a file with one label a line, where it fits."""
+    if not file.is_file() or file.stat().st_size > HEADER_BYTES * 16:
+        return
+    labels = tuple(file.read_text(errors="replace").split())
+    if len(set(labels)) == len(labels) and all(len(source.labels) == len(labels) for source in layout.sources):
+        layout.sources = [Source(s.id, s.file, labels, s.dtype, s.read) for s in layout.sources]
+        layout.labelled = True
+    else:
+        layout.notes.append(f"{file.name} does not fit the columns and was not used")
+
+
+def _add(layout: Layout, file: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Add one member of an archive, looking at its header only."""
+    key = member.filename.removesuffix(".npy")
+    where = f"{file.name}:{key}"
+    try:
+        if member.file_size > MAX_RATIO * max(member.compress_size, 1):
+            raise LeftOut(f"{member.compress_size} bytes that unpack to {member.file_size}: not a recording")
+        with archive.open(member) as stream:
+            header = read_header(stream, member.file_size)
+    except LeftOut as left_out:
+        layout.left_out[where] = str(left_out)
+    except BROKEN as error:
+        layout.left_out[where] = f"cannot be read: {reason(error)}"
+    else:
+        layout.sources.append(
+            Source(
+                ScanId(key), where, numbered(header.rois), header.precision, lambda: read_member(file, member.filename)
+            )
+        )
+
+
+def read_header(stream: IO[bytes], size: int) -> Header:
+    """The header of a .npy stream of ``size`` bytes; nothing else is read.
+
+    Raises `LeftOut` for arrays of objects, other than two dimensions, and sizes that do not add up.
+    """
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(stream, max_header_size=HEADER_BYTES)
+    except (ValueError, KeyError, TypeError, SyntaxError) as error:
+        raise LeftOut(f"not a .npy array: {reason(error)}") from None
+    if dtype.kind not in "fiu":
+        raise LeftOut(f"holds {dtype}, not numbers")
+    if len(shape) != 2 or min(shape) < 1:
+        raise LeftOut(f"an array of shape {shape}; expected (time, roi)")
+    check_size(shape[0], shape[1], dtype.itemsize)
+    start = stream.tell()
+    promised = shape[0] * shape[1] * dtype.itemsize
+    if size - start != promised:
+        raise LeftOut(f"{size - start} bytes of values where the header promises {promised}")
+    return Header(shape[0], shape[1], dtype, fortran, promised)
+
+
+def read_values(stream: IO[bytes], size: int) -> np.ndarray:
+    """The (time, roi) array of a .npy stream of ``size`` bytes. Raises `LeftOut`."""
+    header = read_header(stream, size)
+    raw = stream.read(header.size)
+    if len(raw) != header.size:
+        raise LeftOut(f"truncated: {len(raw)} of {header.size} bytes")
+    order: Literal["F", "C"] = "F" if header.fortran else "C"
+    return np.frombuffer(raw, header.dtype).reshape((header.frames, header.rois), order=order)
+
+
+def read_member(file: Path, name: str) -> np.ndarray:
+    """One array of a .npz file. Raises `LeftOut`."""
+    with readable():
+        with zipfile.ZipFile(file) as archive, archive.open(name) as stream:
+            values = read_values(stream, archive.getinfo(name).file_size)
+            # Reading on to the end makes zipfile verify the checksum.
+            stream.read(1)
+        return values
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn what a broken file raises into `LeftOut`."""
+    try:
+        yield
+    except BROKEN as error:
+        raise LeftOut(f"cannot be read: {reason(error)}") from None
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

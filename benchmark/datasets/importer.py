@@ -1,0 +1,362 @@
+"""From what a lab has to a cohort folder: one scan in memory at a time, nothing dropped silently."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .. import home
+from ..contracts import Progress
+from ..errors import BadData, BadOption
+from .atlas import describe
+from .cohort import Cohort, CohortWriter, write_cohort
+from .layout import Layout, Options, Source
+from .participants import Participants, find_participants
+from .rules import RULES, LeftOut, clean
+from .scheme import NUMBERS, Scheme, scheme
+
+FORMATS = {
+    "abide-npz": "from_npz",
+    "abide-1d": "from_1d",
+    "bids": "from_bids",
+    "nifti": "from_nifti",
+    "table": "from_table",
+}
+"""Format -> module with ``recognise(folder)`` and ``find(folder, options)``, in the order they are tried."""
+
+MAX_ODD = 0.1
+"""Scans whose columns differ from the others' are left out up to this share; more is an error."""
+
+NAME_RULE = "letters, digits, '-', '_' and '.'"
+
+
+@dataclass
+class ImportReport:
+    """What an import did.
+
+    Attributes
+    ----------
+    cohort
+        The new cohort.
+    format, recognised
+        The format, and how it was told.
+    participants
+        The table that was joined, or "".
+    left_out
+        Scan or file -> reason.
+    flags
+        Scan -> findings.
+    rows_without_scan
+        Ids of the table's rows that no file belongs to.
+    same_content
+        Pairs of scans whose series are equal bit for bit.
+    notes
+        What else a person should know.
+    """
+
+    cohort: Cohort
+    format: str
+    recognised: str
+    participants: str
+    left_out: dict[str, str]
+    flags: dict[str, str]
+    rows_without_scan: list[str]
+    same_content: list[tuple[str, str]]
+    notes: list[str]
+
+
+@dataclass
+class _Plan:
+    """Scans that go into the cohort, with their rows."""
+
+    sources: list[Source]
+    rows: list[dict[str, Any]]
+    left_out: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    rows_without_scan: list[str] = field(default_factory=list)
+    participants: str = ""
+
+
+def _silent(label: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def import_cohort(
+    dataset: str,
+    path: Path,
+    *,
+    name: str | None = None,
+    format: str = "auto",
+    options: Options | None = None,
+    target: Path | None = None,
+    progress: Progress = _silent,
+) -> ImportReport:
+    """Import a folder as a cohort.
+
+    Parameters
+    ----------
+    dataset
+        Data set whose column names and codes hold ("abide1", ...), or "own".
+    path
+        The lab's folder.
+    name
+        Name of the cohort; the data set's when None.
+    format
+        One of `FORMATS`, or "auto".
+    options
+        See `Options`.
+    target
+        The cohort's folder; ``cohorts()/name`` when None.
+
+    Raises
+    ------
+    BadData, BadOption
+        When nothing sound can be made of the folder. What is wrong with single scans goes into the
+        report instead.
+    """
+    options = options or Options()
+    name = cohort_name(dataset, name)
+    if not path.is_dir():
+        raise BadData(f"{path}: no such folder", "give the folder that holds the series")
+    module, kind, recognised = recognise(path, format)
+    layout: Layout = module.find(path, options)
+    if not layout.sources:
+        why = "; ".join(f"{file}: {reason}" for file, reason in list(layout.left_out.items())[:3])
+        raise BadData(
+            f"{path}: no series of format {kind} {f'({why})' if why else 'found'}",
+            "see the formats with:  brainbench data import --help",
+        )
+    _refuse_twice(layout.sources)
+    plan = _join(layout, path, scheme(dataset), options)
+    _same_columns(plan)
+    atlas = _atlas(layout, plan, options)
+    importer = {
+        "format": kind,
+        "recognised": recognised,
+        "participants": plan.participants,
+        "rules": list(RULES),
+        "min_frames": options.min_frames,
+        "rows_without_scan": plan.rows_without_scan,
+        "notes": plan.notes,
+    }
+    folder = target or home.cohorts() / name
+    flags, same = _write(
+        folder,
+        plan,
+        options,
+        progress,
+        dataset=dataset,
+        name=name,
+        origin="real",
+        atlas=atlas,
+        source=str(path.resolve()),
+        importer=importer,
+    )
+    return ImportReport(
+        Cohort.open(folder),
+        kind,
+        recognised,
+        plan.participants,
+        plan.left_out,
+        flags,
+        plan.rows_without_scan,
+        same,
+        plan.notes,
+    )
+
+
+def cohort_name(dataset: str, name: str | None) -> str:
+    """A cohort's name, safe as a folder's name. Raises `BadOption`."""
+    name = name or dataset
+    if name == "own":
+        raise BadOption("a cohort of your own needs a name", "add  --name my-cohort")
+    if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or not name.isascii() or name[0] in ".-":
+        raise BadOption(f"{name!r} cannot name a cohort", f"use {NAME_RULE}, beginning with a letter or digit")
+    return name
+
+
+def recognise(path: Path, format: str) -> tuple[ModuleType, str, str]:
+    """The importer of a folder, its format, and how it was told."""
+    if format != "auto" and format not in FORMATS:
+        raise BadOption(f"no format {format!r}", f"formats are: auto, {', '.join(FORMATS)}")
+    if format != "auto":
+        return import_module(f".{FORMATS[format]}", __package__), format, "as asked"
+    for kind, file in FORMATS.items():
+        module = import_module(f".{file}", __package__)
+        if reason := module.recognise(path):
+            return module, kind, reason
+    raise BadData(
+        f"{path}: no known format in this folder",
+        f"say which with --format ({', '.join(FORMATS)}), or point to the folder that holds the series",
+    )
+
+
+def _refuse_twice(sources: Sequence[Source]) -> None:
+    """Two files that claim one scan id: only a person can say which is right."""
+    files: dict[str, list[str]] = {}
+    for source in sources:
+        files.setdefault(source.id.scan, []).append(source.file)
+    twice = {scan: names for scan, names in files.items() if len(names) > 1}
+    if twice:
+        scan, names = next(iter(twice.items()))
+        raise BadData(
+            f"{len(twice)} scan ids occur more than once; {scan!r} in {', '.join(names[:4])}",
+            "import one folder at a time, rename the files, or choose with --atlas / --select",
+        )
+
+
+def _join(layout: Layout, path: Path, known: Scheme, options: Options) -> _Plan:
+    """Find each scan's row of the participants table."""
+    table = options.participants or layout.participants or find_participants(path, known)
+    plan = _Plan([], [], dict(layout.left_out), list(layout.notes))
+    sources = sorted(layout.sources, key=lambda source: source.id.scan)
+    if table is None:
+        if known.required:
+            raise BadData(
+                f"{path}: no participants table, so no {', '.join(known.required)}", "name it with  --participants FILE"
+            )
+        plan.notes.append("no participants table: the scans have no labels")
+        people = None
+        plan.sources = sources
+        plan.rows = [{"subject": source.id.subject or source.id.scan} for source in sources]
+    else:
+        extra = (column for source in sources for column in source.id.extra)
+        people = Participants.read(table, known, options.columns, extra)
+        plan.participants = str(table)
+        kept = _matched(plan, people, sources)
+        plan.sources = [source for source, _ in kept]
+        plan.rows = people.values([source.id for source in plan.sources], [row for _, row in kept], options.codes)
+        plan.rows_without_scan = people.unused()
+    _fill(plan, known, options)
+    return plan
+
+
+def _matched(plan: _Plan, people: Participants, sources: list[Source]) -> list[tuple[Source, int]]:
+    """Scans with exactly one row, or several that agree."""
+    kept = []
+    for source, rows in zip(sources, people.match([source.id for source in sources]), strict=True):
+        if not rows:
+            plan.left_out[source.id.scan] = f"no row in {people.path.name}"
+        elif not people.agree(rows):
+            plan.left_out[source.id.scan] = f"{len(rows)} rows in {people.path.name} that disagree"
+        else:
+            kept.append((source, rows[0]))
+    if not kept:
+        keys = " or ".join(repr(key) for key in (people.scan_key, people.subject_key) if key)
+        raise BadData(
+            f"no scan has a row in {people.path.name}: scan ids such as {sources[0].id.scan!r}, column {keys} holds "
+            f"ids such as {people.unused()[0] if len(people.table) else 'none'!r}",
+            "name the right table (--participants FILE) or column (--column subject=COLUMN)",
+        )
+    return kept
+
+
+def _fill(plan: _Plan, known: Scheme, options: Options) -> None:
+    """Values that files beside the series know, and the repetition time."""
+    by_site = 0
+    for source, row in zip(plan.sources, plan.rows, strict=True):
+        row["session"] = source.id.session or row.get("session", "")
+        for name, value in (("tr", source.tr), ("motion", source.motion)):
+            if not math.isnan(value):
+                row[name] = value
+        site_tr = known.site_tr.get(row.get("site", ""))
+        if math.isnan(row.get("tr", math.nan)) and options.tr is not None:
+            row["tr"] = options.tr
+        elif math.isnan(row.get("tr", math.nan)) and site_tr is not None:
+            row["tr"] = site_tr
+            by_site += 1
+    if by_site:
+        plan.notes.append(f"TR of {by_site} scans from a table by site: {known.site_tr_source}")
+    unknown = sum(math.isnan(row.get("tr", math.nan)) for row in plan.rows)
+    if unknown:
+        plan.notes.append(f"TR of {unknown} scans is not known; a constant one can be given with --tr SECONDS")
+
+
+def _same_columns(plan: _Plan) -> None:
+    """Leave out the few scans whose ROIs differ; raises `BadData` where it is not a few."""
+    if not plan.sources:
+        raise BadData("no scan is left to import", "see the reasons above")
+    counts = Counter(source.labels for source in plan.sources)
+    usual, _ = counts.most_common(1)[0]
+    odd = [source for source in plan.sources if source.labels != usual]
+    if len(odd) > MAX_ODD * len(plan.sources):
+        widths = Counter(len(source.labels) for source in plan.sources)
+        shown = ", ".join(f"{source.id.scan} ({len(source.labels)})" for source in odd[:5])
+        raise BadData(
+            f"scans do not share their ROIs: {dict(widths.most_common(5))} scans by number of ROIs, "
+            f"{len(counts)} different sets of labels; {len(odd)} differ from the most frequent, such as {shown}",
+            "import one atlas at a time; choose with --atlas NAME, or point to one folder",
+        )
+    for source in odd:
+        same = len(source.labels) == len(usual)
+        plan.left_out[source.id.scan] = (
+            "other ROI labels than the other scans"
+            if same
+            else f"{len(source.labels)} ROIs, the other scans have {len(usual)}"
+        )
+    keep = [k for k, source in enumerate(plan.sources) if source.labels == usual]
+    plan.sources, plan.rows = [plan.sources[k] for k in keep], [plan.rows[k] for k in keep]
+
+
+def _atlas(layout: Layout, plan: _Plan, options: Options) -> dict[str, Any]:
+    """The atlas block of the manifest."""
+    name = layout.atlas if options.atlas is None or Path(options.atlas).suffix else options.atlas
+    atlas = describe(name, plan.sources[0].labels, options.atlas_table or layout.atlas_table, layout.labelled)
+    if name == "unknown":
+        plan.notes.append("the atlas has no name, so other cohorts cannot be compared; give it with --atlas NAME")
+    return atlas
+
+
+def _write(
+    folder: Path, plan: _Plan, options: Options, progress: Progress, **manifest: Any
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Read, clean and append one scan after the other; returns flags and pairs of equal content."""
+    half = all(source.dtype == "float16" for source in plan.sources)
+    rois = len(plan.sources[0].labels)
+    with write_cohort(folder, rois=rois, dtype="float16" if half else "float32") as writer:
+        same = _add_all(writer, plan, options, progress)
+        writer.finish({**manifest, "left_out": plan.left_out})
+        return {scan: text for scan, text in writer.flags().items() if text}, same
+
+
+def _add_all(writer: CohortWriter, plan: _Plan, options: Options, progress: Progress) -> list[tuple[str, str]]:
+    """Append what can be kept; returns pairs of scans with the same content."""
+    seen: dict[str, str] = {}
+    same = []
+    for k, (source, row) in enumerate(zip(plan.sources, plan.rows, strict=True)):
+        progress("import", k, len(plan.sources))
+        scan = source.id.scan
+        try:
+            series, flags = _read(source, options.min_frames)
+        except LeftOut as reason:
+            plan.left_out[scan] = f"{source.file}: {reason}"
+            continue
+        digest = writer.add(scan, series, {**_complete(row), "flags": ",".join(flags)})
+        if digest in seen:
+            same.append((seen[digest], scan))
+            writer.flag(seen[digest], f"same-content-as:{scan}")
+            writer.flag(scan, f"same-content-as:{seen[digest]}")
+        seen.setdefault(digest, scan)
+    progress("import", len(plan.sources), len(plan.sources))
+    return same
+
+
+def _read(source: Source, min_frames: int) -> tuple[np.ndarray, list[str]]:
+    """One series after the rules. Raises `LeftOut`."""
+    series = source.read()
+    if series.ndim == 2 and series.shape[1] != len(source.labels):
+        raise LeftOut(f"{series.shape[1]} columns where the header names {len(source.labels)}")
+    return clean(series, min_frames)
+
+
+def _complete(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row in which every number column is there, so that its type does not depend on the first scan."""
+    return {**{name: math.nan for name in NUMBERS}, **row}
