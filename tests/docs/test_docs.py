@@ -1,0 +1,50 @@
+"""The documents run: code blocks are written to files, and every ``bash`` block is typed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
+FIRST_LINE = re.compile(r"# (\S+\.py)\n")
+
+
+@pytest.mark.parametrize("document", ["docs/plugins.md"])
+def test_a_document_runs(document, tmp_path):
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    script = bin_folder / "brainbench"
+    script.write_text(f"#!{sys.executable}\nfrom brainbench.benchmark.cli import main\nmain()\n")
+    script.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    ran = 0
+    for language, body in BLOCK.findall((ROOT / document).read_text()):
+        if language == "python":
+            (tmp_path / FIRST_LINE.match(body).group(1)).write_text(body)
+        elif language == "bash":
+            done = subprocess.run(["bash", "-ec", body], cwd=tmp_path, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            ran += 1
+    assert ran
+
+
+def test_every_command_in_the_documents_exists():
+    from brainbench.benchmark.cli import app
+    from typer.main import get_command
+
+    command = get_command(app)
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for line in re.findall(r"brainbench ([a-z]+(?: [a-z]+)?)", document.read_text()):
+            name, _, rest = line.partition(" ")
+            if name in ("is", "import", "alone"):
+                continue
+            assert name in command.commands, f"{document.name}: brainbench {name}"
+            inner = getattr(command.commands[name], "commands", None)
+            if inner and rest:
+                assert rest in inner, f"{document.name}: brainbench {name} {rest}"
