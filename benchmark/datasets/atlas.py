@@ -68,7 +68,7 @@ def _from_table(path: Path, labels: list[str], labelled: bool) -> tuple[list[str
     order = by_index or (_order(table, name, labels) if labelled else None)
     if order is None and len(table) != len(labels):
         raise BadData(f"{path.name}: {len(table)} rows for {len(labels)} ROIs", "give the table of the same atlas")
-    part = table.iloc[order if order is not None else range(len(labels))]
+    part = table if order is None else table.iloc[order]
     networks = ["Unknown" if is_missing(cell) else cell for cell in part[network]] if network else []
     names = list(part[name]) if name and (by_index or not labelled) else labels
     return names, networks or networks_from_names(names)

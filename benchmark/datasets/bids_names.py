@@ -47,7 +47,7 @@ def parse(name: str) -> Name:
     """Take a file name apart. Parts that are no ``key-value`` pairs are passed over."""
     stem, dot, extension = name.partition(".")
     *parts, suffix = stem.split("_")
-    entities = {}
+    entities: dict[str, str] = {}
     for part in [*parts, suffix] if "-" in suffix else parts:
         key, dash, value = part.partition("-")
         if dash and key.isalnum() and value:
@@ -167,10 +167,10 @@ def _read_json(path: Path) -> Mapping[str, Any]:
 
 def _repetition_time(content: Mapping[str, Any]) -> float:
     """RepetitionTime, or the inverse of SamplingFrequency."""
-    for key, form in (("RepetitionTime", lambda value: value), ("SamplingFrequency", lambda value: 1 / value)):
+    for key in ("RepetitionTime", "SamplingFrequency"):
         value = content.get(key)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0:
-            return float(form(value))
+            return float(value) if key == "RepetitionTime" else 1 / float(value)
     return float("nan")
 
 

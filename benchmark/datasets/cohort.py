@@ -200,10 +200,7 @@ class CohortWriter:
             twice = table.index[table.index.duplicated()][0]
             raise BadData(f"scan id {twice!r} occurs twice", "rename one of them")
         table.to_parquet(self._folder / "scans.parquet")
-        # The fingerprint covers what a result depends on, not the file format's details.
-        digest = hashlib.sha256(digest_file(self._folder / "series.npy").encode())
-        digest.update(table.to_csv().encode())
-        digest.update(json.dumps(manifest["atlas"], sort_keys=True).encode())
+        digest = digest_file(self._folder / "series.npy")
         full = Manifest(
             **manifest,
             dtype=self._dtype.str,
@@ -212,13 +209,21 @@ class CohortWriter:
             rois=self._rois,
             scans=len(table),
             subjects=table["subject"].nunique(),
-            fingerprint=digest.hexdigest()[:32],
+            fingerprint=content_fingerprint(digest, table, manifest["atlas"]),
         )
         (self._folder / "cohort.json").write_text(full.model_dump_json(indent=1))
 
     def close(self) -> None:
         """Close the series file."""
         self._file.close()
+
+
+def content_fingerprint(series_digest: str, table: pd.DataFrame, atlas: Mapping[str, Any]) -> str:
+    """Hash of what a result depends on: series, scan table and atlas, not the file formats' details."""
+    digest = hashlib.sha256(series_digest.encode())
+    digest.update(table.to_csv().encode())
+    digest.update(json.dumps(atlas, sort_keys=True).encode())
+    return digest.hexdigest()[:32]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from ..errors import BadOption
@@ -36,7 +37,7 @@ def find(folder: Path, options: Options) -> Layout:
         except LeftOut as reason:
             layout.left_out[file] = str(reason)
             continue
-        layout.sources.append(Source(ScanId(scan), file, header.labels, "float32", lambda path=path: read_text(path)))
+        layout.sources.append(Source(ScanId(scan), file, header.labels, "float32", partial(read_text, path)))
         layout.labelled &= header.labelled
     layout.participants = _nearest_table(folder, (path.parent for path, _ in chosen))
     table = folder / "roi_to_yeo.csv"
