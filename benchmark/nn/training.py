@@ -1,0 +1,212 @@
+"""One training loop for torch models: seeds, schedule, early stopping on validation scans, progress.
+
+A model is trained through a function that gives the loss of some training rows, so the loop knows
+no kind, no data and no architecture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..contracts import Context
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is optimised.
+
+    Attributes
+    ----------
+    epochs, batch
+        Most passes over the training rows, and rows a step.
+    rate, final_rate
+        Learning rate at the start (after warm-up) and at the end.
+    schedule
+        How the rate goes from one to the other, step by step: "cosine", "linear" or "constant".
+    warmup
+        Share of all steps over which the rate first rises linearly.
+    optimiser, weight_decay
+        "adam" adds the decay to the gradient, "adamw" takes it from the weights.
+    clip
+        Limit of the gradient's norm; 0 for none.
+    patience
+        Stop after so many epochs without a better validation score; None never stops early.
+    """
+
+    epochs: int
+    batch: int
+    rate: float
+    final_rate: float = 0.0
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: float = 0.0
+    optimiser: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = 0.0
+    clip: float = 0.0
+    patience: int | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened.
+
+    Attributes
+    ----------
+    losses
+        Mean training loss of each epoch.
+    scores
+        Validation score after each epoch; empty without validation.
+    best
+        Epoch (from 1) whose weights were kept.
+    """
+
+    losses: tuple[float, ...]
+    scores: tuple[float, ...]
+    best: int
+
+
+def train(
+    model: nn.Module,
+    loss: Callable[[np.ndarray], Tensor],
+    rows: np.ndarray,
+    recipe: Recipe,
+    context: Context,
+    score: Callable[[], float] | None = None,
+) -> History:
+    """Minimise ``loss`` over ``rows``; with ``score`` keep the weights of the best epoch.
+
+    Parameters
+    ----------
+    loss
+        Training rows -> mean loss of these rows, with gradients.
+    rows
+        Training rows, without those that ``score`` looks at.
+    score
+        Validation score, larger is better, called in evaluation mode without gradients. NaN counts
+        as no improvement. Without it the weights of the last epoch stay.
+
+    Call it within `reproducible`, which seeds the weights as well.
+    """
+    rng = np.random.default_rng(context.seed)
+    optimiser = _optimiser(model, recipe)
+    steps = math.ceil(len(rows) / recipe.batch)
+    losses: list[float] = []
+    scores: list[float] = []
+    best, kept = 0, copy.deepcopy(model.state_dict()) if score else None
+    for epoch in range(recipe.epochs):
+        losses.append(_epoch(model, loss, batches(rows, recipe.batch, rng), optimiser, recipe, epoch * steps))
+        context.progress("epochs", epoch + 1, recipe.epochs)
+        if score is None:
+            best = epoch + 1
+            continue
+        scores.append(_validate(model, score))
+        if not best or scores[-1] > scores[best - 1]:
+            best, kept = epoch + 1, copy.deepcopy(model.state_dict())
+        if recipe.patience is not None and epoch + 1 - best >= recipe.patience:
+            break
+    if kept is not None:
+        model.load_state_dict(kept)
+    model.eval()
+    return History(tuple(losses), tuple(scores), best)
+
+
+def _epoch(
+    model: nn.Module,
+    loss: Callable[[np.ndarray], Tensor],
+    parts: list[np.ndarray],
+    optimiser: torch.optim.Optimizer,
+    recipe: Recipe,
+    done: int,
+) -> float:
+    model.train()
+    total = 0.0
+    for number, part in enumerate(parts):
+        for group in optimiser.param_groups:
+            group["lr"] = rate_at(recipe, done + number, recipe.epochs * len(parts))
+        optimiser.zero_grad(set_to_none=True)
+        value = loss(part)
+        value.backward()  # type: ignore[no-untyped-call]
+        if recipe.clip:
+            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        optimiser.step()
+        total += float(value.detach()) * len(part)
+    return total / max(sum(map(len, parts)), 1)
+
+
+def _validate(model: nn.Module, score: Callable[[], float]) -> float:
+    model.eval()
+    with torch.no_grad():
+        value = float(score())
+    return value if math.isfinite(value) else -math.inf
+
+
+def batches(rows: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """A shuffled epoch in near-equal batches of at most ``size``, so that none holds one row alone."""
+    return np.array_split(rng.permutation(rows), max(math.ceil(len(rows) / size), 1))
+
+
+def rate_at(recipe: Recipe, step: int, total: int) -> float:
+    """Learning rate of a step."""
+    warm = round(recipe.warmup * total)
+    if step < warm:
+        return recipe.rate * (step + 1) / warm
+    if recipe.schedule == "constant":
+        return recipe.rate
+    fall = (step - warm) / max(total - warm, 1)
+    share = 1 - fall if recipe.schedule == "linear" else (1 + math.cos(math.pi * fall)) / 2
+    return recipe.final_rate + (recipe.rate - recipe.final_rate) * share
+
+
+def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return kind(parameters, lr=recipe.rate, weight_decay=recipe.weight_decay)
+
+
+def hold_out(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Training and validation rows: one of ``folds`` stratified parts that cut no group.
+
+    The validation part is empty when a class has fewer than ``folds`` groups.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    everything = np.arange(len(labels))
+    if min(len(np.unique(groups[labels == k])) for k in np.unique(labels)) < folds:
+        return everything, everything[:0]
+    split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    train_rows, validation = next(iter(split.split(everything, labels, groups)))
+    return train_rows, validation
+
+
+@contextlib.contextmanager
+def reproducible(context: Context) -> Iterator[None]:
+    """Seed, thread count and deterministic kernels of a block; all put back afterwards."""
+    threads = torch.get_num_threads()
+    strict, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    cuda = context.device.startswith("cuda")
+    if cuda:
+        # cuBLAS reads this when its handle is made, and is not deterministic without it.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(max(context.threads, 1))
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with torch.random.fork_rng(devices=[context.device] if cuda else []):
+            torch.manual_seed(context.seed)
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict, warn_only=warn)
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
