@@ -16,7 +16,16 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "benchmark.contracts": (
-        "Card", "Context", "Dataset", "DatasetCard", "Kind", "Method", "Metric", "Task", "TaskInfo", "Train",
+        "Card",
+        "Context",
+        "Dataset",
+        "DatasetCard",
+        "Kind",
+        "Method",
+        "Metric",
+        "Task",
+        "TaskInfo",
+        "Train",
     ),
     "benchmark.errors": ("BrainbenchError",),
     "benchmark.items": ("Items",),
@@ -25,8 +34,20 @@ _HOMES = {
 }
 
 __all__ = [
-    "Answers", "BrainbenchError", "Card", "Context", "Dataset", "DatasetCard", "Graphs", "Items", "Kind", "Method",
-    "Metric", "Task", "TaskInfo", "Train",
+    "Answers",
+    "BrainbenchError",
+    "Card",
+    "Context",
+    "Dataset",
+    "DatasetCard",
+    "Graphs",
+    "Items",
+    "Kind",
+    "Method",
+    "Metric",
+    "Task",
+    "TaskInfo",
+    "Train",
 ]
 
 
