@@ -1,0 +1,21 @@
+"""Twins by the name of their data set."""
+
+from __future__ import annotations
+
+from ..contracts import Progress
+from ..errors import BadOption
+from ..registry import load_dataset
+from .cohort import Cohort
+from .dataset import CohortDataset
+
+
+def make_twin(dataset: str, size: str, seed: int, progress: Progress) -> Cohort:
+    """The simulated twin of a data set, made when it is not there yet.
+
+    Raises `UnknownName` for an unknown data set and `BadOption` for one without a twin, or for an
+    unknown size.
+    """
+    found = load_dataset(dataset)
+    if not isinstance(found, CohortDataset):
+        raise BadOption(f"{dataset} has no simulated twin", "see `brainbench data list`")
+    return found.twin(size, seed, progress)
