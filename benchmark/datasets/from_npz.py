@@ -20,6 +20,9 @@ from .rules import LeftOut
 FORMAT = "abide-npz"
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, NotImplementedError, RuntimeError)
 HEADER_BYTES = 1 << 16
+SERIES_KEYS = ("timeseries", "time_series", "series", "ts", "bold", "data", "arr_0")
+"""Keys under which a .npz file of one scan holds its series, best first."""
+
 MAX_RATIO = 100
 """Recordings compress to a half at best; what unpacks to a hundred times its size is no recording."""
 
@@ -46,20 +49,23 @@ class Header:
 def recognise(folder: Path) -> str | None:
     """Why a folder is of this format; None where it is not."""
     files = sorted(folder.glob("*.npz"))
-    return f"{len(files)} .npz files, one array a scan" if files and _several(files) else None
+    known = [names for file in files if (names := _names(file))]
+    return f"{len(files)} .npz files, one array a scan" if known and all(map(_scans, known)) else None
 
 
-def _several(files: list[Path]) -> bool:
-    """Whether any file holds several arrays, or one with the name of a scan."""
-    for file in files:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                names = archive.namelist()
-        except BROKEN:
-            continue
-        if len(names) > 1 or (len(names) == 1 and any(char.isdigit() for char in names[0].removeprefix("arr_0"))):
-            return True
-    return False
+def _names(file: Path) -> list[str]:
+    """Keys of a .npz file; none where it cannot be read."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except BROKEN:
+        return []
+
+
+def _scans(names: list[str]) -> bool:
+    """Whether the keys of a file are scan ids, not the usual names of one series."""
+    several = len(names) > 1 or any(char.isdigit() for char in names[0])
+    return several and not set(names) & set(SERIES_KEYS)
 
 
 def find(folder: Path, _options: Options) -> Layout:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .bids_names import parse
-from .from_npz import BROKEN, Header, read_header, read_member, read_values, readable, reason
+from .from_npz import BROKEN, SERIES_KEYS, Header, read_header, read_member, read_values, readable, reason
 from .layout import Layout, Options, Source, inside, numbered
 from .participants import ScanId, find_participants
 from .rules import LeftOut
@@ -23,7 +23,6 @@ from .text import SUFFIXES, read_text, read_text_header
 
 ARRAYS = (".npy", ".npz")
 FILE_COLUMNS = ("file", "path", "filename")
-SERIES_KEYS = ("timeseries", "time_series", "series", "ts", "bold", "data", "arr_0")
 
 
 def recognise(folder: Path) -> str | None:

@@ -308,7 +308,8 @@ def _same_columns(plan: _Plan) -> None:
 
 def _atlas(layout: Layout, plan: _Plan, options: Options) -> dict[str, Any]:
     """The atlas block of the manifest."""
-    name = layout.atlas if options.atlas is None or Path(options.atlas).suffix else options.atlas
+    asked = options.atlas or ""
+    name = layout.atlas if Path(asked).suffix or asked.lower() in ("", layout.atlas.lower()) else asked
     atlas = describe(name, plan.sources[0].labels, options.atlas_table or layout.atlas_table, layout.labelled)
     if name == "unknown":
         plan.notes.append("the atlas has no name, so other cohorts cannot be compared; give it with --atlas NAME")

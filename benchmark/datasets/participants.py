@@ -144,10 +144,9 @@ class Participants:
 
         Raises `BadData` that names the column and the cells which it cannot read.
         """
-        part = self.table.iloc[list(rows)]
         known = {**self.scheme.codes, **codes}
         columns = {
-            name: convert(name, list(part[column]), known.get(name), f"{self.path.name}: column {column!r}")
+            name: convert(name, self._cells(column, scans, rows), known.get(name), f"{self.path.name}: column {column!r}")
             for name, column in self.columns.items()
         }
         subjects = [self._subject(scan, row) for scan, row in zip(scans, rows, strict=True)]
