@@ -9,7 +9,7 @@ import numpy as np
 
 from ..benchmark import fc
 from ..benchmark.contracts import Card, Context, Method, Train
-from ..benchmark.errors import need
+from ..benchmark.errors import BadOption, need
 from ..benchmark.metrics.classification import AUC
 from .kernel import probabilities
 
@@ -66,6 +66,11 @@ class BrainNetCNN(Method):
         "small": {},
         "published": {"edge_channels": 32, "graph_channels": 256, "epochs": 200, "rate": 1e-4, "patience": 200},
     }
+
+    def __post_init__(self) -> None:
+        for name in ("edge_channels", "graph_channels", "epochs", "batch", "rate", "patience"):
+            if not getattr(self, name) > 0:
+                raise BadOption(f"{name}={getattr(self, name)} is not positive", "give a number above 0")
 
     def fit(self, train: Train, context: Context) -> None:
         """Train, and keep the weights of the best validation epoch."""

@@ -22,13 +22,13 @@ Step = Callable[[int, int], None]
 def covariance(series: np.ndarray) -> np.ndarray:
     """Ledoit-Wolf covariance (roi, roi) float32 of a (time, roi) series whose ROIs are z-scored.
 
-    An ROI without variance becomes 0 throughout; shrinkage keeps the matrix positive definite.
+    An ROI without variance, or with a value that is not finite, becomes 0 throughout; shrinkage keeps the matrix positive definite.
     """
     from sklearn.covariance import ledoit_wolf
 
     values = series - series.mean(axis=0)
     spread = values.std(axis=0)
-    alive = spread > 1e-6 * max(float(spread.max()), 1e-12)
+    alive = spread > 1e-6 * max(float(np.nanmax(spread, initial=0)), 1e-12)
     shrunk, _ = ledoit_wolf(np.where(alive, values / np.where(alive, spread, 1), 0))
     return np.asarray(shrunk, dtype=np.float32)
 

@@ -42,7 +42,10 @@ def main() -> None:
         truth = rng.permutation(np.arange(n) % 2)
         score = np.round(rng.random(n) + 0.3 * truth, 2)
         fold = Scored(truth, np.c_[1 - score, score], [str(i) for i in range(n)])
-        ours, peer = median_seconds(lambda fold=fold: bootstrap(AUC(), [fold])), median_seconds(lambda truth=truth, score=score: loop(truth, score), 1)
+        ours, peer = (
+            median_seconds(lambda fold=fold: bootstrap(AUC(), [fold])),
+            median_seconds(lambda truth=truth, score=score: loop(truth, score), 1),
+        )
         found, (low, high) = bootstrap(AUC(), [fold]), loop(truth, score)
         table.append([n, ours, peer, peer / ours, f"{found.low:.3f} {found.high:.3f}", f"{low:.3f} {high:.3f}"])
     headers = ["subjects", "ours s", "scikit-learn loop s", "ratio", "interval", "loop's interval"]

@@ -1,0 +1,182 @@
+"""Regression, graph, box, image, encoding, answer and text metrics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import f1_score, roc_auc_score
+
+from brainbench.benchmark.contracts import Metric
+from brainbench.benchmark.errors import BadPrediction
+from brainbench.benchmark.kinds import KINDS, get_kind
+from brainbench.benchmark.kinds.connectivity import Graphs
+from brainbench.benchmark.kinds.questions import Answers
+from brainbench.benchmark.metrics import METRICS
+from brainbench.benchmark.metrics.answers import FieldAccuracy
+from brainbench.benchmark.metrics.boxes import BoxIoU
+from brainbench.benchmark.metrics.encoding import EncodingR
+from brainbench.benchmark.metrics.graph import SHD, GraphAUROC, GraphF1
+from brainbench.benchmark.metrics.images import PixCorr
+from brainbench.benchmark.metrics.regression import MAE, PearsonR
+from brainbench.benchmark.metrics.text import ExactMatch
+
+
+def test_every_registered_metric_exists_under_its_name():
+    from importlib import import_module
+
+    for name, home in METRICS.items():
+        module, _, attribute = home.partition(":")
+        metric = getattr(import_module(f"brainbench.benchmark.metrics.{module}"), attribute)()
+        assert isinstance(metric, Metric)
+        assert metric.name == name
+        assert metric.title
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_every_kind_has_a_headline_metric(kind):
+    headline = get_kind(kind).headline
+    assert headline
+    assert set(headline) <= set(METRICS)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_regression_equals_scipy_on_repeated_items(seed):
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(1e4, 1, 50)
+    prediction = truth + rng.normal(0, 1, 50)
+    counts = rng.multinomial(50, np.ones(50) / 50, size=20)
+    repeated = [(np.repeat(truth, row), np.repeat(prediction, row)) for row in counts]
+    expected = [stats.pearsonr(a, b).statistic for a, b in repeated]
+    np.testing.assert_allclose(PearsonR().resample(truth, prediction, counts), expected, atol=1e-9)
+    np.testing.assert_allclose(MAE().resample(truth, prediction, counts), [abs(a - b).mean() for a, b in repeated])
+
+
+def test_constant_prediction_has_no_correlation_and_constant_truth_is_undefined():
+    truth = np.array([20.1, 30.7, 44.3])
+    assert PearsonR().score(truth, np.full(3, 31.7)) == 0
+    assert np.isnan(PearsonR().score(np.full(3, 31.7), truth))
+    # A resample that holds one item only.
+    assert np.isnan(PearsonR().resample(truth, truth**2, np.array([[3, 0, 0]]))[0])
+    assert np.isnan(MAE().resample(truth, truth, np.zeros((1, 3)))[0])
+
+
+def test_graph_metrics_ignore_the_diagonal_and_equal_scikit_learn():
+    rng = np.random.default_rng(0)
+    truth = [rng.random((n, n)) < 0.3 for n in (5, 8, 12)]
+    scores = [np.round(rng.normal(size=graph.shape) + graph, 1) for graph in truth]
+    cells = [~np.eye(len(graph), dtype=bool) for graph in truth]
+    areas = [roc_auc_score(a[m], b[m]) for a, b, m in zip(truth, scores, cells, strict=True)]
+    f1 = [f1_score(a[m], b[m] > 0) for a, b, m in zip(truth, scores, cells, strict=True)]
+    assert GraphAUROC().score(truth, Graphs(scores)) == pytest.approx(np.mean(areas))
+    assert GraphF1().score(truth, Graphs(scores)) == pytest.approx(np.mean(f1))
+    counts = np.array([[2, 0, 1]])
+    expected = (2 * f1[0] + f1[2]) / 3
+    assert GraphF1().resample(truth, Graphs(scores), counts)[0] == pytest.approx(expected)
+
+
+def test_native_graph_is_preferred():
+    truth = [np.array([[0, 1], [0, 0]], bool)]
+    scores = [np.ones((2, 2))]
+    assert GraphF1().score(truth, Graphs(scores, truth)) == 1
+    assert GraphF1().score(truth, Graphs(scores)) == pytest.approx(2 / 3)
+
+
+def _graph(nodes: int, *edges: tuple[int, int]) -> np.ndarray:
+    graph = np.zeros((nodes, nodes), bool)
+    for source, target in edges:
+        graph[source, target] = True
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("truth", "found", "distance"),
+    [
+        ([(0, 1), (1, 2)], [(0, 1), (1, 2)], 0),
+        ([(0, 1), (1, 2)], [(1, 0), (1, 2)], 1),
+        ([(0, 1)], [], 1),
+        ([], [(0, 1), (1, 0)], 2),
+        ([(0, 1), (1, 0)], [(0, 1)], 1),
+        ([(0, 1)], [(1, 2), (1, 0)], 2),
+    ],
+)
+def test_shd_counts_a_reversal_once(truth, found, distance):
+    native = _graph(3, *found) | np.eye(3, dtype=bool)
+    assert SHD().score([_graph(3, *truth)], Graphs([np.zeros((3, 3))], [native])) == distance
+
+
+def test_network_without_edges_has_no_auroc():
+    assert np.isnan(GraphAUROC().score([_graph(3)], Graphs([np.zeros((3, 3))])))
+
+
+def test_box_iou_by_hand():
+    truth = [np.array([[0, 0, 1, 1], [0.5, 0.5, 1, 1]]), np.zeros((0, 4)), np.array([[0, 0, 0.5, 0.5]])]
+    found = [np.array([[0, 0, 0.5, 1]]), np.array([[0, 0, 1, 1]]), np.zeros((0, 4))]
+    # First item: IoU 0.5 and 0 with the one predicted box; the second has no truth; the third none found.
+    assert BoxIoU().items(truth, found)[0] == pytest.approx(0.25)
+    assert BoxIoU().score(truth, found) == pytest.approx(0.125)
+    with pytest.raises(BadPrediction):
+        BoxIoU().score([np.ones((8, 8))], [np.ones((8, 8))])
+
+
+boxes = st.tuples(*[st.floats(0, 1)] * 4).map(
+    lambda b: [min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]), max(b[1], b[3])]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(boxes, min_size=1, max_size=4), st.lists(boxes, min_size=1, max_size=4))
+def test_box_iou_lies_between_0_and_1_and_grows_with_more_boxes(truth, found):
+    first = BoxIoU().score([np.array(truth)], [np.array(found)])
+    assert 0 <= first <= 1 + 1e-9
+    assert BoxIoU().score([np.array(truth)], [np.array(found + truth)]) >= first - 1e-9
+
+
+def test_pixcorr_equals_numpy():
+    rng = np.random.default_rng(0)
+    truth = [rng.integers(0, 256, (9, 7, 3), dtype=np.uint8) for _ in range(3)]
+    found = [rng.integers(0, 256, (9, 7, 3), dtype=np.uint8), truth[1], np.full((9, 7, 3), 9, np.uint8)]
+    expected = [np.corrcoef(truth[0].ravel(), found[0].ravel())[0, 1], 1, 0]
+    np.testing.assert_allclose(PixCorr().items(truth, found), expected, atol=1e-12)
+    with pytest.raises(BadPrediction):
+        PixCorr().score(truth[:1], [truth[0][:5]])
+
+
+def test_encoding_equals_numpy_on_repeated_runs():
+    rng = np.random.default_rng(0)
+    frames = [10, 14, 9]
+    truth = [{s: rng.normal(5, 1, (t, 4)).astype(np.float32) for s in ("a", "b")} for t in frames]
+    del truth[2]["b"]
+    found = [{s: x + rng.normal(0, 1, x.shape).astype(np.float32) for s, x in run.items()} for run in truth]
+    for run in found:
+        run["a"][:, 3] = 2.5
+
+    def expected(row: list[int]) -> float:
+        means = []
+        for s in ("a", "b"):
+            runs = [k for k, times in enumerate(row) for _ in range(times) if s in truth[k]]
+            if not runs:
+                continue
+            x, y = (np.concatenate([data[k][s] for k in runs]).astype(float) for data in (truth, found))
+            r = [0 if np.ptp(y[:, p]) == 0 else np.corrcoef(x[:, p], y[:, p])[0, 1] for p in range(4)]
+            means.append(np.mean(r))
+        return float(np.mean(means))
+
+    counts = [[1, 1, 1], [2, 0, 1], [0, 0, 3]]
+    scores = EncodingR().resample(truth, found, np.array(counts))
+    np.testing.assert_allclose(scores, [expected(row) for row in counts], atol=1e-6)
+    assert np.isnan(EncodingR().resample(truth, found, np.zeros((1, 3)))[0])
+
+
+def test_field_accuracy():
+    truth = [{"sex": "female", "Diagnosis": "autism"}, {"sex": "male"}]
+    given = Answers(["Sex: Female; diagnosis: control", "I think he is male"])
+    assert FieldAccuracy().items(truth, given).tolist() == [0.5, 0]
+    # The first value of a field counts, so listing every value does not help.
+    assert FieldAccuracy().score([{"sex": "male"}], Answers(["sex: female; sex: male"])) == 0
+
+
+def test_exact_match():
+    assert ExactMatch().items([["a dog", "Dog"], ["cat"]], [" dog ", "a cat"]).tolist() == [1, 0]
