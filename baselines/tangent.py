@@ -22,7 +22,8 @@ Step = Callable[[int, int], None]
 def covariance(series: np.ndarray) -> np.ndarray:
     """Ledoit-Wolf covariance (roi, roi) float32 of a (time, roi) series whose ROIs are z-scored.
 
-    An ROI without variance, or with a value that is not finite, becomes 0 throughout; shrinkage keeps the matrix positive definite.
+    An ROI without variance, or with a value that is not finite, becomes 0 throughout; shrinkage keeps
+    the matrix positive definite.
     """
     from sklearn.covariance import ledoit_wolf
 
