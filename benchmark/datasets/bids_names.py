@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData
+from .participants import ScanId
 from .rules import LeftOut
 from .tables import find_column, is_missing, read_table
 
@@ -53,6 +54,12 @@ def parse(name: str) -> Name:
         if dash and key.isalnum() and value:
             entities.setdefault(key, value)
     return Name(entities, "" if "-" in suffix else suffix, dot + extension)
+
+
+def scan_of(scan: str, text: str = "", subject: str = "") -> ScanId:
+    """A scan's id with the subject and session that its name (or ``text``) tells, if it does."""
+    entities = parse(text or scan).entities
+    return ScanId(scan, subject or entities.get("sub", ""), entities.get("ses", ""))
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData, BadOption, need
-from .bids_names import Name, Tree, one_each, parse, quiet_motion, selected
+from .bids_names import Name, Tree, one_each, parse, quiet_motion, scan_of, selected
 from .from_bids import scan_id
 from .from_table import listed_files
 from .layout import Layout, Options, Source
@@ -76,17 +76,12 @@ def _images(tree: Tree, table: Path | None, options: Options) -> list[tuple[Scan
     """The images to read, each with its scan's id."""
     listed = listed_files(tree.root, table, options) if table else []
     if listed:
-        return [(_named(scan, path), path, parse(path.name)) for scan, path in listed if path.name.endswith(ENDINGS)]
+        images = [(scan, path) for scan, path in listed if path.name.endswith(ENDINGS)]
+        return [(scan_of(scan.scan, path.name, scan.subject), path, parse(path.name)) for scan, path in images]
     files = [(path, name) for path, name in tree.files if name.extension in ENDINGS and name.suffix == "bold"]
     files = selected(files, options.select)
     one_each(files)
     return [(scan_id(tree, name), path, name) for path, name in files]
-
-
-def _named(scan: ScanId, path: Path) -> ScanId:
-    """Subject and session out of the file's name, where the table says nothing."""
-    entities = parse(path.name).entities
-    return ScanId(scan.scan, scan.subject or entities.get("sub", ""), entities.get("ses", ""))
 
 
 def _import() -> Any:

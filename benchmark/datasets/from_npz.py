@@ -13,8 +13,8 @@ from typing import IO, Literal
 
 import numpy as np
 
+from .bids_names import scan_of
 from .layout import Layout, Options, Source, check_size, numbered
-from .participants import ScanId
 from .rules import LeftOut
 
 FORMAT = "abide-npz"
@@ -115,7 +115,7 @@ def _add(layout: Layout, file: Path, archive: zipfile.ZipFile, member: zipfile.Z
     else:
         layout.sources.append(
             Source(
-                ScanId(key), where, numbered(header.rois), header.precision, lambda: read_member(file, member.filename)
+                scan_of(key), where, numbered(header.rois), header.precision, lambda: read_member(file, member.filename)
             )
         )
 

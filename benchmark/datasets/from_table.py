@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .bids_names import parse
+from .bids_names import scan_of
 from .from_npz import BROKEN, SERIES_KEYS, Header, read_header, read_member, read_values, readable, reason
 from .layout import Layout, Options, Source, inside, numbered
 from .participants import ScanId, find_participants
@@ -81,8 +81,7 @@ def listed_files(folder: Path, table: Path, options: Options) -> list[tuple[Scan
 def _add(layout: Layout, folder: Path, scan: ScanId, path: Path) -> None:
     """Add one file, looking at its beginning only."""
     name = str(path.relative_to(folder))
-    entities = parse(path.name).entities
-    scan = ScanId(scan.scan, scan.subject or entities.get("sub", ""), scan.session or entities.get("ses", ""))
+    scan = scan_of(scan.scan, path.name, scan.subject)
     try:
         if path.suffix in ARRAYS:
             header, read = _array(path)

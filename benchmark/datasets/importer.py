@@ -35,6 +35,9 @@ FORMATS = {
 MAX_ODD = 0.1
 """Scans whose columns differ from the others' are left out up to this share; more is an error."""
 
+MAX_TR = 20.0
+"""Seconds; no scanner is slower, so a larger TR is in milliseconds."""
+
 NAME_RULE = "letters, digits, '-', '_' and '.'"
 
 
@@ -273,11 +276,20 @@ def _fill(plan: _Plan, known: Scheme, options: Options) -> None:
         elif math.isnan(row.get("tr", math.nan)) and site_tr is not None:
             row["tr"] = site_tr
             by_site += 1
+    _refuse_milliseconds(plan)
     if by_site:
         plan.notes.append(f"TR of {by_site} scans from a table by site: {known.site_tr_source}")
     unknown = sum(math.isnan(row.get("tr", math.nan)) for row in plan.rows)
     if unknown:
         plan.notes.append(f"TR of {unknown} scans is not known; a constant one can be given with --tr SECONDS")
+
+
+def _refuse_milliseconds(plan: _Plan) -> None:
+    """A TR of many seconds is one in milliseconds. Raises `BadData`."""
+    for source, row in zip(plan.sources, plan.rows, strict=True):
+        tr = row.get("tr", math.nan)
+        if not (math.isnan(tr) or 0 < tr <= MAX_TR):
+            raise BadData(f"{source.id.scan}: a TR of {tr:g} s", "give it in seconds, such as 2.0")
 
 
 def _same_columns(plan: _Plan) -> None:
@@ -352,7 +364,10 @@ def _add_all(writer: CohortWriter, plan: _Plan, options: Options, progress: Prog
 
 def _read(source: Source, min_frames: int) -> tuple[np.ndarray, list[str]]:
     """One series after the rules. Raises `LeftOut`."""
-    series = source.read()
+    try:
+        series = source.read()
+    except OSError as error:
+        raise LeftOut(f"cannot be read: {error.strerror or error}") from None
     if series.ndim == 2 and series.shape[1] != len(source.labels):
         raise LeftOut(f"{series.shape[1]} columns where the header names {len(source.labels)}")
     return clean(series, min_frames)

@@ -16,6 +16,8 @@ from .scheme import NUMBERS, TEXTS, Scheme
 from .tables import find_column, is_missing, read_table
 
 SHOWN = 8
+KEYS = ("scan", "subject", "file")
+"""Names that say where ids and files stand; they are no columns of the cohort by themselves."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Participants:
             path,
             table,
             scheme,
-            {k: v for k, v in found.items() if k not in ("scan", "subject")},
+            {k: v for k, v in found.items() if k not in KEYS},
             find_column(table, scan_keys),
             find_column(table, subject_keys),
         )
@@ -146,7 +148,9 @@ class Participants:
         """
         known = {**self.scheme.codes, **codes}
         columns = {
-            name: convert(name, self._cells(column, scans, rows), known.get(name), f"{self.path.name}: column {column!r}")
+            name: convert(
+                name, self._cells(column, scans, rows), known.get(name), f"{self.path.name}: column {column!r}"
+            )
             for name, column in self.columns.items()
         }
         subjects = [self._subject(scan, row) for scan, row in zip(scans, rows, strict=True)]

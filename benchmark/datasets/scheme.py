@@ -74,10 +74,10 @@ ABIDE = Scheme(
     },
     required=("diagnosis",),
     subject_pattern=r"(\d{5,7})(?=$|_)",
-    # NYU 180 frames in 6 min, UCLA 120 in 6 min, and so on: the sites' scan parameter sheets.
+    # CMU is not listed: it has scans of 240 and of 320 frames (before the first four are dropped), which last
+    # equally long only if their TR differs. Sources disagree on SBL.
     site_tr={
         "CALTECH": 2.0,
-        "CMU": 2.0,
         "KKI": 2.5,
         "LEUVEN_1": 1.656,
         "LEUVEN_2": 1.656,
@@ -97,7 +97,7 @@ ABIDE = Scheme(
         "YALE": 2.0,
     },
     site_tr_source="scan parameter sheets of the ABIDE I sites, assumed to hold for every scan of a site; "
-    "SBL is left empty because sources disagree",
+    "CMU and SBL are left empty because sources disagree",
 )
 """ABIDE I and II phenotypic tables (Di Martino et al. 2014, 2017): DX_GROUP 1 autism, 2 control."""
 

@@ -227,7 +227,7 @@ def test_impossible_requests(tmp_path):
 def test_table_of_other_people(tmp_path):
     sites(tmp_path)
     phenotypes(tmp_path, ["x1", "x2"])
-    with pytest.raises(BadData, match="no scan has a row in pheno.csv: scan ids such as 'NYU_0051000'"):
+    with pytest.raises(BadData, match=r"no scan has a row in pheno\.csv: scan ids such as 'NYU_0051000'"):
         import_cohort("abide1", tmp_path)
 
 
@@ -257,6 +257,27 @@ def test_preprocessed_connectomes(tmp_path):
     assert list(items.table.index) == ids
     np.testing.assert_allclose(items.read("series", 3), series(3), atol=1e-5)
     assert set(items.table["tr"]) == {1.5}
+
+
+def test_keys_that_name_subject_and_session(tmp_path):
+    names = ["sub-01_ses-1", "sub-01_ses-2", "sub-02_ses-1"]
+    np.savez(tmp_path / "all.npz", **{name: series(k) for k, name in enumerate(names)})
+    (tmp_path / "participants.tsv").write_text("participant_id\tsite\nsub-01\tA\nsub-02\tB\n")
+    table = import_cohort("own", tmp_path, name="lab").cohort.scans()
+    assert list(zip(table["subject"], table["session"], table["site"], strict=True)) == [
+        ("1", "1", "A"),
+        ("1", "2", "A"),
+        ("2", "1", "B"),
+    ]
+
+
+def test_sites_of_the_twins_have_the_same_tr():
+    from brainbench.benchmark.datasets.scheme import ABIDE
+
+    path = Path(home.__file__).parent / "simulate" / "abide1_scans.csv"
+    sites = pd.read_csv(path, comment="#").set_index("site")
+    sure = sites[sites["tr_source"] != "assumed"]["tr"]
+    assert sure.to_dict() == dict(ABIDE.site_tr)
 
 
 def test_text_and_arrays_of_one_cohort_share_their_atlas(tmp_path):
