@@ -24,18 +24,23 @@ STATISTICS_BATCH = 16
 
 
 def fit_statistics(reader: Reader, inputs: Inputs, device: str) -> None:
-    """Set the adapter's mean and spread from the encoder's outputs on the training scans."""
-    total = torch.zeros_like(reader.adapter.mean, dtype=torch.float64)
-    square = torch.zeros_like(total)
+    """Standardise the adapter's input by the encoder's outputs on the training scans."""
+    shape = reader.shape
+    total = torch.zeros(shape.tokens, shape.width, dtype=torch.float64, device=device)
+    square = torch.zeros(shape.width, dtype=torch.float64, device=device)
+    product = torch.zeros_like(square)
     for rows in np.array_split(np.arange(len(inputs)), -(-len(inputs) // STATISTICS_BATCH)):
+        series = torch.from_numpy(inputs.batch(rows)).to(device)
         with precision(device):
-            tokens = reader.tokens(torch.from_numpy(inputs.batch(rows)).to(device)).double()
-        total += tokens.sum(0)
-        square += tokens.square().sum(0)
+            plain, other = reader.tokens(series).double(), reader.tokens(augmented(series)).double()
+        total += plain.sum(0)
+        square += plain.square().sum((0, 1))
+        product += (plain * other).sum((0, 1))
     mean = total / len(inputs)
-    variance = (square / len(inputs) - mean.square()).clamp_min(0).mean(dim=0)
-    reader.adapter.mean.copy_(mean)
-    reader.adapter.spread.copy_(variance.sqrt().clamp_min(1e-4))
+    mean_square, count = mean.square().mean(0), len(inputs) * shape.tokens
+    variance = (square / count - mean_square).clamp_min(1e-8)
+    reliability = ((product / count - mean_square) / variance).clamp(0, 1)
+    reader.adapter.standardise(mean.float(), variance.sqrt().float(), reliability.float())
 
 
 def next_codes(codes: Tensor, rois: int) -> tuple[Tensor, Tensor]:
@@ -74,12 +79,12 @@ def align(
     plain = [language.tokenizer.encode(text)[:MAX_TEXT] for text in PLAIN_TEXT]
     eos = language.tokenizer.eos
 
-    def losses(rows: np.ndarray, fraction: float) -> Losses:
+    def losses(rows: np.ndarray, _: float) -> Losses:
         series = torch.from_numpy(inputs.batch(rows)).to(device)
         tokens = reader.tokens(augmented(series) if options.augment else series)
         with torch.no_grad():
             codes = reader.tokenizer.quantise(tokens).codes
-        text = pack([Text.of((lead + descriptors[row])[: MAX_TEXT - 1] + [eos]) for row in rows], eos).to(device)
+        text = pack([Text.of([*(lead + descriptors[row])[: MAX_TEXT - 1], eos]) for row in rows], eos).to(device)
         result = reader.read(tokens, text)
         places, targets = next_codes(codes, reader.shape.rois)
         f2f = F.cross_entropy(reader.adapter.codes(result.scan[:, places]).flatten(0, 1), targets.flatten())

@@ -99,7 +99,8 @@ class Descriptors:
 
     def z(self, values: np.ndarray) -> np.ndarray:
         """Pair means (..., pairs) as z-scores of the training cohort."""
-        return (values - self.mean) / self.sd
+        out: np.ndarray = (values - self.mean) / self.sd
+        return out
 
     def text(self, values: np.ndarray, extremes: int) -> str:
         """A description of one scan: its ``extremes`` highest and lowest pairs, with z."""

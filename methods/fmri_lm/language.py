@@ -87,6 +87,17 @@ class Language:
         """Width of the hidden states."""
         return int(self.model.config.hidden_size)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a record says of the model."""
+        return {
+            "lm": self.name,
+            "lm_source": self.source,
+            "lm_layers": self.layers,
+            "lm_layers_available": self.layers_available,
+            "lm_parameters": sum(p.numel() for p in self.model.parameters()),
+        }
+
     def embed(self, ids: Tensor) -> Tensor:
         """Input embeddings of token ids."""
         out: Tensor = self.model.get_input_embeddings()(ids)

@@ -71,7 +71,7 @@ def optimise(
             with precision(context.device):
                 parts = losses(batch, step / total)
             optimiser.zero_grad(set_to_none=True)
-            parts["total"].backward()
+            parts["total"].backward()  # type: ignore[no-untyped-call]
             if schedule.clip:
                 nn.utils.clip_grad_norm_(parameters, schedule.clip)
             optimiser.step()

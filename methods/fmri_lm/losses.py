@@ -67,12 +67,12 @@ def siglip(cosine: Tensor, log_scale: Tensor, bias: Tensor) -> Tensor:
 class ContrastiveLoss(nn.Module):
     """SigLIP between pooled scans and their descriptor texts, with learned projections, t and b."""
 
-    def __init__(self, width: int, text_width: int, shared: int = 512) -> None:
+    def __init__(self, width: int, text_width: int, shared: int = 512, bias: float = -10.0) -> None:
         super().__init__()
         self.scan = nn.Linear(width, shared, bias=False)
         self.text = nn.Linear(text_width, shared, bias=False)
         self.log_scale = nn.Parameter(torch.tensor(math.log(10)))
-        self.bias = nn.Parameter(torch.tensor(-10.0))
+        self.bias = nn.Parameter(torch.tensor(bias))
 
     def forward(self, pooled: Tensor, text: Tensor) -> Tensor:
         """Loss of scans (batch, width) against their texts (batch, text width)."""

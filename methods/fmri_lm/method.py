@@ -5,6 +5,7 @@ Torch and transformers are imported when a model is fitted, not when methods are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,25 +20,44 @@ if TYPE_CHECKING:
     from .pipeline import Fitted
 
 
+NOTES = (
+    "S, B and L are the published sizes of the tokenizer. 'small' is the same code on two CPU cores: one patch of 160 "
+    "frames, 1024 codes, the first two layers of SmolLM2. Ours, in every preset: time-major tokens; robust z per scan "
+    "and ROI, then one scale a site fitted on training scans (pooled for a site that training lacks); one cosine decay "
+    "over a stage; standard SigLIP with learned projections; text features standardised over training scans; a text "
+    "corpus of sixteen passages of our own for T2T; no fMRI tags and no chat template; class probability = softmax "
+    "over the answers' log-likelihoods. Ours, in 'small' only: an encoder that starts as a reader of connectivity, "
+    "augmentation by sign, reversal and shift of time, the adapter's input weighted by reliability, SigLIP's bias "
+    "started at -2.7, cross-entropy over the candidate answers. A description of the scan (network-pair connectivity, "
+    "z-scored on training scans) enters the prompt only with description=true: by default the scan is read through its "
+    "tokens alone. No covariate is ever written into a prompt. Networks: the atlas's; without any, eight blocks of "
+    "neighbouring ROI columns."
+)
+
+
 @dataclass
 class FMRILM(Options, Method):
     """Three stages: tokenizer, alignment with a language model, instruction tuning. See `Options`."""
 
     card: ClassVar[Card] = Card(
         title="fMRI-LM",
-        summary="Tokens of ROI time courses, aligned with text and read by a language model that answers "
-        "the task's question.",
-        paper="fMRI-LM (2025), github.com/yuxiangwei0808/fMRI-LM",
+        summary="Tokens of ROI time courses, aligned with text by a vector-quantised tokenizer and read by a "
+        "language model with LoRA, which answers the task's question.",
+        paper="fMRI-LM (2025); code: github.com/yuxiangwei0808/fMRI-LM",
+        pretraining=("SmolLM2's public text corpora (the default language model); no brain data",),
+        uses_covariates=("site",),
+        parameters="tokenizer: S 44 M, B 175 M, L 612 M (patch 32, 450 ROIs); small under 1 M",
+        notes=NOTES,
     )
     supports: ClassVar[tuple[str, ...]] = ("classification",)
-    presets: ClassVar = PRESETS
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
     def fit(self, train: Train, context: Context) -> None:
         """Run the three stages, or stage 3 alone from a checkpoint."""
         self.verify()
         self._fitted = _pipeline().fit(self, train, context)
         if context.save is not None:
-            _pipeline().save(self._fitted, context.save)
+            _pipeline().save(self, self._fitted, context)
 
     def predict(self, test: Scans, context: Context) -> np.ndarray:
         """(n, classes) probabilities from the candidate answers' log-likelihoods."""
@@ -47,8 +67,9 @@ class FMRILM(Options, Method):
                 raise BadOption(
                     "fmri-lm was asked to predict before it was fitted", "fit it, or give --checkpoint FILE"
                 )
-            fitted = self._fitted = _pipeline().load(self, context.checkpoint, context)
-        return _pipeline().predict(self, fitted, test, context)
+            fitted = self._fitted = _pipeline().load(self, context)
+        out: np.ndarray = _pipeline().predict(self, fitted, test, context)
+        return out
 
     def report(self) -> dict[str, Any]:
         """Parameters, language model, layers, losses and steps of each stage."""

@@ -25,14 +25,19 @@ class Options:
         Stochastic depth of the tokenizer.
     pool
         How a scan's tokens are pooled for the contrastive term: ``mean`` or ``attention``.
-    attention_init
-        ``published`` (truncated normal 0.02), or ``similarity``: queries and keys of the first block
-        start equal and orthogonal, so that attention starts as similarity of time courses [ours].
+    init
+        ``published`` (truncated normal 0.02), or ``connectivity``: the first block starts as a reader of
+        functional connectivity [ours], see `start_as_connectivity`.
     augment
         Random sign, time reversal and circular shift of a training scan [ours]: rest has no onset,
         and none of the three changes connectivity.
     domain_weight, contrastive_weight
         Weights of the two alignment terms of stage 1.
+    contrastive_bias
+        Start of SigLIP's bias; -10 as published, about -log(batch - 1) for small batches [ours].
+    standardise
+        ``none``: the adapter reads encoder outputs as they are, as published; ``reliability``: it reads
+        what tells scans apart, scaled up [ours], see `Adapter`.
     f2f_weight, f2t_weight, t2t_weight
         Weights of stage 2: next codes, descriptor text, plain text.
     stage1_epochs ... stage3_rate
@@ -65,10 +70,12 @@ class Options:
     beta: float = 1.0
     drop_path: float = 0.1
     pool: str = "attention"
-    attention_init: str = "published"
+    init: str = "published"
     augment: bool = False
     domain_weight: float = 0.5
     contrastive_weight: float = 1.0
+    contrastive_bias: float = -10.0
+    standardise: str = "none"
     f2f_weight: float = 0.5
     f2t_weight: float = 1.0
     t2t_weight: float = 0.1
@@ -111,7 +118,8 @@ class Options:
 POOL_HEADS = 8
 CHOICES = {
     "pool": ("mean", "attention"),
-    "attention_init": ("published", "similarity"),
+    "init": ("published", "connectivity"),
+    "standardise": ("none", "reliability"),
     "tuning": ("lora", "full"),
     "answer_loss": ("tokens", "labels"),
 }
@@ -126,19 +134,21 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "patch": 160,
         "codes": 1024,
         "drop_path": 0.0,
-        "pool": "mean",
-        "attention_init": "similarity",
+        "init": "connectivity",
         "augment": True,
-        "stage1_epochs": 30,
+        "contrastive_bias": -2.7,
+        "standardise": "reliability",
+        "stage1_epochs": 12,
         "stage1_batch": 16,
-        "stage1_rate": 1e-3,
+        "stage1_rate": 2e-4,
         "stage2_epochs": 1,
         "stage2_batch": 8,
         "stage2_rate": 1e-3,
-        "stage3_epochs": 5,
+        "stage3_epochs": 8,
         "stage3_batch": 8,
-        "stage3_rate": 1e-3,
-        "lm_layers": 4,
+        "stage3_rate": 2e-3,
+        "describe_pairs": 2,
+        "lm_layers": 2,
         "answer_loss": "labels",
     },
     "S": {"width": 384, "heads": 6},

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from ...benchmark.contracts import Context, TaskInfo, Train
+from ...benchmark.errors import BadOption
 from ...benchmark.kinds.scans import Scans
+from . import checkpoint
 from .alignment import align, fit_statistics
 from .descriptors import Descriptors, Networks
 from .language import Language, load_language
 from .loops import reproducible
 from .options import Options
 from .preprocess import Inputs, SiteScale, robust_z, scratch, sites_of, to_frames
-from .pretraining import build_tokenizer, pretrain, read_texts
+from .pretraining import ScanTexts, build_tokenizer, pretrain, read_texts
 from .prompts import answers, prompt
 from .reader import Adapter, Reader, adapt_language
 from .tokenizer import trainable
@@ -24,7 +26,7 @@ from .tuning import instruct, probabilities
 
 @dataclass
 class Fitted:
-    """A trained model and what it needs to read a new scan."""
+    """A trained model, what it needs to read a new scan, and facts for the record."""
 
     reader: Reader
     descriptors: Descriptors
@@ -59,7 +61,7 @@ def prepare(scans: Scans, networks: Networks, frames: int, context: Context, nam
 
 
 def fit(options: Options, train: Train, context: Context) -> Fitted:
-    """All three stages."""
+    """All three stages, or stage 3 alone from a checkpoint of the first two or of all three."""
     scans: Scans = train.inputs
     rng = np.random.default_rng(context.seed)
     with reproducible(context):
@@ -68,38 +70,58 @@ def fit(options: Options, train: Train, context: Context) -> Fitted:
         scale = SiteScale.fit(prepared.power, sites_of(scans))
         inputs = Inputs(prepared.series, scale.of(sites_of(scans)))
         descriptors = Descriptors.fit(prepared.pairs, networks.pairs)
-        language = load_language(options.lm, options.lm_layers, context.seed)
-        language.model.to(context.device)
         texts = [descriptors.text(row, options.describe_pairs) for row in prepared.pairs]
-        read = read_texts(texts, language, context)
-        tokenizer = build_tokenizer(options, len(scans.atlas.labels))
-        facts: dict[str, Any] = {
-            "lm": language.name,
-            "lm_source": language.source,
-            "lm_layers": language.layers,
-            "lm_layers_available": language.layers_available,
-        }
-        facts["tokenizer_parameters"] = trainable(tokenizer)
-        facts["stage1"] = pretrain(options, tokenizer, inputs, read, language, context, rng)
-        gain = float(language.model.get_input_embeddings().weight.float().std())
-        adapter = Adapter(tokenizer.shape, language.width, gain).to(context.device)
-        facts.update(adapt_language(options, language))
-        reader = Reader(tokenizer, adapter, language)
-        fit_statistics(reader, inputs, context.device)
-        facts["trained_parameters"] = sum(trainable(module) for module in reader.modules())
-        facts["stage2"] = align(options, reader, inputs, read.ids, context, rng)
-        prompts = prompt_ids(options, context.task, language, texts)
+        if context.checkpoint is None:
+            reader, facts = _first_stages(options, inputs, texts, context, rng)
+        else:
+            reader, facts = _from_checkpoint(options, len(scans.atlas.labels), context)
+        language = reader.language
         facts["stage3"] = instruct(
             options,
             reader,
             inputs,
-            prompts,
+            prompt_ids(options, context.task, language, texts),
             answer_ids(context.task, language),
             np.asarray(train.targets),
             context,
             rng,
         )
     return Fitted(reader, descriptors, scale, context.task.classes, facts)
+
+
+def _first_stages(
+    options: Options, inputs: Inputs, texts: list[str], context: Context, rng: np.random.Generator
+) -> tuple[Reader, dict[str, Any]]:
+    """Stages 1 and 2."""
+    language = load_language(options.lm, options.lm_layers, context.seed)
+    language.model.to(context.device)
+    read: ScanTexts = read_texts(texts, language, context)
+    tokenizer = build_tokenizer(options, inputs.series.shape[1])
+    facts = language.facts
+    facts["tokenizer_parameters"] = trainable(tokenizer)
+    facts["stage1"] = pretrain(options, tokenizer, inputs, read, language, context, rng)
+    gain = float(language.model.get_input_embeddings().weight.float().std())
+    adapter = Adapter(tokenizer.shape, language.width, gain).to(context.device)
+    facts.update(adapt_language(options, language))
+    reader = Reader(tokenizer, adapter, language)
+    if options.standardise == "reliability":
+        fit_statistics(reader, inputs, context.device)
+    facts["adapter_and_lm_trained_parameters"] = sum(trainable(module) for module in reader.modules())
+    facts["stage2"] = align(options, reader, inputs, read.ids, context, rng)
+    return reader, facts
+
+
+def _from_checkpoint(options: Options, rois: int, context: Context) -> tuple[Reader, dict[str, Any]]:
+    """The network of a checkpoint, ready for stage 3."""
+    assert context.checkpoint is not None
+    saved = checkpoint.read_settings(context.checkpoint, options)
+    if saved.rois != rois:
+        raise BadOption(
+            f"{context.checkpoint} was trained on {saved.rois} ROIs, these scans have {rois}",
+            "use a checkpoint of the same atlas",
+        )
+    reader = checkpoint.restore(context.checkpoint, saved, options, context.device)
+    return reader, {**saved.facts, "started_from": context.checkpoint.name}
 
 
 def prompt_ids(options: Options, task: TaskInfo, language: Language, texts: list[str]) -> list[list[int]]:
@@ -116,6 +138,9 @@ def answer_ids(task: TaskInfo, language: Language) -> list[list[int]]:
 
 def predict(options: Options, fitted: Fitted, test: Scans, context: Context) -> np.ndarray:
     """(n, classes) probabilities."""
+    rois = fitted.reader.shape.rois
+    if len(test.atlas.labels) != rois:
+        raise BadOption(f"the model was fitted on {rois} ROIs, these scans have {len(test.atlas.labels)}")
     with reproducible(context):
         prepared = prepare(test, Networks.of(test.atlas), options.frames, context, "test")
         inputs = Inputs(prepared.series, fitted.scale.of(sites_of(test)))
@@ -129,3 +154,34 @@ def predict(options: Options, fitted: Fitted, test: Scans, context: Context) -> 
             options.stage3_batch,
             context,
         )
+
+
+def save(options: Options, fitted: Fitted, context: Context) -> None:
+    """Leave the weights in ``context.save``."""
+    assert context.save is not None
+    saved = checkpoint.describe(
+        fitted.reader,
+        fitted.descriptors,
+        fitted.scale,
+        options,
+        fitted.classes,
+        context.task.target,
+        context.seed,
+        fitted.facts,
+    )
+    checkpoint.write(context.save, fitted.reader, saved)
+
+
+def load(options: Options, context: Context) -> Fitted:
+    """The fitted model of ``context.checkpoint``."""
+    assert context.checkpoint is not None
+    saved = checkpoint.read_settings(context.checkpoint, options)
+    if list(context.task.classes) != saved.classes:
+        raise BadOption(
+            f"{context.checkpoint} tells {saved.classes} apart, the task asks for {list(context.task.classes)}",
+            "fit it on this task first",
+        )
+    with reproducible(context):
+        reader = checkpoint.restore(context.checkpoint, saved, options, context.device)
+    descriptors, scale = checkpoint.statistics(saved)
+    return Fitted(reader, descriptors, scale, tuple(saved.classes), saved.facts)

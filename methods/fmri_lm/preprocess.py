@@ -22,16 +22,26 @@ def robust_z(series: np.ndarray) -> np.ndarray:
     """
     values = np.asarray(series, dtype=np.float32)
     finite = np.isfinite(values)
-    filled = np.where(finite, values, np.nan) if not finite.all() else values
-    filled[:, ~finite.any(axis=0)] = 0
-    low, middle, high = np.nanpercentile(filled, (25, 50, 75), axis=0)
-    centred = np.where(finite, filled - middle, 0)
-    scale = (high - low) / IQR_OF_NORMAL
+    low, middle, high = _quartiles(values, finite)
+    centred = np.where(finite, values - middle, np.float32(0))
+    smallest = 1e-6 * np.maximum(np.abs(middle), 1e-6)
     spread = centred.std(axis=0)
-    scale = np.where(scale > 1e-3 * spread, scale, spread)
-    alive = spread > 1e-6 * np.maximum(np.abs(middle), 1e-6)
-    z = np.where(alive, centred / np.where(alive, scale, 1), 0)
-    return np.clip(z, -CLIP, CLIP).astype(np.float32)
+    scale = (high - low) / IQR_OF_NORMAL
+    scale = np.where(scale > smallest, scale, spread)
+    alive = spread > smallest
+    z: np.ndarray = np.where(alive, centred / np.where(alive, scale, 1), 0)
+    return np.asarray(z.clip(-CLIP, CLIP), np.float32)
+
+
+def _quartiles(values: np.ndarray, finite: np.ndarray) -> np.ndarray:
+    """(3, roi) quartiles over time of the finite values; 0 for a ROI without any."""
+    whole = finite.all(axis=0)
+    out: np.ndarray = np.zeros((3, values.shape[1]), np.float32)
+    if whole.any():
+        out[:, whole] = np.percentile(values[:, whole], (25, 50, 75), axis=0)
+    for roi in np.flatnonzero(~whole & finite.any(axis=0)):
+        out[:, roi] = np.percentile(values[finite[:, roi], roi], (25, 50, 75))
+    return out
 
 
 def to_frames(series: np.ndarray, frames: int) -> np.ndarray:
@@ -101,7 +111,8 @@ class Inputs:
 
     def batch(self, rows: np.ndarray) -> np.ndarray:
         """(batch, roi, frames) float32."""
-        return self.series[rows].astype(np.float32) / self.scale[rows, None, None]
+        out: np.ndarray = self.series[rows].astype(np.float32) / self.scale[rows, None, None]
+        return out
 
 
 def scratch(path: Path, count: int, rois: int, frames: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...benchmark.contracts import Context
 from ...benchmark.nn.transformer import INIT_STD
+from .connectivity_init import start_as_connectivity
 from .language import Language
 from .loops import Losses, Schedule, optimise
 from .losses import ContrastiveLoss, DomainLoss, reversal_strength
@@ -19,7 +20,6 @@ from .preprocess import Inputs
 from .tokenizer import Tokenizer, TokenizerShape, trainable
 
 TEXT_BATCH = 16
-SIMILARITY_GAIN = 0.7
 
 
 class Pool(nn.Module):
@@ -86,24 +86,6 @@ def augmented(series: Tensor) -> Tensor:
     return torch.stack(out)
 
 
-def start_as_similarity(tokenizer: Tokenizer) -> None:
-    """Let the first block's attention start as similarity of time courses.
-
-    Patches are projected orthogonally, ROI positions are given the same spread, and queries equal
-    keys: each token then gathers the positions of the ROIs that it correlates with.
-    """
-    encoder = tokenizer.encoder
-    nn.init.orthogonal_(encoder.patch.weight.flatten(1))
-    with torch.no_grad():
-        flat = encoder.patch.weight.flatten(1)
-        encoder.patch.weight.copy_((nn.init.orthogonal_(torch.empty_like(flat))).view_as(encoder.patch.weight))
-        encoder.roi.normal_(std=1.0)
-        width = encoder.roi.shape[1]
-        shared = SIMILARITY_GAIN * nn.init.orthogonal_(torch.empty(width, width))
-        attention: Any = encoder.blocks.blocks[0].attention  # type: ignore[union-attr]
-        attention.qkv.weight[: 2 * width] = torch.cat([shared, shared])
-
-
 def build_tokenizer(options: Options, rois: int) -> Tokenizer:
     """The untrained tokenizer of these options."""
     shape = TokenizerShape(
@@ -119,8 +101,8 @@ def build_tokenizer(options: Options, rois: int) -> Tokenizer:
         options.drop_path,
     )
     tokenizer = Tokenizer(shape, decay=options.decay, beta=options.beta)
-    if options.attention_init == "similarity":
-        start_as_similarity(tokenizer)
+    if options.init == "connectivity":
+        start_as_connectivity(tokenizer.encoder)
     return tokenizer
 
 
@@ -137,7 +119,7 @@ def pretrain(
     device = context.device
     pool = Pool(options.width, options.pool).to(device)
     domain = DomainLoss(options.width, language.width).to(device)
-    contrast = ContrastiveLoss(options.width, language.width).to(device)
+    contrast = ContrastiveLoss(options.width, language.width, bias=options.contrastive_bias).to(device)
     modules = [tokenizer.to(device).train(), pool, domain, contrast]
 
     def losses(rows: np.ndarray, fraction: float) -> Losses:

@@ -18,17 +18,19 @@ from .options import Options
 from .sequence import Packed, attention_mask, position_ids
 from .tokenizer import Tokenizer, TokenizerShape
 
+MEAN_GAIN = 2.0
+
 
 class Adapter(nn.Module):
     """Encoder outputs -> language-model embeddings, and the head that predicts codes.
 
-    Encoder outputs are first standardised over the training scans (mean of each token and dimension,
-    spread of each dimension), and the result is scaled to the language model's own embeddings [ours]:
-    otherwise what tells scans apart is a small part of the input.
+    Before the projection a token is ``scale * token + shift``, fixed numbers that are 1 and 0 as
+    published. `standardise` sets them from the training scans [ours]: what tells scans apart is a small
+    part of an encoder's output, and some of it is noise.
     """
 
-    mean: Tensor
-    spread: Tensor
+    scale: Tensor
+    shift: Tensor
     gain: Tensor
 
     def __init__(self, shape: TokenizerShape, text_width: int, gain: float) -> None:
@@ -39,13 +41,29 @@ class Adapter(nn.Module):
         self.roi = nn.Parameter(torch.randn(shape.rois, text_width) * gain)
         self.codes = nn.Linear(text_width, shape.codes, bias=False)
         nn.init.normal_(self.codes.weight, std=0.02)
-        self.register_buffer("mean", torch.zeros(shape.tokens, shape.width))
-        self.register_buffer("spread", torch.ones(shape.width))
+        self.register_buffer("scale", torch.ones(shape.width))
+        self.register_buffer("shift", torch.zeros(shape.tokens, shape.width))
         self.register_buffer("gain", torch.tensor(gain))
+
+    def standardise(self, mean: Tensor, spread: Tensor, reliability: Tensor) -> None:
+        """Scale deviations from the mean scan to unit spread times their reliability, and add the mean.
+
+        Parameters
+        ----------
+        mean
+            (token, width) mean encoder output over training scans.
+        spread, reliability
+            (width,) standard deviation around the mean, and correlation of the deviation with that of
+            the same scan, augmented. The phase of a time course has reliability 0.
+        """
+        scale = reliability / spread
+        pattern = MEAN_GAIN * (mean - mean.mean(0)) / mean.std()
+        self.scale.copy_(scale)
+        self.shift.copy_(pattern - scale * mean)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(batch, token, width) -> (batch, token, text width)."""
-        lifted = F.gelu(self.project((tokens - self.mean) / self.spread)) * self.gain
+        lifted = F.gelu(self.project(tokens * self.scale + self.shift)) * self.gain
         return lifted + self.roi.repeat(self.steps, 1)
 
 

@@ -137,7 +137,7 @@ class Quantizer(nn.Module):
 
 def nearest(vectors: Tensor, codebook: Tensor) -> Tensor:
     """Index (n,) of the nearest unit code of each unit vector: the largest cosine."""
-    parts = [(part @ codebook.T).argmax(1) for part in vectors.split(8192)]
+    parts = [(part @ codebook.T).argmax(1) for part in torch.split(vectors, 8192)]
     return torch.cat(parts)
 
 

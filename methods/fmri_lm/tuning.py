@@ -40,7 +40,7 @@ def instruct(
     """Tune on question and answer; ``prompts`` holds token ids for each scan, ``answers`` for each class."""
     device, eos = context.device, reader.language.tokenizer.eos
 
-    def losses(rows: np.ndarray, fraction: float) -> Losses:
+    def losses(rows: np.ndarray, _: float) -> Losses:
         series = torch.from_numpy(inputs.batch(rows)).to(device)
         tokens = reader.tokens(augmented(series) if options.augment else series)
         if options.answer_loss == "labels":
