@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from ..contracts import Ceiling, Data, Dataset, DatasetCard, Progress
+from ..contracts import Ceiling, Data, Dataset, Progress
 from ..errors import BadOption, DataMissing
 from ..home import cohorts, twins
 from .cohort import Cohort
@@ -53,14 +53,10 @@ class CohortDataset(Dataset):
 
     Class attributes
     ----------------
-    name, card
-        As `Dataset` says.
     open_access
         Whether ``brainbench data get`` brings it.
     """
 
-    name: ClassVar[str]
-    card: ClassVar[DatasetCard]
     open_access: ClassVar[bool] = False
 
     def simulate(self, size: str, path: Path, seed: int, progress: Progress) -> Cohort:

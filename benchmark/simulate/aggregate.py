@@ -36,12 +36,12 @@ def aggregate(table: pd.DataFrame, source: str) -> pd.DataFrame:
     table = table.rename(columns=str.strip)
     site = table["SITE_ID"].str.removeprefix("ABIDEII-")
     rows = []
-    for (name, code), part in table.groupby([site, "DX_GROUP"]):
+    for (name, code), part in table.groupby([site, table["DX_GROUP"].map(DIAGNOSIS)]):
         age = part["AGE_AT_SCAN"].astype(float)
         rows.append(
             {
                 "site": name,
-                "diagnosis": DIAGNOSIS[int(code)],
+                "diagnosis": code,
                 "male": int((part["SEX"] == 1).sum()),
                 "female": int((part["SEX"] == 2).sum()),
                 "age_mean": round(age.mean(), 1),

@@ -127,12 +127,12 @@ class Design:
     @cached_property
     def membership(self) -> np.ndarray:
         """(rois, 8) one where a ROI belongs to a network."""
-        return np.eye(len(NETWORKS))[self.atlas.network]
+        return np.asarray(np.eye(len(NETWORKS))[self.atlas.network])
 
     @cached_property
     def averages(self) -> np.ndarray:
         """(rois, 8) weights that average ROIs over their network."""
-        return self.membership / self.membership.sum(axis=0)
+        return np.asarray(self.membership / self.membership.sum(axis=0))
 
     @cached_property
     def subnetworks(self) -> np.ndarray:
@@ -156,7 +156,7 @@ class Design:
     def _private(self, loadings: np.ndarray) -> np.ndarray:
         """Loadings without the part that a network shares, with unit mean square over ROIs."""
         zero_sum = loadings - self.membership @ (self.averages.T @ loadings)
-        return zero_sum / np.sqrt((zero_sum**2).sum(axis=1).mean())
+        return np.asarray(zero_sum / np.sqrt((zero_sum**2).sum(axis=1).mean()))
 
     def site(self, key: int) -> tuple[np.ndarray, np.ndarray, float]:
         """Baselines and gains (rois,), in percent of signal, and noise factor of a site."""
@@ -167,7 +167,7 @@ class Design:
 
     def scales(self, label: np.ndarray) -> np.ndarray:
         """(n, 8) scale parameters of the energies' law."""
-        return (self.alpha - 1) * self.latent_mean * np.exp(np.asarray(label)[:, None] * self.latent_shift)
+        return np.asarray((self.alpha - 1) * self.latent_mean * np.exp(np.asarray(label)[:, None] * self.latent_shift))
 
     def draw_variances(self, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """(n, 8) energies v of subjects with these labels."""
@@ -199,7 +199,7 @@ class Design:
         white = autoregressive(rng, frames, rois, tr)
         own += noise * math.sqrt(SHARES["noise"]) * (white - (white @ self.averages) @ self.membership.T)
         spikes = rng.standard_normal((frames, 2)) * (rng.random((frames, 1)) < 0.1) / math.sqrt(0.1)
-        return size * own + ARTEFACT * motion * spikes @ self.artefact.T
+        return np.asarray(size * own + ARTEFACT * motion * spikes @ self.artefact.T)
 
     def energies(self, series: np.ndarray, tr: float, site: int) -> np.ndarray:
         """(8,) sufficient statistics S of a stored series (frames, rois)."""
@@ -242,4 +242,4 @@ def whiten(series: np.ndarray, tr: float) -> np.ndarray:
 def _common_signal(count: int) -> np.ndarray:
     """(count, count) symmetric root of the matrix with ones on and `MIXING` off the diagonal."""
     ones = np.full((count, count), 1 / count)
-    return math.sqrt(1 - MIXING) * (np.eye(count) - ones) + math.sqrt(1 - MIXING + count * MIXING) * ones
+    return np.asarray(math.sqrt(1 - MIXING) * (np.eye(count) - ones) + math.sqrt(1 - MIXING + count * MIXING) * ones)

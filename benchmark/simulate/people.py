@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,7 +88,7 @@ class Population:
         with np.errstate(divide="ignore"):
             log = {label: np.log(counts[label].reindex(self.scans.index, fill_value=0)) for label in (0, 1)}
         ratio = log[1] - np.log(counts[1].sum()) - log[0] + np.log(counts[0].sum())
-        return ratio.loc[table["site"]].to_numpy()
+        return np.asarray(ratio.loc[table["site"]])
 
     def log_person_ratio(self, table: pd.DataFrame) -> np.ndarray:
         """(n,) log p(sex, age | site, label 1) - log p(sex, age | site, label 0).
@@ -108,7 +109,7 @@ class Population:
         return np.asarray(sex + self._age_law(rows).logpdf(table["age"].to_numpy()))
 
     @staticmethod
-    def _age_law(rows: pd.DataFrame) -> truncnorm:
+    def _age_law(rows: pd.DataFrame) -> Any:
         """Normal law of age, cut at the site's range."""
         mean, sd = rows["age_mean"].to_numpy(), rows["age_sd"].to_numpy()
         low, high = (rows["age_min"].to_numpy() - mean) / sd, (rows["age_max"].to_numpy() - mean) / sd
