@@ -138,3 +138,9 @@ def test_atlases_keep_the_networks(rois: int) -> None:
     sizes = np.bincount(atlas.network, minlength=8)
     public = np.array([61, 77, 46, 47, 26, 52, 91, 50])
     assert np.abs(sizes - public * rois / 450).max() <= 1.5
+
+
+def test_what_a_roi_has_of_its_own_sums_to_zero_over_its_network(design: Design) -> None:
+    own = design._own(40, 2.0, 0.5, 1.1, np.random.default_rng(0))
+    np.testing.assert_allclose(own @ design.averages, 0, atol=1e-12)
+    assert own.std() > 0.5
