@@ -221,6 +221,7 @@ def _near_duplicates(
 ) -> tuple[list[Finding], tuple[str, str, float] | None]:
     """Pairs of scans of different subjects whose connectivity is almost the same, and the closest pair."""
     people, digests = table["subject"].to_numpy(str), table["digest"].to_numpy(str)
+    scans = [str(scan) for scan in table.index]
     findings: list[Finding] = []
     highest: tuple[str, str, float] | None = None
     count = len(table)
@@ -235,15 +236,15 @@ def _near_duplicates(
             close = np.where(later & strangers, close, -1)
             i, j = np.unravel_index(int(close.argmax()), close.shape)
             if close[i, j] > (highest[2] if highest else -1):
-                highest = str(table.index[other + j]), str(table.index[start + i]), float(close[i, j])
+                highest = scans[other + j], scans[start + i], float(close[i, j])
             for a, b in zip(*np.nonzero(close > similar), strict=True):
                 if digests[start + a] != digests[other + b]:
                     findings.append(
                         Finding(
                             "warning",
                             people[start + a],
-                            str(table.index[start + a]),
-                            f"near-duplicate of {table.index[other + b]} (subject {people[other + b]}): "
+                            scans[start + a],
+                            f"near-duplicate of {scans[other + b]} (subject {people[other + b]}): "
                             f"FC r = {close[a, b]:.3f}",
                         )
                     )
@@ -279,9 +280,9 @@ def _values(table: pd.DataFrame) -> list[Finding]:
                 Finding("warning", str(table["subject"][scan]), str(scan), f"{name} is not known")
                 for scan in table.index[missing]
             ]
-    for scan, flags in table["flags"].items():
+    for scan, subject, flags in zip(table.index, table["subject"], table["flags"], strict=True):
         told = [flag for flag in str(flags).split(",") if flag and not flag.startswith(("zero-var", "same-content"))]
-        findings += [Finding("warning", str(table["subject"][scan]), str(scan), flag) for flag in told]
+        findings += [Finding("warning", str(subject), str(scan), flag) for flag in told]
     return findings
 
 

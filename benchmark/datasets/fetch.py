@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,12 @@ def _nilearn() -> Fetcher:
 def _fetch_abide(fetcher: Fetcher, folder: Path, derivative: str, url: str | None, progress: Progress) -> None:
     """One subject a call: nilearn holds what it has fetched in memory until it returns."""
     common = {**PIPELINE, "data_dir": str(folder), "url": url, "verbose": 0}
-    table = _patient(lambda: fetcher(**common, derivatives=[]), folder, 0, 0)["phenotypic"]
+    table = _patient(partial(fetcher, **common, derivatives=[]), folder, 0, 0)["phenotypic"]
     subjects = [int(subject) for subject in table["SUB_ID"]]
     for done, subject in enumerate(subjects):
         progress("download", done, len(subjects))
         _patient(
-            lambda subject=subject: fetcher(**common, derivatives=[derivative], SUB_ID=subject),
+            partial(fetcher, **common, derivatives=[derivative], SUB_ID=subject),
             folder,
             done,
             len(subjects),

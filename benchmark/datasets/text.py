@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .layout import numbered
+from .layout import numbered, one_copy
 from .rules import LeftOut
 from .scheme import MISSING
 
@@ -72,7 +72,7 @@ def _named(names: list[str], separator: str, skip: int) -> TextHeader:
     labels = tuple(names[drop:])
     if len(set(labels)) < len(labels):
         raise LeftOut("two columns have the same ROI label")
-    return TextHeader(labels, True, separator, skip, drop)
+    return TextHeader(one_copy(labels), True, separator, skip, drop)
 
 
 def _first_lines(path: Path) -> list[str]:

@@ -126,6 +126,24 @@ def test_rows_without_scan_are_listed(tmp_path):
     assert report.cohort.manifest.importer["rows_without_scan"] == ["NYU_0059998"]
 
 
+def test_memory_does_not_grow_with_the_cohort(tmp_path):
+    import tracemalloc
+
+    peaks = []
+    for count in (60, 60, 180):
+        folder = tmp_path / f"{len(peaks)}"
+        folder.mkdir()
+        values = {f"NYU_{51000 + k:07d}": series(k, frames=500, rois=100) for k in range(count)}
+        np.savez(folder / "A.npz", **values)
+        phenotypes(folder, list(values))
+        tracemalloc.start()
+        import_cohort("abide1", folder, name=f"c{count}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # 120 further scans are 12 MB on disk; the first 60 are more than the 4 MiB that a checksum reads at once.
+    assert peaks[2] - peaks[1] < 2e6
+
+
 def test_same_content_under_two_ids(tmp_path):
     ids = sites(tmp_path, NYU_0051003=series(1))
     report = import_cohort("abide1", tmp_path)
