@@ -52,7 +52,7 @@ def print_listing(as_json: bool) -> None:
         console.print(f"[bold]{escape(entry['dataset'])}[/bold]  {escape(entry['title'])}  ({state})")
         for key in ("access", "licence", "expected"):
             if entry[key]:
-                console.print(f"    {key}: {entry[key]}", markup=False)
+                console.print(f"    {key}: {entry[key]}", markup=False, soft_wrap=True)
     console.print("[bold]own[/bold]  your own cohort\n    brainbench data import own PATH --name my-cohort")
 
 

@@ -23,6 +23,9 @@ from .tables import is_missing, read_table
 
 ENDINGS = (".nii", ".nii.gz")
 MAX_IMAGE_BYTES = 1 << 34
+MAX_RATIO = 300
+"""An image that unpacks to more than this times its size is no recording."""
+
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 MAX_TR = 20.0
 
@@ -121,7 +124,8 @@ def _look(nibabel: Any, path: Path) -> float:
         raise LeftOut(f"cannot be read: {str(error).splitlines()[0]}") from None
     if image.ndim != 4:
         raise LeftOut(f"an image of {image.ndim} dimensions; expected 4")
-    if int(np.prod(image.shape, dtype=np.int64)) * 4 > MAX_IMAGE_BYTES:
+    size = int(np.prod(image.shape, dtype=np.int64)) * 4
+    if size > MAX_IMAGE_BYTES or size > MAX_RATIO * path.stat().st_size:
         raise LeftOut(f"claims the shape {image.shape}: too much for one image")
     tr = float(image.header.get_zooms()[3]) * SECONDS.get(image.header.get_xyzt_units()[1], np.nan)
     return tr if 0 < tr <= MAX_TR else float("nan")

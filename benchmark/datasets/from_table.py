@@ -45,12 +45,12 @@ def find(folder: Path, options: Options) -> Layout:
 
 def _files(folder: Path, table: Path | None) -> list[Path]:
     """Series files of a folder; tables of people and of ROIs are none."""
-    skip = {folder / "roi_to_yeo.csv", folder / "participants.tsv", table}
+    skip = {folder / "roi_to_yeo.csv", folder / "participants.tsv", table and table.resolve()}
     return [
         path
         for path in sorted(folder.rglob("*"))
         if path.suffix in (*SUFFIXES, *ARRAYS)
-        and path not in skip
+        and not {path, path.resolve()} & skip
         and path.is_file()
         and not path.name.lower().startswith(("readme", "license"))
     ]

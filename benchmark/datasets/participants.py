@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pandas as pd
 
 from ..errors import BadData
 from .scheme import NUMBERS, TEXTS, Scheme
-from .tables import find_column, is_missing, read_table
+from .tables import find_column, is_missing, read_columns, read_table
 
 SHOWN = 8
 KEYS = ("scan", "subject", "file")
@@ -256,8 +257,8 @@ def find_participants(folder: Path, scheme: Scheme) -> Path | None:
     best: tuple[int, Path] | None = None
     for path in sorted([*folder.glob("*.tsv"), *folder.glob("*.csv")]):
         try:
-            header = read_table(path, rows=0)
-        except BadData:
+            header = read_columns(path)
+        except (OSError, csv.Error):
             continue
         if not (find_column(header, scheme.scan_keys) or find_column(header, scheme.subject_keys)):
             continue

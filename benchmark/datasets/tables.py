@@ -12,9 +12,10 @@ from ..errors import BadData
 from .scheme import MISSING
 
 MAX_TABLE_BYTES = 256 << 20
+MAX_HEADER = 1 << 20
 
 
-def read_table(path: Path, rows: int | None = None) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
     """A .csv or .tsv table, every cell as stripped text, column names stripped.
 
     UTF-8, else Latin-1 (ABIDE's tables). Raises `BadData` for a file that is no table.
@@ -35,7 +36,6 @@ def read_table(path: Path, rows: int | None = None) -> pd.DataFrame:
             encoding=encoding,
             dtype=str,
             keep_default_na=False,
-            nrows=rows,
             quoting=csv.QUOTE_MINIMAL,
         )
     except (ValueError, pd.errors.ParserError, csv.Error) as error:
@@ -43,6 +43,13 @@ def read_table(path: Path, rows: int | None = None) -> pd.DataFrame:
     table = table.astype(object).fillna("")
     table.columns = [str(name).strip() for name in table.columns]
     return table.map(lambda cell: str(cell).strip())
+
+
+def read_columns(path: Path) -> list[str]:
+    """Column names of a table; nothing below its first line is read."""
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        header = file.readline(MAX_HEADER).rstrip("\r\n")
+    return [name.strip() for name in next(csv.reader([header], delimiter=_separator(header, path)), [])]
 
 
 def _separator(header: str, path: Path) -> str:

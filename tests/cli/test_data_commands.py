@@ -76,6 +76,16 @@ def test_import_says_what_it_did(lab):
     assert command("where", "mine").stdout.strip() == str(home.cohorts() / "mine")
 
 
+def test_relative_paths(lab, monkeypatch):
+    monkeypatch.chdir(lab.parent)
+    done = command(
+        "import", "own", "lab", "--name", "mine", "--participants", "lab/people.csv", "--column", "diagnosis=dx"
+    )
+    assert done.exit_code == 0, done.exception
+    assert "6 files of series" in done.stdout
+    assert "left out: 1\n" in done.stdout
+
+
 def test_import_for_programs(lab):
     found = json.loads(take(lab, "--json", "--min-frames", 10).stdout)
     assert found["left_out"] == {}

@@ -183,6 +183,21 @@ def test_atlas_table_gives_networks(tmp_path):
         import_cohort("own", tmp_path, name="lab", options=options)
 
 
+def test_abide2_with_its_composite_table(tmp_path, shared):
+    table = shared / "phenotypes" / "ABIDEII_Composite_Phenotypic.csv"
+    if not table.is_file():
+        pytest.skip("no ABIDE II table among the real data")
+    for k, subject in enumerate(("29006", "29007", "28675")):
+        write(tmp_path, f"sub-{subject}_ses-1_task-rest_run-1", k)
+    report = import_cohort("abide2", tmp_path, options=Options(participants=table))
+    found = report.cohort.scans()
+    assert list(found["subject"]) == ["28675", "29006", "29007"]
+    assert set(found["diagnosis"]) <= {"autism", "control"}
+    assert found["age"].notna().all()
+    assert found["site"].str.startswith("ABIDEII-").all()
+    assert report.cohort.manifest.name == "abide2"
+
+
 LABEL = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789", min_size=1, max_size=8)
 
 

@@ -106,6 +106,15 @@ def test_damaged_images_are_left_out(tmp_path, atlas):
     assert "3 dimensions" in report.left_out[str((func[3] / name.format(3)).relative_to(tmp_path / "data"))]
 
 
+def test_an_image_that_unpacks_a_thousandfold_is_not_read(tmp_path, atlas):
+    study(tmp_path / "data")
+    bomb = nibabel.Nifti1Image(np.zeros((40, 40, 40, 100), np.int16), AFFINE)
+    name = "sub-01/func/sub-01_task-rest_space-MNI_desc-preproc_bold.nii.gz"
+    nibabel.save(bomb, tmp_path / "data" / name)
+    report = import_cohort("own", tmp_path / "data", name="lab", options=Options(atlas=str(atlas)))
+    assert report.left_out == {name: "claims the shape (40, 40, 40, 100): too much for one image"}
+
+
 def test_table_that_lists_images(tmp_path, atlas):
     folder = tmp_path / "data"
     truth = write(folder / "x" / "scan.nii", 4, tr=0)
