@@ -248,5 +248,5 @@ def write_cohort(path: Path, *, rois: int, dtype: str = "float32") -> Iterator[C
 
 
 def installed(folder: Path) -> Iterable[Path]:
-    """Cohort folders inside a folder, sorted by name."""
-    return sorted(path.parent for path in folder.glob("*/cohort.json"))
+    """Cohort folders inside a folder, sorted by name; unfinished ones, which begin with a dot, are none."""
+    return sorted(path.parent for path in folder.glob("[!.]*/cohort.json"))

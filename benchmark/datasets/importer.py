@@ -132,7 +132,7 @@ def import_cohort(
     module, kind, recognised = recognise(path, format)
     layout: Layout = module.find(path, options)
     if not layout.sources:
-        why = "; ".join(f"{file}: {reason}" for file, reason in list(layout.left_out.items())[:3])
+        why = _first(layout.left_out)
         raise BadData(
             f"{path}: no series of format {kind} {f'({why})' if why else 'found'}",
             "see the formats with:  brainbench data import --help",
@@ -174,6 +174,11 @@ def import_cohort(
         same,
         plan.notes,
     )
+
+
+def _first(reasons: Mapping[str, str], shown: int = 3) -> str:
+    """The first few reasons why something was left out."""
+    return "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:shown])
 
 
 def cohort_name(dataset: str, name: str | None) -> str:
@@ -295,7 +300,9 @@ def _refuse_milliseconds(plan: _Plan) -> None:
 def _same_columns(plan: _Plan) -> None:
     """Leave out the few scans whose ROIs differ; raises `BadData` where it is not a few."""
     if not plan.sources:
-        raise BadData("no scan is left to import", "see the reasons above")
+        raise BadData(
+            f"no scan is left to import: {_first(plan.left_out)}", "name the right table: --participants FILE"
+        )
     counts = Counter(source.labels for source in plan.sources)
     usual, _ = counts.most_common(1)[0]
     odd = [source for source in plan.sources if source.labels != usual]
@@ -359,6 +366,8 @@ def _add_all(writer: CohortWriter, plan: _Plan, options: Options, progress: Prog
             writer.flag(scan, f"same-content-as:{seen[digest]}")
         seen.setdefault(digest, scan)
     progress("import", len(plan.sources), len(plan.sources))
+    if not writer.flags():
+        raise BadData(f"no scan could be imported: {_first(plan.left_out)}", "mend the files, or see --min-frames")
     return same
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from brainbench.benchmark import home
-from brainbench.benchmark.datasets.cohort import Cohort
+from brainbench.benchmark.datasets.cohort import Cohort, installed
 from brainbench.benchmark.datasets.importer import import_cohort
 from brainbench.benchmark.datasets.layout import Options
 from brainbench.benchmark.errors import BadData, BadOption
@@ -158,6 +158,20 @@ def test_many_odd_scans_are_an_error(tmp_path):
     with pytest.raises(BadData, match=r"NYU_0051000 \(4\), NYU_0051001 \(4\)"):
         import_cohort("abide1", tmp_path)
     assert not (home.cohorts() / "abide1").exists()
+
+
+def test_when_nothing_is_left_the_reasons_are_said(tmp_path):
+    sites(tmp_path)
+    with pytest.raises(BadData, match=r"no scan could be imported: NYU_0051000: A\.npz:NYU_0051000: 60 frames"):
+        import_cohort("abide1", tmp_path, options=Options(min_frames=100))
+    assert not list(home.cohorts().glob("*/cohort.json"))
+
+
+def test_unfinished_cohorts_are_not_listed(tmp_path):
+    for name in ("a", ".b.1234.part"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "cohort.json").write_text("{}")
+    assert [path.name for path in installed(tmp_path)] == ["a"]
 
 
 def test_one_id_in_two_files(tmp_path):
