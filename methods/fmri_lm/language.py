@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import logging
 import os
 import socket
@@ -234,7 +235,7 @@ def _convert(folder: Path) -> Path:
         raise ExtraMissing("the package 'gguf' is not installed", "install it:  uv pip install gguf")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with _quiet():
+    with _quiet(), contextlib.redirect_stderr(io.StringIO()):  # bars that no setting switches off
         model: Any = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
     # The weights are plain floats by now; these marks would make save_pretrained refuse.
@@ -243,7 +244,7 @@ def _convert(folder: Path) -> Path:
             delattr(model, mark)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    with whole_folder(folder) as beside:
+    with whole_folder(folder) as beside, _quiet(), contextlib.redirect_stderr(io.StringIO()):
         model.save_pretrained(beside, safe_serialization=True)
         tokenizer.save_pretrained(beside)
     return folder

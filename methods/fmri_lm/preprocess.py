@@ -30,7 +30,8 @@ def robust_z(series: np.ndarray) -> np.ndarray:
     scale = np.where(scale > smallest, scale, spread)
     alive = spread > smallest
     z: np.ndarray = np.where(alive, centred / np.where(alive, scale, 1), 0)
-    return np.asarray(z.clip(-CLIP, CLIP), np.float32)
+    clipped: np.ndarray = np.clip(z, -CLIP, CLIP).astype(np.float32)
+    return clipped
 
 
 def _quartiles(values: np.ndarray, finite: np.ndarray) -> np.ndarray:

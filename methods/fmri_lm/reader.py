@@ -6,6 +6,7 @@ Linear-GELU plus a ROI embedding; codes are targets only.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -141,7 +142,9 @@ def adapt_language(options: Options, language: Language) -> dict[str, Any]:
     config = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=named or published, task_type="CAUSAL_LM"
     )
-    language.model = get_peft_model(language.model, config)
+    with warnings.catch_warnings():  # notices between libraries that no user can act on
+        warnings.simplefilter("ignore")
+        language.model = get_peft_model(language.model, config)
     return {
         "tuning": "lora",
         "lora_rank": rank,
