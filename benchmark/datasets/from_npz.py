@@ -50,7 +50,7 @@ def recognise(folder: Path) -> str | None:
     """Why a folder is of this format; None where it is not."""
     files = sorted(folder.glob("*.npz"))
     known = [names for file in files if (names := _names(file))]
-    return f"{len(files)} .npz files, one array a scan" if known and all(map(_scans, known)) else None
+    return f"{len(files)} .npz files, one array a scan" if files and all(map(_scans, known)) else None
 
 
 def _names(file: Path) -> list[str]:

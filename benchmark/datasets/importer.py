@@ -134,7 +134,7 @@ def import_cohort(
     if not layout.sources:
         why = _first(layout.left_out)
         raise BadData(
-            f"{path}: no series of format {kind} {f'({why})' if why else 'found'}",
+            f"{path}: no series of format {kind}" + (f": {why}" if why else ""),
             "see the formats with:  brainbench data import --help",
         )
     _refuse_twice(layout.sources)

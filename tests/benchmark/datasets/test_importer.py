@@ -197,6 +197,14 @@ def test_truncated_archive_is_left_out_by_name(tmp_path):
     assert report.cohort.manifest.scans == 10
 
 
+def test_nothing_but_truncated_archives(tmp_path):
+    sites(tmp_path)
+    for name in ("A.npz", "B.npz"):
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:500])
+    with pytest.raises(BadData, match=r"no series of format abide-npz: A\.npz: cannot be read"):
+        import_cohort("abide1", tmp_path)
+
+
 def test_damaged_member_is_left_out(tmp_path):
     ids = sites(tmp_path)
     path = tmp_path / "A.npz"
