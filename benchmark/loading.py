@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from .contracts import Data, Progress, Task
+from .datasets.dataset import load_cohort
 from .errors import BadData, BadOption
 from .items import Items
 from .kinds import get_kind
@@ -42,8 +43,8 @@ def choose_source(tasks: Sequence[Task], option: str) -> tuple[str, str]:
         return "real", "data: the real cohort is installed and used"
     names = ", ".join(missing)
     return "simulated", (
-        f"data: {names} is not installed, so the simulated twin is used; its scores say nothing "
-        f"about real brains.  Real data:  brainbench data get {missing[0]}"
+        f"data: {names} is not installed, so the simulated twin is used; its scores say nothing about real brains. "
+        "How to get real data:  brainbench data list"
     )
 
 
@@ -53,8 +54,6 @@ def load(task: Task, source: str, progress: Progress) -> Loaded:
     if task.test_dataset:
         if data.origin == "twin":
             raise BadOption(f"{task.name}: external validation needs real data", "use --data real")
-        from .datasets.dataset import load_cohort
-
         data = with_external(data, load_cohort(task.test_dataset))
     items, left_out = get_kind(task.kind).clean(data.items, task.info)
     if not len(items):

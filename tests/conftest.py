@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from brainbench.benchmark.executors import Limits, LocalPool
 from brainbench.benchmark.plan import Plan, Request, make_plan
 from brainbench.benchmark.record import Record

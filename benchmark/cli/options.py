@@ -40,4 +40,4 @@ def out() -> Console:
     """A console on standard output, for results; wide where it is not a terminal."""
     from rich.console import Console
 
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160)
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)

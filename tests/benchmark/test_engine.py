@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from brainbench.benchmark.errors import BadOption, BadSplit, StoreError
 from brainbench.benchmark.executors import Limits
 from brainbench.benchmark.rescoring import rescore

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from brainbench.benchmark.datasets.cohort import write_cohort
 from brainbench.benchmark.errors import BadData, BadSplit, DataMissing
 from brainbench.benchmark.rescoring import rescore

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+
 from brainbench import Answers, Graphs, Items, TaskInfo
 from brainbench.benchmark.errors import BadData, BadPrediction, UnknownName
 from brainbench.benchmark.kinds import KINDS, get_kind

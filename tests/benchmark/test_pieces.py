@@ -10,6 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from brainbench import Card, Items, Method
 from brainbench.benchmark import audit, registry
 from brainbench.benchmark.cells import Cell, MethodSpec, configure
@@ -18,8 +21,6 @@ from brainbench.benchmark.files import whole_folder, write_text
 from brainbench.benchmark.items import ArrayRef
 from brainbench.benchmark.source import ROOT, closure, source_hash
 from brainbench.benchmark.splits import SplitManifest
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @dataclass

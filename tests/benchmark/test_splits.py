@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from brainbench.benchmark.contracts import Fold
 from brainbench.benchmark.errors import BadOption, BadSplit
 from brainbench.benchmark.splits import (
@@ -16,8 +19,6 @@ from brainbench.benchmark.splits import (
     refuse_crossing,
     with_folds,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def cohort(subjects: int, sites: int, scans: int = 1, families: int = 0, seed: int = 0) -> pd.DataFrame:

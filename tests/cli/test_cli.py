@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from conftest import MOCKS, ROGUES
 
 MAIN = "import sys; from brainbench.benchmark.cli import main; main()"

@@ -35,8 +35,9 @@ def test_a_document_runs(document, tmp_path):
 
 
 def test_every_command_in_the_documents_exists():
-    from brainbench.benchmark.cli import app
     from typer.main import get_command
+
+    from brainbench.benchmark.cli import app
 
     command = get_command(app)
     for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
