@@ -42,9 +42,17 @@ def tasks(name: NameArgument = None, json_: JsonOption = False) -> None:
     rows = []
     for entry, found in load_all("tasks"):
         if isinstance(found, PluginBroken):
-            rows.append({"task": entry.name, "kind": "", "data set": "", "title": f"broken: {found}"})
+            rows.append({"task": entry.name, "kind": "", "data set": "", "regimes": "", "title": f"broken: {found}"})
         else:
-            rows.append({"task": entry.name, "kind": found.kind, "data set": found.dataset, "title": found.title})
+            rows.append(
+                {
+                    "task": entry.name,
+                    "kind": found.kind,
+                    "data set": found.dataset,
+                    "regimes": " ".join(f"@{regime}" for regime in found.regimes),
+                    "title": found.title,
+                }
+            )
     _show_rows(rows, json_)
 
 

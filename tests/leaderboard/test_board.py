@@ -1,0 +1,91 @@
+"""The board: who is ranked with whom, and what stands beside."""
+
+from __future__ import annotations
+
+import pytest
+from test_honesty import write_planted
+
+from brainbench.leaderboard.board import boards, chosen, make_board
+from brainbench.leaderboard.published import HARD_LABEL_AUC, published
+from brainbench.leaderboard.render import to_markdown, to_terminal
+from conftest import plan_of
+
+
+@pytest.fixture
+def record(own_home, run_plan):
+    write_planted(own_home, "abide2", n=60)
+    (found,) = run_plan(plan_of("abide2-asd", "majority", data="real", folds=2))
+    return found
+
+
+def score(record, value: float, name: str, **changes):
+    """The same record with another headline and method name."""
+    auc = record.scores["auc"].model_copy(update={"value": value})
+    method = record.method.model_copy(update={"name": name, "ref": name})
+    return record.model_copy(update={"scores": {**record.scores, "auc": auc}, "method": method, **changes})
+
+
+def test_best_first_and_what_may_not_rank_last(record):
+    rows = [score(record, 0.6, "b"), score(record, 0.8, "a"), score(record, 0.99, "cheat", ranked=False),
+            score(record, 0.7, "broken", status="failed", reason="why", ranked=False)]  # fmt: skip
+    board = make_board(rows)
+    assert [(line.rank, line.record.method.name) for line in board.lines] == [
+        (1, "a"), (2, "b"), (None, "broken"), (None, "cheat"),
+    ]  # fmt: skip
+    assert "broken (default) failed: why" in to_markdown(board)
+
+
+def test_the_newest_record_of_a_configuration_counts(record):
+    old = score(record, 0.9, "a")
+    late = record.environment.model_copy(update={"created": "2999-01-01T00:00:00+00:00"})
+    new = score(record, 0.6, "a", environment=late)
+    (line,) = make_board([new, old]).lines
+    assert line.record.scores["auc"].value == 0.6
+
+
+def test_versions_data_splits_and_sources_are_never_ranked_together(record):
+    rows = [
+        record,
+        record.model_copy(update={"task": record.task.model_copy(update={"version": 2})}),
+        record.model_copy(update={"data": record.data.model_copy(update={"origin": "twin"})}),
+        record.model_copy(update={"data": record.data.model_copy(update={"fingerprint": "other"})}),
+        record.model_copy(update={"split": record.split.model_copy(update={"hash": "other"})}),
+    ]
+    found = list(boards(rows))
+    assert [len(board.lines) for board in found] == [1] * 5
+    assert len(list(chosen(found, (), None, "simulated"))) == 1
+    assert len(list(chosen(found, (), None, "real"))) == 4
+    assert not list(chosen(found, ("abide1-asd",), None, None))
+    assert not list(chosen(found, (), "connectivity", None))
+
+
+def test_published_rows_stand_under_real_tables_only_and_have_no_rank(record):
+    (real,) = boards([record])
+    assert len(real.published) == 12
+    text = to_markdown(real)
+    assert "not ranked, not run here" in text
+    assert "0.762 ± 0.020" in text  # fMRI-LM-B(Q), Table 3
+    twin = record.model_copy(update={"data": record.data.model_copy(update={"origin": "twin"})})
+    (simulated,) = boards([twin])
+    assert simulated.published == ()
+    assert "12 published rows stand under the real-data table" in to_markdown(simulated)
+    assert "SIMULATED" in to_markdown(simulated)
+
+
+def test_the_caveat_of_hard_label_auc_is_on_every_fmri_lm_row():
+    rows = published("ABIDE2", "ASD")
+    assert {row.method for row in rows if HARD_LABEL_AUC in row.notes} == {
+        row.method for row in rows if row.method.startswith("fMRI-LM")
+    }
+    swift = next(row for row in published("ADNI", "AD") if row.method == "SwiFT")
+    assert swift.values["auc"] == (0.7008, None)  # its deviation is illegible in the paper: never guessed
+
+
+def test_the_terminal_prints_the_same_cells(record, capsys):
+    from rich.console import Console
+
+    (board,) = boards([record])
+    to_terminal(board, Console(width=250), ids=True)
+    printed = capsys.readouterr().out
+    assert record.id in printed
+    assert "0.500 [0.500, 0.500]" in printed
