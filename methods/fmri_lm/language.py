@@ -25,6 +25,7 @@ SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 TINY = "tiny-random"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 REACH_SECONDS = 2.0
+BLOCKED = torch.finfo(torch.bfloat16).min  # finite in float32 and under bf16 autocast alike
 
 
 class TextTokenizer(Protocol):
@@ -107,7 +108,7 @@ class Language:
     def hidden(self, embeddings: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
         """Last hidden states (batch, token, width) under a boolean mask (batch, query, key)."""
         blocked = torch.zeros(mask.shape, dtype=embeddings.dtype, device=mask.device)
-        blocked.masked_fill_(~mask, torch.finfo(embeddings.dtype).min)
+        blocked.masked_fill_(~mask, BLOCKED)
         decoder = backbone(self.model)
         out = decoder(
             inputs_embeds=embeddings, attention_mask=blocked.unsqueeze(1), position_ids=positions, use_cache=False
