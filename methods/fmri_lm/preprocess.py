@@ -54,7 +54,8 @@ def to_frames(series: np.ndarray, frames: int) -> np.ndarray:
     left = np.minimum(where.astype(int), max(time - 2, 0))
     weight = (where - left)[:, None].astype(np.float32)
     right = np.minimum(left + 1, time - 1)
-    return (1 - weight) * series[left] + weight * series[right]
+    stretched: np.ndarray = (1 - weight) * series[left] + weight * series[right]
+    return stretched
 
 
 @dataclass
