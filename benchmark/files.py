@@ -5,11 +5,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from .errors import StoreError
 
@@ -19,11 +23,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """A new folder beside ``path`` that takes its place when the block ends without an error.
 
     Raises `StoreError` when the disk is full or the place cannot be written; what was there before
-    stays.
+    stays. What a killed process left of an earlier attempt is removed.
     """
-    beside = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.part"
+    beside = path.parent / f".{path.name}.{_writer()}.part"
     try:
         beside.mkdir(parents=True)
+        _remove_stale(path)
         yield beside
         for file in sorted(beside.rglob("*")):
             if file.is_file():
@@ -33,6 +38,26 @@ def whole_folder(path: Path) -> Iterator[Path]:
         raise write_error(error, path) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _writer() -> str:
+    """A name of this attempt that tells machine and process: ``HOST.PID-RANDOM``."""
+    return f"{_host()}.{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+def _host() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove unfinished folders for ``path`` whose process has ended on this machine.
+
+    Those of other machines, which may share the disk, stay: nothing here tells whether they are still written.
+    """
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.{_host()}\.(\d+)-[0-9a-f]{{8}}\.part")
+    for other in path.parent.iterdir():
+        if (hit := pattern.fullmatch(other.name)) and not psutil.pid_exists(int(hit[1])):
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _replace(new: Path, path: Path) -> None:
@@ -64,7 +89,9 @@ def write_error(error: OSError, path: Path) -> StoreError:
         return StoreError(
             f"no space left while writing {path}", "free some space and repeat the command: finished work is kept"
         )
-    return StoreError(f"cannot write {path}: {error.strerror or error}", "choose another folder (--store DIR)")
+    return StoreError(
+        f"cannot write {path}: {error.strerror or error}", "check the permissions, or choose another folder"
+    )
 
 
 def _sync(file: Path) -> None:
