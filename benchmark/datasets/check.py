@@ -15,16 +15,13 @@ import pandas as pd
 
 from ..contracts import Progress
 from ..errors import BadData
-from ..fc import correlation
 from ..items import Items
 from .cohort import COLUMNS, Cohort, content_fingerprint
+from .networks import NetworkFit, edge_values, sampled_edges
 from .rules import MIN_FRAMES, constant
 
 SIMILAR = 0.95
 """Correlation of two subjects' connectivity above which they are probably one recording."""
-
-EDGES = 8192
-"""Edges of the FC fingerprint, drawn once: a correlation of 0.95 over so many is known to +- 0.001."""
 
 BLOCK = 1024
 MAX_CLASSES = 12
@@ -95,6 +92,7 @@ class CheckReport:
 class _Look:
     """What one pass over the series found."""
 
+    fit: NetworkFit
     findings: list[Finding] = field(default_factory=list)
     digest: Any = field(default_factory=hashlib.sha256)
     flat: list[int] = field(default_factory=list)
@@ -110,7 +108,7 @@ def check_cohort(
     """
     cohort = Cohort.open(path)
     table, items = cohort.scans(), cohort.items()
-    look = _Look()
+    look = _Look(NetworkFit(cohort.manifest.atlas.get("networks", ())))
     # The fingerprints of all scans wait in a file, so that memory does not grow with the cohort.
     with tempfile.TemporaryFile() as store:
         _begin(look, path, cohort.manifest.data_offset)
@@ -118,6 +116,7 @@ def check_cohort(
         near, highest = _near_duplicates(store, width, table.iloc[look.rows], similar, progress)
     findings = [
         *_content(cohort, table, look),
+        *([Finding("warning", "", "", problem)] if (problem := look.fit.problem()) else []),
         *look.findings,
         *_values(table),
         *_labels(table),
@@ -165,7 +164,9 @@ def _read_all(look: _Look, items: Items, store: IO[bytes], progress: Progress) -
         _series(series, found, look)
         if edges is None:
             edges = sampled_edges(series.shape[1])
-        vector = fingerprint(series, edges)
+        values = edge_values(series, edges)
+        look.fit.add_values(values, edges)
+        vector = fingerprint(values)
         if vector is not None:
             store.write(vector.tobytes())
             look.rows.append(row)
@@ -189,23 +190,13 @@ def _series(series: np.ndarray, found: Any, look: _Look) -> None:
         found("warning", f"{len(series)} frames, fewer than {MIN_FRAMES}")
 
 
-def sampled_edges(rois: int) -> tuple[np.ndarray, np.ndarray]:
-    """The edges of the fingerprint: all of them, or the same `EDGES` drawn for every cohort of this size."""
-    first, second = np.triu_indices(rois, 1)
-    if len(first) <= EDGES:
-        return first, second
-    chosen = np.sort(np.random.default_rng(0).choice(len(first), EDGES, replace=False))
-    return first[chosen], second[chosen]
-
-
-def fingerprint(series: np.ndarray, edges: tuple[np.ndarray, np.ndarray]) -> np.ndarray | None:
+def fingerprint(values: np.ndarray | None) -> np.ndarray | None:
     """Centred FC values of unit length, float32, so that products are correlations; None without variance."""
-    if not np.isfinite(series).all():
+    if values is None:
         return None
-    values = correlation(series)[edges]
-    values -= values.mean() if len(values) else 0
-    norm = float(np.linalg.norm(values))
-    return (values / norm).astype(np.float32) if norm > 0 else None
+    centred = values - (values.mean() if len(values) else 0)
+    norm = float(np.linalg.norm(centred))
+    return (centred / norm).astype(np.float32) if norm > 0 else None
 
 
 def _blocks(store: IO[bytes], width: int, count: int) -> Iterator[tuple[int, np.ndarray]]:

@@ -40,8 +40,6 @@ def find(folder: Path, options: Options) -> Layout:
         layout.sources.append(Source(ScanId(scan), file, header.labels, "float32", partial(read_text, path)))
         layout.labelled &= header.labelled
     layout.participants = _nearest_table(folder, (path.parent for path, _ in chosen))
-    table = folder / "roi_to_yeo.csv"
-    layout.atlas_table = table if table.is_file() else None
     return layout
 
 

@@ -81,8 +81,6 @@ def find(folder: Path, _options: Options) -> Layout:
     counts = {len(source.labels) for source in layout.sources}
     if len(counts) == 1:
         layout.atlas = ATLAS_BY_ROIS.get(counts.pop(), "unknown")
-    table = folder / "roi_to_yeo.csv"
-    layout.atlas_table = table if table.is_file() else None
     _name_columns(layout, folder / "roi_ids.txt")
     return layout
 

@@ -16,9 +16,10 @@ import numpy as np
 from .. import home
 from ..contracts import Progress
 from ..errors import BadData, BadOption
-from .atlas import describe
+from .atlas import NOT_USED, UNUSED_TABLE, describe
 from .cohort import Cohort, CohortWriter, write_cohort
 from .layout import Layout, Options, Source
+from .networks import NetworkFit
 from .participants import Participants, find_participants
 from .rules import RULES, LeftOut, clean
 from .scheme import NUMBERS, Scheme, scheme
@@ -140,7 +141,7 @@ def import_cohort(
     _refuse_twice(layout.sources)
     plan = _join(layout, path, scheme(dataset), options)
     _same_columns(plan)
-    atlas = _atlas(layout, plan, options)
+    atlas = _atlas(layout, plan, path, options)
     importer = {
         "format": kind,
         "recognised": recognised,
@@ -325,11 +326,15 @@ def _same_columns(plan: _Plan) -> None:
     plan.sources, plan.rows = [plan.sources[k] for k in keep], [plan.rows[k] for k in keep]
 
 
-def _atlas(layout: Layout, plan: _Plan, options: Options) -> dict[str, Any]:
+def _atlas(layout: Layout, plan: _Plan, path: Path, options: Options) -> dict[str, Any]:
     """The atlas block of the manifest."""
     asked = options.atlas or ""
     name = layout.atlas if Path(asked).suffix or asked.lower() in ("", layout.atlas.lower()) else asked
-    atlas = describe(name, plan.sources[0].labels, options.atlas_table or layout.atlas_table, layout.labelled)
+    atlas, how = describe(name, plan.sources[0].labels, options.atlas_table, layout.labelled)
+    if how:
+        plan.notes.append(how)
+    if options.atlas_table is None and (path / UNUSED_TABLE).is_file():
+        plan.notes.append(NOT_USED)
     if name == "unknown":
         plan.notes.append("the atlas has no name, so other cohorts cannot be compared; give it with --atlas NAME")
     return atlas
@@ -342,12 +347,17 @@ def _write(
     half = all(source.dtype == "float16" for source in plan.sources)
     rois = len(plan.sources[0].labels)
     with write_cohort(folder, rois=rois, dtype="float16" if half else "float32") as writer:
-        same = _add_all(writer, plan, options, progress)
+        fit = NetworkFit(manifest["atlas"]["networks"])
+        same = _add_all(writer, plan, options, fit, progress)
+        if problem := fit.problem():
+            plan.notes.append(f"warning: {problem}")
         writer.finish({**manifest, "left_out": plan.left_out})
         return {scan: text for scan, text in writer.flags().items() if text}, same
 
 
-def _add_all(writer: CohortWriter, plan: _Plan, options: Options, progress: Progress) -> list[tuple[str, str]]:
+def _add_all(
+    writer: CohortWriter, plan: _Plan, options: Options, fit: NetworkFit, progress: Progress
+) -> list[tuple[str, str]]:
     """Append what can be kept; returns pairs of scans with the same content."""
     seen: dict[str, str] = {}
     same = []
@@ -359,6 +369,7 @@ def _add_all(writer: CohortWriter, plan: _Plan, options: Options, progress: Prog
         except LeftOut as reason:
             plan.left_out[scan] = f"{source.file}: {reason}"
             continue
+        fit.add(series)
         digest = writer.add(scan, series, {**_complete(row), "flags": ",".join(flags)})
         if digest in seen:
             same.append((seen[digest], scan))

@@ -97,8 +97,6 @@ class Layout:
         The participants table that lies with them.
     left_out
         File -> why nothing could be read from it.
-    atlas_table
-        Table with ROI names and networks that lies with them.
     labelled
         Whether `Source.labels` come from the files.
     notes
@@ -109,7 +107,6 @@ class Layout:
     atlas: str = "unknown"
     participants: Path | None = None
     left_out: dict[str, str] = field(default_factory=dict)
-    atlas_table: Path | None = None
     labelled: bool = True
     notes: list[str] = field(default_factory=list)
 

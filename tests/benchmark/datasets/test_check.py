@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from brainbench.benchmark.datasets import check as module
-from brainbench.benchmark.datasets.check import CheckReport, check_cohort, fingerprint, sampled_edges
+from brainbench.benchmark.datasets.check import CheckReport, check_cohort, fingerprint
 from brainbench.benchmark.datasets.cohort import Cohort, write_cohort
+from brainbench.benchmark.datasets.networks import EDGES, NetworkFit, edge_values, sampled_edges
 from brainbench.benchmark.errors import BadData
 
 ROIS = 12
@@ -45,11 +46,11 @@ def row(k: int, **more: object) -> dict:
     }
 
 
-def cohort(path: Path, scans: list[tuple[np.ndarray, dict]]) -> Path:
-    with write_cohort(path, rois=ROIS) as writer:
+def cohort(path: Path, scans: list[tuple[np.ndarray, dict]], atlas: dict = ATLAS) -> Path:
+    with write_cohort(path, rois=len(atlas["labels"])) as writer:
         for k, (values, record) in enumerate(scans):
             writer.add(f"scan{k}", values, record)
-        writer.finish(MANIFEST)
+        writer.finish({**MANIFEST, "atlas": atlas})
     return path
 
 
@@ -153,12 +154,13 @@ def test_truncated_series_are_refused(tmp_path):
 def test_fingerprints_correlate_like_connectivity():
     first, second = series(1), series(2)
     edges = sampled_edges(ROIS)
-    a, b = fingerprint(first, edges), fingerprint(second, edges)
+    a, b = fingerprint(edge_values(first, edges)), fingerprint(edge_values(second, edges))
     upper = np.triu_indices(ROIS, 1)
     expected = np.corrcoef(np.corrcoef(first.T)[upper], np.corrcoef(second.T)[upper])[0, 1]
     assert float(a @ b) == pytest.approx(expected, abs=1e-4)
-    assert len(sampled_edges(400)[0]) == module.EDGES
-    assert fingerprint(np.zeros((80, ROIS)), edges) is None
+    assert len(sampled_edges(400)[0]) == EDGES
+    assert fingerprint(edge_values(np.zeros((80, ROIS)), edges)) is None
+    assert edge_values(np.full((80, ROIS), np.nan), edges) is None
 
 
 def test_fingerprint_of_a_cohort_survives_the_disk(tmp_path):
@@ -168,3 +170,44 @@ def test_fingerprint_of_a_cohort_survives_the_disk(tmp_path):
     assert check_cohort(path).errors == 0
     again = cohort(tmp_path / "e", scans)
     assert Cohort.open(path).manifest.fingerprint == Cohort.open(again).manifest.fingerprint
+
+
+def networked(seed: int, networks: list[str]) -> np.ndarray:
+    """A series in which ROIs of one network share a signal."""
+    rng = np.random.default_rng(seed)
+    shared = {name: rng.normal(size=80) for name in sorted(set(networks))}
+    return np.stack([shared[name] + 2 * rng.normal(size=80) for name in networks], axis=1).astype(np.float32)
+
+
+def test_networks_that_do_not_fit_are_noticed(tmp_path):
+    right = [name for name in ("Vis", "Default", "Cont") for _ in range(10)]
+    shuffled = [str(name) for name in np.random.default_rng(0).permutation(right)]
+    scans = [(networked(k, right), row(k)) for k in range(8)]
+    atlas = {"name": "x", "labels": [str(k) for k in range(30)], "networks": right}
+    assert check_cohort(cohort(tmp_path / "right", scans, atlas)).findings == []
+    report = check_cohort(cohort(tmp_path / "wrong", scans, {**atlas, "networks": shuffled}))
+    ((scan, text),) = texts(report, "warning")
+    assert scan == ""
+    assert text.startswith("the atlas's networks do not fit the series: mean r 0.0")
+    assert text.endswith("--atlas-table FILE")
+
+
+def test_mean_fc_within_and_between_networks():
+    networks = ["A"] * 12 + ["B"] * 12 + ["Other"] * 4
+    series = networked(0, networks)
+    fit = NetworkFit(networks)
+    fit.add(series)
+    fit.add(np.full_like(series, np.nan))
+    r = np.corrcoef(series.T)
+    blocks = [r[:12, :12][np.triu_indices(12, 1)], r[12:24, 12:24][np.triu_indices(12, 1)]]
+    means = fit.means()
+    assert means is not None
+    assert means == pytest.approx((np.mean(blocks), r[:12, 12:24].mean()), abs=1e-5)
+    assert fit.problem() == ""
+
+
+@pytest.mark.parametrize("networks", [[], ["Other"] * 30, ["A"] * 30, ["A", "B"] * 4])
+def test_too_little_to_judge_networks(networks):
+    fit = NetworkFit(networks)
+    fit.add(np.random.default_rng(0).normal(size=(60, max(len(networks), 5))))
+    assert (fit.means(), fit.problem()) == (None, "")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -12,10 +15,14 @@ import pandas as pd
 import pytest
 
 from brainbench.benchmark import home
+from brainbench.benchmark.datasets.atlas import craddock_networks, describe
 from brainbench.benchmark.datasets.cohort import Cohort, installed
 from brainbench.benchmark.datasets.importer import import_cohort
 from brainbench.benchmark.datasets.layout import Options
+from brainbench.benchmark.datasets.networks import NetworkFit
+from brainbench.benchmark.datasets.tables import read_table
 from brainbench.benchmark.errors import BadData, BadOption
+from brainbench.benchmark.files import whole_folder
 
 ROIS = 5
 
@@ -78,15 +85,68 @@ def test_column_order_and_integers(tmp_path):
     assert items.read("series", 1)[2].tolist() == [10, 11, 12, 13, 14]
 
 
-def test_networks_are_joined_by_position_not_by_number(tmp_path):
+def yeo(folder: Path, numbers: list[int], names: str) -> Path:
+    path = folder / "roi_to_yeo.csv"
+    path.write_text("ROI_number,Yeo7_name\n" + "".join(f"{k},{name}\n" for k, name in zip(numbers, names, strict=True)))
+    return path
+
+
+def test_networks_of_craddock_labels(tmp_path):
+    sites(tmp_path)
+    (tmp_path / "roi_ids.txt").write_text("1\n2\n3\n4\n400\n")
+    yeo(tmp_path, [1, 2, 3, 4, 5], "ABCDE")
+    report = import_cohort("abide1", tmp_path, options=Options(atlas="cc400"))
+    atlas = report.cohort.manifest.atlas
+    assert atlas["labels"] == ["1", "2", "3", "4", "400"]
+    assert atlas["networks"][:4] == ["Vis", "Cont", "SomMot", "Subcortex"]
+    assert any(note.startswith("networks of cc400 by label") for note in report.notes)
+    assert any(note.startswith("roi_to_yeo.csv is not used by itself") for note in report.notes)
+
+
+def test_craddock_networks():
+    assert craddock_networks("cc200", ["#2", "1"]) == ["Default", "Vis"]
+    assert craddock_networks("cc400", ["1", "33"]) == []
+    assert {len(craddock_networks("cc200", [str(k + 1) for k in range(200)]))} == {200}
+
+
+def test_a_table_asked_for_is_joined_by_number(tmp_path):
     sites(tmp_path)
     (tmp_path / "roi_ids.txt").write_text("1\n2\n4\n7\n9\n")
-    (tmp_path / "roi_to_yeo.csv").write_text(
-        "ROI_number,Yeo7_name\n" + "".join(f"{k + 1},{name}\n" for k, name in enumerate("ABCDE"))
-    )
-    atlas = import_cohort("abide1", tmp_path).cohort.manifest.atlas
-    assert atlas["labels"] == ["1", "2", "4", "7", "9"]
-    assert atlas["networks"] == list("ABCDE")
+    options = Options(atlas="cc400", atlas_table=yeo(tmp_path, [9, 7, 4, 2, 1, 3], "EDCBAX"))
+    report = import_cohort("abide1", tmp_path, options=options)
+    assert report.cohort.manifest.atlas["networks"] == list("ABCDE")
+    assert "networks from roi_to_yeo.csv by its column 'ROI_number'" in report.notes
+    assert not any("not used" in note for note in report.notes)
+
+
+def test_a_table_of_columns_is_joined_in_order(tmp_path):
+    sites(tmp_path)
+    (tmp_path / "roi_ids.txt").write_text("1\n2\n4\n7\n9\n")
+    options = Options(atlas_table=yeo(tmp_path, [1, 2, 3, 4, 5], "ABCDE"))
+    report = import_cohort("abide1", tmp_path, options=options)
+    assert report.cohort.manifest.atlas["networks"] == list("ABCDE")
+    assert "networks from roi_to_yeo.csv, its rows in the order of the columns" in report.notes
+
+
+def test_labels_that_a_table_lacks():
+    labels = [str(k) for k in range(1, 21)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = yeo(Path(folder), list(range(1, 20)), "A" * 19)
+        atlas, how = describe("mine", labels, path, labelled=True)
+    assert atlas["networks"] == ["A"] * 19 + ["Unknown"]
+    assert how.endswith("1 ROIs are not in it")
+
+
+@pytest.mark.parametrize(("order", "warned"), [("A" * 10 + "B" * 10, False), ("AB" * 10, True)])
+def test_networks_that_do_not_fit_are_noted(tmp_path, order, warned):
+    rng = np.random.default_rng(0)
+    for k in range(6):
+        shared = rng.normal(size=(60, 2)).repeat(10, axis=1)
+        np.save(tmp_path / f"s{k}.npy", (shared + rng.normal(size=(60, 20))).astype(np.float32))
+    table = yeo(tmp_path, list(range(1, 21)), order)
+    report = import_cohort("own", tmp_path, name="mine", options=Options(atlas="mine", atlas_table=table))
+    assert any("networks do not fit the series" in note for note in report.notes) == warned
+    assert report.cohort.manifest.importer["notes"] == report.notes
 
 
 def test_every_scan_left_out_has_its_reason(tmp_path):
@@ -430,6 +490,24 @@ def test_table_may_not_lead_out_of_the_folder(tmp_path, name):
         import_cohort("own", folder, name="mine", options=Options(participants=folder / "p.csv"))
 
 
+def test_what_a_killed_import_left_is_removed(tmp_path):
+    sites(tmp_path)
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom brainbench.benchmark.files import whole_folder\n"
+        "with whole_folder(Path(sys.argv[1])) as folder:\n    os._exit(9)"
+    )
+    target = home.cohorts() / "abide1"
+    for place in (target, target.with_name("abide1.b")):
+        subprocess.run([sys.executable, "-c", code, str(place)], check=False)
+    with whole_folder(target) as living:
+        assert sorted(path.name.partition(".part")[1] for path in home.cohorts().iterdir()) == [".part", ".part"]
+        import_cohort("abide1", tmp_path)
+        assert living.is_dir()
+    left = sorted(path.name for path in home.cohorts().iterdir())
+    assert left[1:] == ["abide1"]
+    assert left[0].startswith(".abide1.b.")
+
+
 def test_a_failed_import_leaves_the_old_cohort(tmp_path):
     sites(tmp_path)
     before = import_cohort("abide1", tmp_path).cohort.manifest.fingerprint
@@ -452,7 +530,19 @@ def test_real_abide(shared):
     assert len(report.rows_without_scan) == 1112 - 699
     assert report.left_out == {}
     atlas = report.cohort.manifest.atlas
-    assert (atlas["name"], len(atlas["labels"]), atlas["networks"].count("Default Mode")) == ("cc400", 392, 79)
+    assert (atlas["name"], len(atlas["labels"]), len(atlas["networks"])) == ("cc400", 392, 392)
+    assert not any("networks do not fit" in note for note in report.notes)
+    fit, given = NetworkFit(atlas["networks"]), describe("cc400", atlas["labels"], folder / "roi_to_yeo.csv", True)[0]
+    by_number, by_column = (
+        NetworkFit(given["networks"]),
+        NetworkFit(list(read_table(folder / "roi_to_yeo.csv").Yeo7_name)),
+    )
+    items = report.cohort.items()
+    for row in range(0, len(table), 20):
+        for each in (fit, by_number, by_column):
+            each.add(items.read("series", row))
+    assert (fit.problem(), by_number.problem()) == ("", "")
+    assert by_column.problem()
     with np.load(folder / "Pitt.npz", allow_pickle=False) as pitt:
         row = table.index.get_loc("Pitt_0050004")
         np.testing.assert_array_equal(report.cohort.items().read("series", row), pitt["Pitt_0050004"])
