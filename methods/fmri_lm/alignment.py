@@ -101,6 +101,7 @@ def align(
         options.stage2_epochs,
         options.stage2_batch,
         options.stage2_rate,
+        options.most_steps,
         weight_decay=0.1,
         betas=(0.9, 0.95),
         clip=1.0,

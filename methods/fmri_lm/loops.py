@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ...benchmark.contracts import Context
+from ...benchmark.nn.training import batches
 
 Losses = dict[str, Tensor]
 
@@ -29,6 +29,8 @@ class Schedule:
     epochs, batch, rate
         Passes over the scans, scans a step, and peak learning rate; it falls to a tenth (cosine)
         after a short linear rise.
+    most_steps
+        Steps after which the stage ends whatever the epochs (0: no such limit); the cosine ends there.
     weight_decay, betas, clip
         Of AdamW (decay on tensors of rank two and more), and the gradient norm's limit (0: none).
     """
@@ -37,14 +39,10 @@ class Schedule:
     epochs: int
     batch: int
     rate: float
+    most_steps: int
     weight_decay: float
     betas: tuple[float, float]
     clip: float = 0.0
-
-
-def batches(count: int, size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """A shuffled epoch in near-equal batches of at most ``size``, so that none holds a single scan."""
-    return np.array_split(rng.permutation(count), max(math.ceil(count / size), 1))
 
 
 def optimise(
@@ -61,12 +59,14 @@ def optimise(
     """
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     optimiser = _adamw(parameters, schedule)
-    total = schedule.epochs * len(batches(count, schedule.batch, np.random.default_rng(0)))
+    rows = np.arange(count)
+    total = schedule.epochs * len(batches(rows, schedule.batch, np.random.default_rng(0)))
+    total = min(total, schedule.most_steps or total)
     history: list[dict[str, float]] = []
     step = 0
-    for _ in range(schedule.epochs):
-        rows: list[dict[str, float]] = []
-        for batch in batches(count, schedule.batch, rng):
+    while step < total:
+        epoch: list[dict[str, float]] = []
+        for batch in batches(rows, schedule.batch, rng)[: total - step]:
             _set_rate(optimiser, schedule.rate, step, total)
             with precision(context.device):
                 parts = losses(batch, step / total)
@@ -75,10 +75,10 @@ def optimise(
             if schedule.clip:
                 nn.utils.clip_grad_norm_(parameters, schedule.clip)
             optimiser.step()
-            rows.append({name: float(value.detach()) for name, value in parts.items()})
+            epoch.append({name: float(value.detach()) for name, value in parts.items()})
             step += 1
             context.progress(schedule.label, step, total)
-        history.append({name: float(np.mean([row[name] for row in rows])) for name in rows[0]})
+        history.append({name: float(np.mean([values[name] for values in epoch])) for name in epoch[0]})
     first, last = (history[0], history[-1]) if history else ({}, {})
     return {"steps": step, "loss_start": _rounded(first), "loss_end": _rounded(last)}
 
@@ -111,22 +111,3 @@ def precision(device: str) -> contextlib.AbstractContextManager[Any]:
     if device.startswith("cuda"):
         return torch.autocast("cuda", torch.bfloat16)
     return contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def reproducible(context: Context) -> Iterator[None]:
-    """Seeds, thread count and deterministic kernels for a block; all put back afterwards."""
-    threads = torch.get_num_threads()
-    strict, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    cuda = context.device.startswith("cuda")
-    if cuda:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(max(context.threads, 1))
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        with torch.random.fork_rng(devices=[context.device] if cuda else []):
-            torch.manual_seed(context.seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict, warn_only=warn)

@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 NOTES = (
     "S, B and L are the published sizes of the tokenizer. 'small' is the same code on two CPU cores: one patch of 160 "
     "frames, 1024 codes, the first two layers of SmolLM2. Ours, in every preset: time-major tokens; robust z per scan "
-    "and ROI, then one scale a site fitted on training scans (pooled for a site that training lacks); one cosine decay "
-    "over a stage; standard SigLIP with learned projections; text features standardised over training scans; a text "
-    "corpus of sixteen passages of our own for T2T; no fMRI tags and no chat template; class probability = softmax "
-    "over the answers' log-likelihoods. Ours, in 'small' only: an encoder that starts as a reader of connectivity, "
-    "augmentation by sign, reversal and shift of time, the adapter's input weighted by reliability, SigLIP's bias "
-    "started at -2.7, cross-entropy over the candidate answers. A description of the scan (network-pair connectivity, "
-    "z-scored on training scans) enters the prompt only with description=true: by default the scan is read through its "
-    "tokens alone. No covariate is ever written into a prompt. Networks: the atlas's; without any, eight blocks of "
-    "neighbouring ROI columns."
+    "and ROI, then one scale a site fitted on training scans (pooled for a site that training lacks); one cosine "
+    "decay over a stage; standard SigLIP with learned projections; text features standardised over training scans; a "
+    "text corpus of sixteen passages of our own for T2T; no fMRI tags, no chat template and attention pooling for the "
+    "contrastive term (the released script pools a class token); class probability = softmax over the answers' "
+    "log-likelihoods. Ours, in 'small' only: an encoder that starts as a reader of connectivity, augmentation by "
+    "sign, reversal and shift of time, the adapter's input weighted by reliability, SigLIP's bias started at -2.7, "
+    "cross-entropy over the candidate answers, at most 200 steps a stage. A description of the scan (network-pair "
+    "connectivity, z-scored on training scans) enters the prompt only with description=true: by default the scan is "
+    "read through its tokens alone. No covariate is ever written into a prompt. Networks: the atlas's; without any, "
+    "eight blocks of neighbouring ROI columns."
 )
 
 

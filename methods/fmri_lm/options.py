@@ -42,6 +42,8 @@ class Options:
         Weights of stage 2: next codes, descriptor text, plain text.
     stage1_epochs ... stage3_rate
         Epochs, batch size and peak learning rate of each stage; the rate falls to a tenth (cosine).
+    most_steps
+        Most steps of each stage, so that a large cohort ends in minutes (0: epochs alone count).
     lm, lm_layers
         Language model (``smollm2``, ``tiny-random``, a hub name, a folder), and how many of its first
         layers are used (0: all).
@@ -88,6 +90,7 @@ class Options:
     stage3_epochs: int = 20
     stage3_batch: int = 32
     stage3_rate: float = 5e-4
+    most_steps: int = 0
     lm: str = "smollm2"
     lm_layers: int = 0
     lora_rank: int = 0
@@ -147,6 +150,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "stage3_epochs": 8,
         "stage3_batch": 8,
         "stage3_rate": 2e-3,
+        "most_steps": 200,
         "describe_pairs": 2,
         "lm_layers": 2,
         "answer_loss": "labels",

@@ -146,6 +146,7 @@ def pretrain(
         options.stage1_epochs,
         options.stage1_batch,
         options.stage1_rate,
+        options.most_steps,
         weight_decay=1e-4,
         betas=(0.9, 0.999),
     )

@@ -56,6 +56,7 @@ def instruct(
         options.stage3_epochs,
         options.stage3_batch,
         options.stage3_rate,
+        options.most_steps,
         weight_decay=0.1,
         betas=(0.9, 0.95),
         clip=1.0,
