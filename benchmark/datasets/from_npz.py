@@ -171,5 +171,7 @@ def readable() -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """The first line of an error."""
+    """The first line of an error, in plain words for a damaged archive."""
+    if isinstance(error, zipfile.BadZipFile) and "not a zip file" in str(error):
+        return "truncated, or no .npz file at all"
     return (str(error).splitlines() or [type(error).__name__])[0]

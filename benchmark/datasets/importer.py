@@ -6,32 +6,22 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from .. import home
 from ..contracts import Progress
-from ..errors import BadData, BadOption
+from ..errors import BadData, BadOption, BrainbenchError
 from .atlas import NOT_USED, UNUSED_TABLE, describe
 from .cohort import Cohort, CohortWriter, write_cohort
+from .formats import recognise, refuse_parent
 from .layout import Layout, Options, Source
 from .networks import NetworkFit
 from .participants import Participants, find_participants
 from .rules import RULES, LeftOut, clean
 from .scheme import NUMBERS, Scheme, scheme
-
-FORMATS = {
-    "abide-npz": "from_npz",
-    "abide-1d": "from_1d",
-    "bids": "from_bids",
-    "nifti": "from_nifti",
-    "table": "from_table",
-}
-"""Format -> module with ``recognise(folder)`` and ``find(folder, options)``, in the order they are tried."""
 
 MAX_ODD = 0.1
 """Scans whose columns differ from the others' are left out up to this share; more is an error."""
@@ -114,7 +104,7 @@ def import_cohort(
     name
         Name of the cohort; the data set's when None.
     format
-        One of `FORMATS`, or "auto".
+        One of `formats.FORMATS`, or "auto".
     options
         See `Options`.
     target
@@ -128,15 +118,15 @@ def import_cohort(
     """
     options = options or Options()
     name = cohort_name(dataset, name)
-    if not path.is_dir():
-        raise BadData(f"{path}: no such folder", "give the folder that holds the series")
     module, kind, recognised = recognise(path, format)
+    if options.participants is None and kind == "table":
+        refuse_parent(path, scheme(dataset))
     layout: Layout = module.find(path, options)
     if not layout.sources:
         why = _first(layout.left_out)
         raise BadData(
             f"{path}: no series of format {kind}" + (f": {why}" if why else ""),
-            "see the formats with:  brainbench data import --help",
+            "copy these files again" if why else "leave out --format, so that the format is told from the files",
         )
     _refuse_twice(layout.sources)
     plan = _join(layout, path, scheme(dataset), options)
@@ -152,6 +142,7 @@ def import_cohort(
         "notes": plan.notes,
     }
     folder = target or home.cohorts() / name
+    _note_replaced(plan, folder, path)
     flags, same = _write(
         folder,
         plan,
@@ -177,6 +168,16 @@ def import_cohort(
     )
 
 
+def _note_replaced(plan: _Plan, folder: Path, path: Path) -> None:
+    """Say that another folder's cohort had this name until now."""
+    try:
+        before = Cohort.open(folder).manifest
+    except BrainbenchError:
+        return
+    if before.source != str(path.resolve()):
+        plan.notes.append(f"replaces the cohort {before.name} of {before.scans} scans from {before.source}")
+
+
 def _first(reasons: Mapping[str, str], shown: int = 3) -> str:
     """The first few reasons why something was left out."""
     return "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:shown])
@@ -190,22 +191,6 @@ def cohort_name(dataset: str, name: str | None) -> str:
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or not name.isascii() or name[0] in ".-":
         raise BadOption(f"{name!r} cannot name a cohort", f"use {NAME_RULE}, beginning with a letter or digit")
     return name
-
-
-def recognise(path: Path, format: str) -> tuple[ModuleType, str, str]:
-    """The importer of a folder, its format, and how it was told."""
-    if format != "auto" and format not in FORMATS:
-        raise BadOption(f"no format {format!r}", f"formats are: auto, {', '.join(FORMATS)}")
-    if format != "auto":
-        return import_module(f".{FORMATS[format]}", __package__), format, "as asked"
-    for kind, file in FORMATS.items():
-        module = import_module(f".{file}", __package__)
-        if reason := module.recognise(path):
-            return module, kind, reason
-    raise BadData(
-        f"{path}: no known format in this folder",
-        f"say which with --format ({', '.join(FORMATS)}), or point to the folder that holds the series",
-    )
 
 
 def _refuse_twice(sources: Sequence[Source]) -> None:
@@ -313,7 +298,7 @@ def _same_columns(plan: _Plan) -> None:
         raise BadData(
             f"scans do not share their ROIs: {dict(widths.most_common(5))} scans by number of ROIs, "
             f"{len(counts)} different sets of labels; {len(odd)} differ from the most frequent, such as {shown}",
-            "import one atlas at a time; choose with --atlas NAME, or point to one folder",
+            "put the files of one atlas into a folder of their own, and import that folder",
         )
     for source in odd:
         same = len(source.labels) == len(usual)

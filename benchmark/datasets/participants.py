@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import BadData
+from ..errors import BadData, BadOption
 from .scheme import NUMBERS, TEXTS, Scheme
 from .tables import find_column, is_missing, read_columns, read_table
 
@@ -145,9 +145,16 @@ class Participants:
     ) -> list[dict[str, Any]]:
         """The cohort values of scans, each with its row of the table.
 
-        Raises `BadData` that names the column and the cells which it cannot read.
+        Raises `BadData` that names the column and the cells which it cannot read, and `BadOption` for
+        codes of a column that the cohort does not have, or with a value that the data set does not have.
         """
-        known = {**self.scheme.codes, **codes}
+        strange = [name for name in codes if name not in self.columns]
+        if strange:
+            raise BadOption(
+                f"--code {strange[0]}: the cohort has no such column; it has: {', '.join(self.columns)}",
+                f"use one of these names, or add  --column {strange[0]}=COLUMN",
+            )
+        known = merged_codes(self.scheme.codes, codes)
         columns = {
             name: convert(
                 name, self._cells(column, scans, rows), known.get(name), f"{self.path.name}: column {column!r}"
@@ -170,6 +177,24 @@ class Participants:
         """The table's name of a person, else the file's."""
         cell = self.table[self.subject_key].iloc[row] if self.subject_key else ""
         return person(cell) if not is_missing(cell) else self.subject_of(scan)
+
+
+def merged_codes(
+    own: Mapping[str, Mapping[str, str]], given: Mapping[str, Mapping[str, str]]
+) -> dict[str, Mapping[str, str]]:
+    """A data set's codes with a person's added, by cohort column.
+
+    Raises `BadOption` where a column's values are fixed and a code stands for another.
+    """
+    for name, codes in given.items():
+        values = sorted(set(own.get(name, {}).values()))
+        for code, value in codes.items():
+            if values and value not in values and not is_missing(value):
+                raise BadOption(
+                    f"--code {name}:{code}={value}: {value!r} is no value of {name!r}",
+                    f"values are: {', '.join(values)}, n/a",
+                )
+    return {name: {**own.get(name, {}), **given.get(name, {})} for name in {**own, **given}}
 
 
 def convert(name: str, cells: list[str], codes: Mapping[str, str] | None, where: str) -> list[Any]:
@@ -196,9 +221,11 @@ def _coded(name: str, cells: list[str], codes: Mapping[str, str], where: str) ->
     lower = {code.lower(): value for code, value in codes.items()}
     unknown = sorted({cell for cell in cells if not is_missing(cell) and _code(cell) not in lower})
     if unknown:
+        listed = ",".join(f"{cell}=VALUE" for cell in unknown[:SHOWN])
+        known = ", ".join(sorted({value for value in codes.values() if not is_missing(value)}))
         raise BadData(
             f"{where}: unknown codes {_some(unknown)}; known are {_some(sorted(codes))}",
-            f"say what they stand for:  --code '{name}:{unknown[0]}=VALUE,...'   (n/a stands for not known)",
+            f"say what they stand for:  --code '{name}:{listed}'   (VALUE such as {known}; n/a for not known)",
         )
     empty = "" if name in TEXTS else None
     values = [empty if is_missing(cell) else lower[_code(cell)] for cell in cells]
