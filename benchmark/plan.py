@@ -85,8 +85,8 @@ def make_plan(request: Request, progress: Progress) -> Plan:
     """Load the data of every task once, cut it, and list the cells."""
     found = [load_task(name) for name in request.tasks]
     tasks = [task for task, _ in found]
+    unused_settings(request, [load_method(name)[0] for name in request.methods])
     methods = [resolve_method(request, name) for name in request.methods]
-    unused_settings(request, [method for method, _ in methods])
     source, note = choose_source(tasks, request.data)
     notes = [note] if note else []
     rows = []

@@ -190,20 +190,17 @@ def to_terminal(board: Board, console: Console, ids: bool = False) -> None:
 
 def to_markdown(board: Board, ids: bool = False) -> str:
     """A board as GitHub Markdown."""
-
-    def clean(rows: list[list[str]]) -> list[list[str]]:
-        return [[cell.replace("|", "\\|").replace("<", "&lt;") for cell in row] for row in rows]
-
-    body = tabulate(
-        clean([cells(board, line, ids) for line in board.lines]),
-        header(board, ids),
-        tablefmt="github",
-        disable_numparse=True,
-    )
-    parts = [f"### {title(board)}", body, "\n".join(f"- {note}" for note in footnotes(board))]
+    rows = [list(map(escape_markdown, cells(board, line, ids))) for line in board.lines]
+    body = tabulate(rows, header(board, ids), tablefmt="github", disable_numparse=True)
+    notes = "\n".join(f"- {escape_markdown(note)}" for note in footnotes(board))
+    parts = [f"### {escape_markdown(title(board))}", body, notes]
     if board.published:
-        papers = tabulate(
-            clean(published_cells(board)), published_header(board), tablefmt="github", disable_numparse=True
-        )
-        parts += [f"**{PUBLISHED_TITLE}**", papers]
+        papers = [list(map(escape_markdown, row)) for row in published_cells(board)]
+        table = tabulate(papers, published_header(board), tablefmt="github", disable_numparse=True)
+        parts += [f"**{PUBLISHED_TITLE}**", table]
     return "\n\n".join(parts) + "\n"
+
+
+def escape_markdown(text: str) -> str:
+    """Text from outside, such as a method's name or reason, as text: no cell border, no HTML."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
