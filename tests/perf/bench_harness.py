@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+from tabulate import tabulate
+
 from brainbench.benchmark.contracts import Context
 from brainbench.benchmark.executors import Limits, LocalPool
 from brainbench.benchmark.kinds import get_kind
@@ -18,7 +20,6 @@ from brainbench.benchmark.registry import load_metric
 from brainbench.benchmark.run import Settings, run
 from brainbench.benchmark.staging import load_test, load_train, stage
 from brainbench.benchmark.store import Store
-from tabulate import tabulate
 
 THREADS = os.cpu_count() or 1
 

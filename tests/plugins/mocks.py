@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+
 from brainbench import Answers, Card, Dataset, DatasetCard, Graphs, Items, Method, Task
 from brainbench.benchmark.contracts import Data
 from brainbench.benchmark.errors import DataMissing
