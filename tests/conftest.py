@@ -9,13 +9,11 @@ from pathlib import Path
 import pytest
 
 from brainbench.benchmark.executors import Limits, LocalPool
-from brainbench.benchmark.plan import Plan, Request, make_plan
+from brainbench.benchmark.plan import Plan
 from brainbench.benchmark.record import Record
 from brainbench.benchmark.run import Settings, run
 from brainbench.benchmark.store import Store
 
-MOCKS = Path(__file__).parent / "plugins" / "mocks.py"
-ROGUES = Path(__file__).parent / "plugins" / "rogues.py"
 SHARED = Path(os.environ.get("BRAINBENCH_SHARED", Path(__file__).parents[2] / "shared"))
 
 
@@ -40,16 +38,6 @@ def store(tmp_path: Path) -> Store:
     found = Store(tmp_path / "runs")
     found.prepare()
     return found
-
-
-def plan_of(task: str, *methods: str, **options: object) -> Plan:
-    """A plan; names without a dot are those of the mock plugins."""
-
-    def full(name: str) -> str:
-        return name if "-" in name or ":" in name or name.islower() else f"{MOCKS}:{name}"
-
-    request = Request((full(task),), tuple(map(full, methods)), **options)  # type: ignore[arg-type]
-    return make_plan(request, lambda label, done, total: None)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from brainbench.benchmark.executors import Limits
 from brainbench.benchmark.rescoring import rescore
 from brainbench.leaderboard.board import boards
 from brainbench.leaderboard.render import to_markdown
-from conftest import MOCKS, ROGUES, plan_of
+from support import MOCKS, ROGUES, plan_of
 
 KINDS = {
     "CLASSIFICATION": ("FirstRoi", 1.0),

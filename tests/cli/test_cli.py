@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import MOCKS, ROGUES
+from support import MOCKS, ROGUES
 
 MAIN = "import sys; from brainbench.benchmark.cli import main; main()"
 
@@ -119,3 +119,14 @@ def test_text_from_outside_is_not_markup(tmp_path):
     done = brainbench("run", "-t", f"{MOCKS}:CLASSIFICATION", "-m", f"{file}:Odd", cwd=tmp_path)
     assert "[red]x[/nonsense]" in done.stdout
     assert "&lt;script>" in brainbench("leaderboard", "--format", "markdown", cwd=tmp_path).stdout
+
+
+@pytest.mark.slow
+def test_the_main_command_of_the_readme_on_a_tiny_language_model(tmp_path):
+    done = brainbench("run", "--task", "abide2-asd", "--method", "fmri-lm", "--set", "lm=tiny-random",
+                      "--set", "most_steps=4", "--json", cwd=tmp_path)  # fmt: skip
+    (record,) = json.loads(done.stdout)
+    assert record["status"] == "ok", record["reason"]
+    assert record["data"]["origin"] == "twin"
+    assert record["ceiling"]["value"] > record["scores"]["auc"]["value"]
+    assert {cell["report"]["stage3"]["steps"] for cell in record["cells"]} == {4}

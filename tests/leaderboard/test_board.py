@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from test_honesty import write_planted
 
 from brainbench.leaderboard.board import boards, chosen, make_board
 from brainbench.leaderboard.published import HARD_LABEL_AUC, published
 from brainbench.leaderboard.render import to_markdown, to_terminal
-from conftest import plan_of
+from support import plan_of, write_planted
 
 
 @pytest.fixture
