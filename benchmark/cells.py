@@ -8,7 +8,7 @@ import json
 import typing
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from .contracts import Method
 from .errors import BadOption
@@ -134,7 +134,10 @@ def _default(field: dataclasses.Field) -> Any:
 
 def parse_value(name: str, text: str, expected: Any) -> Any:
     """An option's value from its text. Raises `BadOption` with the type that was expected."""
-    adapter: TypeAdapter[Any] = TypeAdapter(expected)
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(expected)
+    except PydanticSchemaGenerationError:
+        raise BadOption(f"--set {name}={text}: a {expected} cannot be typed", "set it in a preset") from None
     if text.lower() in ("none", "null") and type(None) in typing.get_args(expected):
         return None
     try:

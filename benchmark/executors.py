@@ -1,4 +1,4 @@
-"""Executors: where cells run. The local pool keeps warm worker processes with limits."""
+"""Executors: where cells run. The local pool gives each a process of its own, with limits."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ import psutil
 from .worker import Outcome
 
 POLL_SECONDS = 0.2
-GROWTH_LIMIT = 1 << 30
-"""A worker that has grown by more bytes than this since its first cell is replaced."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Event:
 
 
 class Worker:
-    """One worker process, warm between cells."""
+    """One worker process. What a method keeps in it must not outlive a cell: folds test what others train on."""
 
     def __init__(self, threads: int, log: Path) -> None:
         environment = dict(os.environ)
@@ -59,7 +57,7 @@ class Worker:
             environment[name] = str(threads)
         with open(log, "ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", f"{__package__}.worker"],
+                [sys.executable, "-P", "-m", f"{__package__}.worker", str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
@@ -67,7 +65,6 @@ class Worker:
                 env=environment,
                 start_new_session=True,
             )
-        self.first_memory = 0
 
     def run(self, folder: Path, limits: Limits, progress: Callable[[str, int, int], None]) -> Outcome:
         """Run a staged cell; the process may be dead afterwards."""
@@ -93,6 +90,8 @@ class Worker:
                         if "done" in message:
                             return Outcome.model_validate_json((folder / "out" / "outcome.json").read_text())
                         progress(*message["progress"])
+                elif not self.alive:  # a child that it left may keep the pipe open
+                    return self._died()
                 if broken := self._over(limits, time.monotonic() - start):
                     self.kill()
                     return broken
@@ -130,14 +129,8 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether the process can take another cell."""
+        """Whether the process runs."""
         return self.process.poll() is None
-
-    def grown(self) -> bool:
-        """Whether memory has grown so far since the first cell that a new process is better."""
-        used = self.memory()
-        self.first_memory = self.first_memory or used
-        return used > self.first_memory + GROWTH_LIMIT
 
     def kill(self) -> None:
         """End the process and all it started."""
@@ -199,7 +192,7 @@ class LocalPool:
                 worker.kill()
 
     def _serve(self, slot: int) -> None:
-        """One slot: take cells until none is left, replacing the worker when it must be."""
+        """One slot: take cells until none is left."""
         try:
             while not self._stop.is_set():
                 try:
@@ -217,16 +210,13 @@ class LocalPool:
         folder = work.stage()
         if self._stop.is_set():
             return
-        worker = self._workers.get(slot)
-        if worker is None or not worker.alive:
-            worker = self._workers[slot] = Worker(self._threads, self._log)
+        worker = self._workers[slot] = Worker(self._threads, self._log)
         self._events.put(Event(work.key, "started"))
 
         def progress(label: Any, done: Any, total: Any) -> None:
             self._events.put(Event(work.key, "progress", str(label), int(done), int(total)))
 
         outcome = worker.run(folder, self._limits, progress)
-        if worker.alive and (outcome.status not in ("ok", "skipped") or worker.grown()):
-            worker.kill()
+        worker.kill()
         if not self._stop.is_set():
             self._events.put(Event(work.key, "ended", outcome=outcome))

@@ -42,10 +42,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def _writer() -> str:
     """A name of this attempt that tells machine and process: ``HOST.PID-RANDOM``."""
-    return f"{_host()}.{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    return f"{host()}.{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
-def _host() -> str:
+def host() -> str:
+    """A short name of this machine, for what several may leave on one disk."""
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
@@ -54,7 +55,7 @@ def _remove_stale(path: Path) -> None:
 
     Those of other machines, which may share the disk, stay: nothing here tells whether they are still written.
     """
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.{_host()}\.(\d+)-[0-9a-f]{{8}}\.part")
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.{host()}\.(\d+)-[0-9a-f]{{8}}\.part")
     for other in path.parent.iterdir():
         if (hit := pattern.fullmatch(other.name)) and not psutil.pid_exists(int(hit[1])):
             shutil.rmtree(other, ignore_errors=True)

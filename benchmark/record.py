@@ -86,7 +86,7 @@ class ScorePart(Strict):
     fold_sd, seed_sd
         Standard deviation over folds, and over seeds (None for one seed).
     pooled
-        Score of all folds' predictions ranked together (None where a fold is missing).
+        Score of all finished folds' predictions ranked together.
     folds
         Number of folds that define it.
     """

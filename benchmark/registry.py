@@ -63,7 +63,7 @@ class Entry:
         try:
             module = _import_file(Path(where)) if where.endswith(".py") else import_module(where)
             plugin = getattr(module, attribute)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a script may end its process
             raise PluginBroken(
                 f"{self.group[:-1]} {self.name!r} ({self.target}) cannot be imported: {type(error).__name__}: {error}",
                 "mend the plugin, or install what it needs",
@@ -73,6 +73,9 @@ class Entry:
             raise PluginBroken(
                 f"{self.target} is not a {expected.__name__}", f"derive it from brainbench.{expected.__name__}"
             )
+        lacking = [name for name in ("card", "supports") if self.group == "methods" and not hasattr(plugin, name)]
+        if lacking:
+            raise PluginBroken(f"{self.target} has no {' and no '.join(lacking)}", "see docs/plugins.md")
         return plugin
 
 
@@ -99,6 +102,8 @@ def find(group: str, name: str) -> Entry:
     known = entries(group)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        if name.endswith(".py"):
+            raise UnknownName(f"no {group[:-1]} {name!r}", f"name what is in the file:  {name}:Name")
         listed = f"known: {', '.join(known) or 'none'}"
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else listed
         raise UnknownName(f"no {group[:-1]} {name!r}", hint)

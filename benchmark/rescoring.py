@@ -39,10 +39,12 @@ def rescore(record: Record, folder: Path, progress: Progress) -> Rescored:
         if done is None:
             raise StoreError(f"{path}: missing or edited predictions", "run the method again")
         judged.append(judge(task, loaded.data, split, task.split.min_per_class, done))
-    order = {(part.fold, part.seed): k for k, part in enumerate(record.cells)}
-    judged.sort(key=lambda cell: order[cell.fold, cell.seed])
-    scores, own = score_cells(task, judged) if judged else ({}, [])
     finished = [part for part in record.cells if part.status == "ok"]
+    order = {(part.fold, part.seed): k for k, part in enumerate(finished)}
+    if {(cell.fold, cell.seed) for cell in judged} != set(order) or not order:
+        raise StoreError(f"{folder / 'cells'}: not the {len(order)} finished cells of the record", "run it again")
+    judged.sort(key=lambda cell: order[cell.fold, cell.seed])
+    scores, own = score_cells(task, judged)
     lines = [
         line
         for part, score in zip(finished, own, strict=True)

@@ -70,7 +70,7 @@ def run(
         row, cell = owners[event.key]
         watch(cell, event)
         if event.outcome is not None:
-            done[cell.key] = _keep(row, cell, event.outcome, shown.pop(cell.key), store, settings)
+            done[cell.key] = _keep(cell, event.outcome, shown.pop(cell.key), store)
             yield from _finish(waiting, done, store, settings)
 
 
@@ -92,28 +92,27 @@ def _stager(row: Row, cell: Cell, store: Store, settings: Settings, shown: dict[
                 save=str(_save_folder(row, cell, settings.save)) if settings.save else None,
             )
         except OSError as error:
-            raise write_error(error, folder) from error
+            raise write_error(error, Path(error.filename or folder)) from error
         return folder
 
     return make
 
 
 def _save_folder(row: Row, cell: Cell, save: Path) -> Path:
+    """Where a cell leaves its weights; who trains them is written first, so that no weights lie without it."""
     folder = (save / safe_name(row.task.name) / cell_folder(cell.fold, cell.seed)).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    train = row.split.fold(cell.fold).train
+    subjects = row.loaded.items.table.loc[list(train), "subject"].astype(str).unique()
+    leave_manifest(folder, row.loaded.data.name, subjects)
     return folder
 
 
-def _keep(row: Row, cell: Cell, outcome: Outcome, shown: Shown, store: Store, settings: Settings) -> Finished | Outcome:
+def _keep(cell: Cell, outcome: Outcome, shown: Shown, store: Store) -> Finished | Outcome:
     """Cache a finished cell; a failed one is only reported."""
     folder = store.work_path(cell.key)
     try:
         if outcome.status != "ok":
             return outcome
-        if settings.save:
-            train = row.split.fold(cell.fold).train
-            subjects = row.loaded.items.table.loc[list(train), "subject"].astype(str).unique()
-            leave_manifest(_save_folder(row, cell, settings.save), row.loaded.data.name, subjects)
         return store.keep(cell, outcome, shown.ids, folder / "out" / "prediction")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -4,13 +4,14 @@
 
     cells/KEY/          cell.json, outcome.json, ids.json, prediction/     one finished cell
     records/ID/         record.json, split.json, cells/FOLD-SEED/...       one method on one task
-    work/PID-.../       staged cells in flight; removed when their process is gone
+    work/HOST.PID-.../  staged cells in flight; removed when their process is gone
     log.txt             what methods printed
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -18,11 +19,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from .cells import Cell
 from .errors import StoreError
-from .files import whole_folder, write_error
+from .files import host, whole_folder, write_error
 from .record import SCHEMA_VERSION, Record
 from .splits import SplitManifest
 from .worker import Outcome
@@ -64,8 +65,8 @@ class Store:
         except OSError as error:
             raise write_error(error, self.path) from error
         for folder in (self.path / "work").iterdir():
-            owner = folder.name.split("-")[0]
-            if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            where, _, owner = folder.name.split("-")[0].partition(".")
+            if where == host() and owner.isdecimal() and not psutil.pid_exists(int(owner)):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def work_folder(self, key: str) -> Path:
@@ -80,7 +81,7 @@ class Store:
 
     def work_path(self, key: str) -> Path:
         """Where a cell is staged by this process."""
-        return self.path / "work" / f"{os.getpid()}-{key}"
+        return self.path / "work" / f"{host()}.{os.getpid()}-{key}"
 
     @property
     def log(self) -> Path:
@@ -151,7 +152,7 @@ def read_cell(folder: Path) -> Finished | None:
         outcome = Outcome.model_validate_json((folder / "outcome.json").read_text())
         ids = Ids.model_validate_json((folder / "ids.json").read_text()).ids
         prediction = (folder / "prediction.sha256").read_text()
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
         return None
     if prediction != digest_folder(folder / "prediction"):
         return None
@@ -171,17 +172,22 @@ def digest_folder(folder: Path) -> str:
 def read_record(path: Path) -> Record:
     """A record from its file. Raises `StoreError` when it is damaged or of another schema."""
     try:
-        record = Record.model_validate_json(path.read_text())
-    except (OSError, ValidationError) as error:
-        raise StoreError(f"{path}: not a record ({str(error).splitlines()[0]})") from None
-    if record.schema_version != SCHEMA_VERSION:
-        raise StoreError(f"{path}: schema {record.schema_version}; this version reads {SCHEMA_VERSION}")
-    return record
+        content = json.loads(path.read_text())
+        version = content["schema_version"]
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{path}: schema {version}; this version reads {SCHEMA_VERSION}",
+                "read it with the version that wrote it, or run the method again",
+            )
+        return Record.model_validate(content)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(f"{path}: not a record ({reason})", "run the method again: finished cells are kept") from None
 
 
 def read_split(folder: Path) -> SplitManifest:
     """The split of a record's folder."""
     try:
         return SplitManifest.model_validate_json((folder / "split.json").read_text())
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
         raise StoreError(f"{folder / 'split.json'}: missing or damaged") from None

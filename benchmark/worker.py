@@ -49,14 +49,17 @@ class Outcome(BaseModel):
 
 
 def main() -> None:
-    """Serve cells until standard input closes."""
+    """Serve cells until standard input closes or the parent, whose process id is the argument, is gone."""
     messages = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
-    for line in sys.stdin:
+    folders = os.fdopen(os.dup(0))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a method that asks gets an end of file, not a wait
+    threading.Thread(target=_die_with_parent, args=(int(sys.argv[1]),), daemon=True).start()
+    for line in folders:
         folder = Path(line.rstrip("\n"))
         outcome = run_cell(folder, _reporter(messages))
         _write(folder / "out" / "outcome.json", outcome.model_dump_json())
+        sys.stdout.flush()
         print(json.dumps({"done": outcome.status}), file=messages, flush=True)
 
 
@@ -145,7 +148,7 @@ def _reporter(messages: Any) -> Callable[[str, int, int], None]:
 def _die_with_parent(parent: int) -> None:
     """End this process when the parent is gone, also by kill -9."""
     while os.getppid() == parent:
-        time.sleep(1)
+        time.sleep(0.2)
     os._exit(1)
 
 

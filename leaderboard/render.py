@@ -44,7 +44,12 @@ def cells(board: Board, line: Line, ids: bool) -> list[str]:
     record = line.record
     columns = header(board, ids)
     score = record.scores.get(board.headline)
-    found = [str(line.rank or "-"), method_label(record), interval(score), number(score.fold_sd if score else None)]
+    found = [
+        str(line.rank or "-"),
+        method_label(board, record),
+        interval(score),
+        number(score.fold_sd if score else None),
+    ]
     if other_aggregate(board) in columns:
         found.append(number(second(record, board.headline)))
     if board.first.ceiling:
@@ -76,10 +81,23 @@ def status(record: Record) -> str:
     return record.status if not marks else f"{record.status}; LEAK: {', '.join(marks)}"
 
 
-def method_label(record: Record) -> str:
-    """Method, preset and options that are not the preset's."""
-    preset = f" ({record.method.preset})" if record.method.preset else ""
-    return f"{record.method.name}{preset}"
+def method_label(board: Board, record: Record) -> str:
+    """Method and preset, and in what rows of the same name differ: options, number of seeds, weights."""
+    mine = record.method
+    others = [
+        line.record
+        for line in board.lines
+        if (line.record.method.ref, line.record.method.preset) == (mine.ref, mine.preset)
+    ]
+    told = [mine.preset] if mine.preset else []
+    for name, value in mine.options.items():
+        if any(other.method.options.get(name) != value for other in others):
+            told.append(f"{name}={value}")
+    if any(other.seeds != record.seeds for other in others):
+        told.append(f"seeds={len(record.seeds)}")
+    if any(other.method.weights != mine.weights for other in others):
+        told.append(f"weights={mine.weights[:8] or None}")
+    return f"{mine.name} ({', '.join(told)})" if told else mine.name
 
 
 def interval(score: ScorePart | None, short: bool = False) -> str:
@@ -114,7 +132,7 @@ def footnotes(board: Board) -> list[str]:
         left = ", ".join(f"{count} {reason}" for reason, count in record.data.left_out.items())
         notes.append(f"Left out: {left}.")
     notes += [
-        f"{method_label(line.record)} {line.record.status}: {line.record.reason}"
+        f"{method_label(board, line.record)} {line.record.status}: {line.record.reason}"
         for line in board.lines
         if line.record.reason
     ]

@@ -159,7 +159,7 @@ def check(
 def simulate(
     dataset: DatasetArgument,
     size: Annotated[str, typer.Option(help="small | full.")] = "small",
-    seed: Annotated[int, typer.Option(help="Another seed, another twin.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another twin.")] = 0,
 ) -> None:
     """Make the simulated twin of a data set: same schema, a planted effect, a known best score.
 

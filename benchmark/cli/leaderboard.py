@@ -34,11 +34,13 @@ def leaderboard(
     """
     from ...leaderboard.board import boards, chosen
     from ...leaderboard.render import to_markdown, to_terminal
-    from ..errors import StoreError
+    from ..errors import BadOption, StoreError
     from ..files import write_text
     from ..store import Store
     from .run import suite_tasks
 
+    if data not in (None, "real", "simulated"):
+        raise BadOption(f"--data {data}: expected real or simulated")
     place = store_path(store)
     tasks = ((task,) if task else ()) + suite_tasks(suite)
     found = list(chosen(boards(Store(place).records()), tasks, family, data))

@@ -47,10 +47,11 @@ def run(
             help="Run although test subjects were in the checkpoint's training; marked and not ranked.",
         ),
     ] = False,
-    time_limit: Annotated[float, typer.Option(metavar="SECONDS", help="Wall time of one cell.")] = 12 * 3600,
+    time_limit: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Wall time of one cell.")] = 12 * 3600,
     memory_limit: Annotated[
         float | None,
         typer.Option(
+            min=0.1,
             metavar="GB",
             show_default="nine tenths of the machine",
             help="Memory of one cell.",
@@ -89,7 +90,7 @@ def run(
     with console.status("reading data ...") as status:
         plan = make_plan(request, lambda label, done, total: status.update(f"{label} {done}/{total}"))
     for note in plan.notes:
-        console.print(note, style="yellow", markup=False)
+        console.print(note, style="yellow", markup=False, soft_wrap=True)
     if dry_run:
         print_plan(plan, place, json_)
         return
@@ -148,7 +149,7 @@ def parse_shard(text: str | None) -> tuple[int, int]:
     if text is None:
         return 1, 1
     part, _, parts = text.partition("/")
-    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
         raise BadOption(f"--shard {text}: expected I/N, such as 1/4")
     return int(part), int(parts)
 
@@ -186,6 +187,7 @@ def execute(
                 f"\nstopped. {bars.finished} of {bars.total} cells are finished and kept in {store.path}; "
                 "the same command continues.",
                 markup=False,
+                soft_wrap=True,
             )
             raise typer.Exit(130) from None
     return records

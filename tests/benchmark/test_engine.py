@@ -58,6 +58,8 @@ def test_every_kind_walks_the_whole_path(task, run_plan, store):
         ("NotNormalised", "failed", "sum to 1"),
         ("Raises", "failed", "the sky fell"),
         ("Killed", "out-of-memory", "most likely for memory"),
+        ("Orphans", "out-of-memory", "most likely for memory"),
+        ("Asks", "failed", "EOFError"),
         ("Skips", "skipped", "full moon"),
         ("Prints", "ok", ""),
     ],
@@ -76,6 +78,12 @@ def test_one_failure_never_stops_the_rest(run_plan, store):
     assert [(line.rank, line.record.status) for line in board.lines] == [
         (1, "ok"), (None, "out-of-memory"), (None, "failed"),
     ]  # fmt: skip
+
+
+def test_no_cell_finds_what_another_left_in_the_process(run_plan):
+    """A fold's test labels are the training labels of another fold."""
+    (record,) = run_plan(plan_of("CLASSIFICATION", rogue("Remembers"), seeds=2))
+    assert [cell.report["fits"] for cell in record.cells] == [1] * len(record.cells)
 
 
 def test_time_limit(run_plan):
@@ -142,6 +150,7 @@ def test_kill_dash_nine_in_the_middle_loses_nothing_finished(tmp_path, monkeypat
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    time.sleep(0.5)  # until its worker has noticed
     kept = {path.name for path in cells.glob("[0-9a-f]*")}
     assert 2 <= len(kept) < 6
     fits_before = len(log.read_text().splitlines())
@@ -257,3 +266,24 @@ def test_folder_names_stay_inside_the_store(store):
 
     assert "/" not in safe_name("../../etc/passwd")
     assert Path(cell_folder("../../x", 1)).name == cell_folder("../../x", 1)
+
+
+def test_damaged_and_foreign_files_of_a_store_are_one_message_each(run_plan, store):
+    plan = plan_of("CLASSIFICATION", "FirstRoi")
+    (record,) = run_plan(plan)
+    folder = store.path / "records" / record.id
+    (cell, *_) = (folder / "cells").iterdir()
+    cell.rename(store.path / "elsewhere")
+    with pytest.raises(StoreError, match="not the 2 finished cells"):
+        rescore(record, folder, lambda *_: None)
+    content = json.loads((folder / "record.json").read_text())
+    (folder / "record.json").write_text(json.dumps({**content, "schema_version": 99, "new": 1}))
+    with pytest.raises(StoreError, match="schema 99"):
+        store.find(record.id)
+    (folder / "record.json").write_bytes(b"\xff\x00")
+    assert list(store.records()) == []
+    for file in store.path.glob("cells/*/cell.json"):
+        file.write_bytes(b"\xff\x00")
+    events: list = []
+    assert run_plan(plan, events=events)[0].status == "ok"
+    assert len([event for _, event in events if event.what == "started"]) == 2

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from brainbench import Card, Items, Method
 from brainbench.benchmark import audit, registry
-from brainbench.benchmark.cells import Cell, MethodSpec, configure
+from brainbench.benchmark.cells import Cell, MethodSpec, configure, parse_value
 from brainbench.benchmark.errors import BadData, BadOption, PluginBroken, StoreError, UnknownName
 from brainbench.benchmark.files import whole_folder, write_text
 from brainbench.benchmark.items import ArrayRef
@@ -53,6 +53,8 @@ def test_options_take_the_types_of_the_fields():
 def test_wrong_options_say_what_is_known(preset, settings, message):
     with pytest.raises(BadOption, match=message):
         configure(Sized, preset, settings)
+    with pytest.raises(BadOption, match="cannot be typed"):
+        parse_value("weights", "1", np.ndarray)
 
 
 def cell(**changes) -> Cell:
@@ -87,6 +89,12 @@ def test_a_broken_plugin_shows_its_own_error(tmp_path, monkeypatch):
     (tmp_path / "odd.py").write_text("thing = 3\n")
     with pytest.raises(PluginBroken, match="not a Method"):
         registry.find("methods", f"{tmp_path / 'odd.py'}:thing").load()
+    (tmp_path / "bare.py").write_text("from brainbench import Method\nclass Bare(Method): pass\n")
+    with pytest.raises(PluginBroken, match="no card and no supports"):
+        registry.find("methods", f"{tmp_path / 'bare.py'}:Bare").load()
+    (tmp_path / "script.py").write_text("raise SystemExit(0)\n")
+    with pytest.raises(PluginBroken, match="SystemExit"):
+        registry.find("methods", f"{tmp_path / 'script.py'}:Method").load()
 
 
 def test_entry_points_are_found(monkeypatch):

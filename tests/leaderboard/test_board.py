@@ -6,7 +6,7 @@ import pytest
 
 from brainbench.leaderboard.board import boards, chosen, make_board
 from brainbench.leaderboard.published import HARD_LABEL_AUC, published
-from brainbench.leaderboard.render import to_markdown, to_terminal
+from brainbench.leaderboard.render import method_label, to_markdown, to_terminal
 from support import plan_of, write_planted
 
 
@@ -40,6 +40,15 @@ def test_the_newest_record_of_a_configuration_counts(record):
     new = score(record, 0.6, "a", environment=late)
     (line,) = make_board([new, old]).lines
     assert line.record.scores["auc"].value == 0.6
+
+
+def test_rows_of_one_name_say_in_what_they_differ(record):
+    other = score(record, 0.6, "a", seeds=(0, 1))
+    method = other.method.model_copy(update={"options": {"C": 0.5}})
+    board = make_board([score(record, 0.9, "a"), other.model_copy(update={"method": method})])
+    assert [method_label(board, line.record) for line in board.lines] == [
+        "a (default, seeds=1)", "a (default, C=0.5, seeds=2)",
+    ]  # fmt: skip
 
 
 def test_versions_data_splits_and_sources_are_never_ranked_together(record):

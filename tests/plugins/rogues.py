@@ -92,6 +92,32 @@ class Killed(Coin):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Remembers(Coin):
+    """Keeps what it learned in its class, where the next fold's model would find it."""
+
+    fits = 0
+
+    def fit(self, train, context) -> None:
+        Remembers.fits += 1
+
+    def report(self):
+        return {"fits": Remembers.fits}
+
+
+class Orphans(Coin):
+    """Dies, and leaves a child that holds the pipes."""
+
+    def fit(self, train, context) -> None:
+        if os.fork() == 0:
+            time.sleep(600)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Asks(Coin):
+    def fit(self, train, context) -> None:
+        input("name? ")
+
+
 class Prints(Coin):
     """Talks on standard output, where the worker's messages go."""
 
