@@ -146,7 +146,7 @@ def test_kill_dash_nine_in_the_middle_loses_nothing_finished(tmp_path, monkeypat
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     cells = tmp_path / "runs" / "cells"
     deadline = time.monotonic() + 60
-    while len(list(cells.glob("*/prediction.sha256"))) < 2 and time.monotonic() < deadline:
+    while len(list(cells.glob("[!.]*/prediction.sha256"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
