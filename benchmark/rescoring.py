@@ -33,11 +33,12 @@ def rescore(record: Record, folder: Path, progress: Progress) -> Rescored:
     split = read_split(folder)
     if split.hash != record.split.hash:
         raise StoreError(f"{folder / 'split.json'}: its hash is not the record's", "the folder was edited")
-    judged = []
+    judged, cells = [], []
     for path in sorted((folder / "cells").glob("*")):
         done = read_cell(path)
         if done is None:
             raise StoreError(f"{path}: missing or edited predictions", "run the method again")
+        cells.append(done)
         judged.append(judge(task, loaded.data, split, task.split.min_per_class, done))
     finished = [part for part in record.cells if part.status == "ok"]
     order = {(part.fold, part.seed): k for k, part in enumerate(finished)}
@@ -45,10 +46,16 @@ def rescore(record: Record, folder: Path, progress: Progress) -> Rescored:
         raise StoreError(f"{folder / 'cells'}: not the {len(order)} finished cells of the record", "run it again")
     judged.sort(key=lambda cell: order[cell.fold, cell.seed])
     scores, own = score_cells(task, judged)
+    hashes = {(done.cell.fold, done.cell.seed): done.prediction for done in cells}
     lines = [
         line
         for part, score in zip(finished, own, strict=True)
         for line in _differences(f"{part.fold} seed {part.seed}", part.scores, score)
+    ]
+    lines += [
+        f"{part.fold} seed {part.seed}: the predictions are not those that the record was made from"
+        for part in finished
+        if hashes[part.fold, part.seed] != part.prediction
     ]
     for name, score in record.scores.items():
         lines += _differences(name, score.model_dump(), scores[name].model_dump())

@@ -57,7 +57,8 @@ def run(
     done: dict[str, Finished | Outcome] = {}
     owners: dict[str, tuple[Row, Cell]] = {}
     for number, (row, cell) in enumerate(plan.cells):
-        found = store.finished(cell.key)
+        # A cell whose weights are asked for is computed again: the cache holds predictions only.
+        found = None if settings.save else store.finished(cell.key)
         if found is not None:
             done[cell.key] = found
         elif number % shard[1] == shard[0] - 1:

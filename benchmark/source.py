@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 
 from .errors import PluginBroken
@@ -16,34 +17,34 @@ def source_hash(plugin: type) -> str:
     """Hash of the files that a plugin is made of.
 
     Inside this package: its file and all that it imports relatively, followed. In another package:
-    every Python file of it. A single file: that file.
+    every Python file of it. A single file: that file and the files beside it that it imports, followed.
     """
     try:
         file = Path(inspect.getfile(plugin)).resolve()
     except (OSError, TypeError):
         raise PluginBroken(f"{plugin.__name__} has no source file", "define it in a file") from None
     if file.is_relative_to(ROOT) and not plugin.__module__.startswith("brainbench_plugin_"):
-        files = closure(file)
+        files = closure(file, _relative_imports)
     elif "." in plugin.__module__:
         top = file.parents[plugin.__module__.count(".") - (file.name != "__init__.py")]
         files = set(top.rglob("*.py"))
     else:
-        files = {file}
+        files = closure(file, _sibling_imports)
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
-def closure(start: Path) -> set[Path]:
-    """A file and every file of this package that it imports relatively, followed."""
+def closure(start: Path, imports: Callable[[Path], list[Path]]) -> set[Path]:
+    """A file and every file that ``imports`` finds from it, followed."""
     found: set[Path] = set()
     todo = [start]
     while todo:
         file = todo.pop()
         if file not in found:
             found.add(file)
-            todo.extend(_relative_imports(file))
+            todo.extend(imports(file))
     return found
 
 
@@ -57,3 +58,16 @@ def _relative_imports(file: Path) -> list[Path]:
                 if candidate.is_file():
                     out.append(candidate)
     return out
+
+
+def _sibling_imports(file: Path) -> list[Path]:
+    """Files and packages beside a file that it imports by name."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names.add(node.module.split(".")[0])
+    found = [file.parent / f"{name}.py" for name in sorted(names)]
+    packages = [path for name in sorted(names) for path in sorted((file.parent / name).rglob("*.py"))]
+    return [path for path in found if path.is_file()] + packages

@@ -27,7 +27,8 @@ GROUP = "_group"
 class Job(BaseModel):
     """What a worker reads first: ``job.json`` of a staged folder."""
 
-    model_config = ConfigDict(frozen=True)
+    # An option may be infinite, which plain JSON turns into null.
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     kind: str
     task: dict[str, Any]

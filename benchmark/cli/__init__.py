@@ -39,7 +39,3 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
-    except BrokenPipeError:
-        # The reader of a pipe, such as head, has left: nothing is wrong.
-        sys.stderr.close()
-        raise SystemExit(0) from None

@@ -131,15 +131,30 @@ def check_usage(tasks: tuple[str, ...], methods: tuple[str, ...], executor: str)
 
 def choose_device(device: str) -> str:
     """``auto`` becomes cuda where torch finds a GPU."""
-    if device != "auto":
+    import re
+
+    from ..errors import BadOption
+
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise BadOption(f"--device {device}: expected auto, cpu, cuda or cuda:N")
+    if device == "cpu":
         return device
+    if has_gpu():
+        return "cuda" if device == "auto" else device
+    if device == "auto":
+        return "cpu"
+    raise BadOption(f"--device {device}: torch finds no GPU here", "use --device cpu; `brainbench doctor` says what is")
+
+
+def has_gpu() -> bool:
+    """Whether torch is installed and finds a GPU; torch is not imported where there can be none."""
     from importlib.util import find_spec
 
     if find_spec("torch") is None or not Path("/dev/nvidia0").exists():
-        return "cpu"
+        return False
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return bool(torch.cuda.is_available())
 
 
 def parse_shard(text: str | None) -> tuple[int, int]:

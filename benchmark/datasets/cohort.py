@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ..errors import BadData, DataMissing
 from ..files import digest_file, whole_folder
@@ -94,8 +94,8 @@ class Cohort:
             raise DataMissing(f"no cohort at {path}", "see `brainbench data list`")
         try:
             manifest = Manifest.model_validate_json(file.read_text())
-        except ValidationError as error:
-            raise BadData(f"{file}: not a cohort manifest ({error.error_count()} errors)", "import it again") from None
+        except (OSError, ValueError) as error:  # ValidationError and text that is no UTF-8 are ValueErrors
+            raise BadData(f"{file}: not a cohort manifest ({type(error).__name__})", "import it again") from None
         expected = manifest.data_offset + manifest.total_frames * manifest.rois * np.dtype(manifest.dtype).itemsize
         series = path / "series.npy"
         size = series.stat().st_size if series.exists() else 0
@@ -108,7 +108,12 @@ class Cohort:
 
     def scans(self) -> pd.DataFrame:
         """The scan table, indexed by scan id."""
-        table = pd.read_parquet(self.path / "scans.parquet")
+        try:
+            table = pd.read_parquet(self.path / "scans.parquet")
+        except (OSError, ValueError) as error:  # pyarrow's errors are among them
+            raise BadData(
+                f"{self.path / 'scans.parquet'}: cannot be read ({type(error).__name__})", "import the cohort again"
+            ) from None
         if len(table) != self.manifest.scans or not table.index.is_unique:
             raise BadData(f"{self.path / 'scans.parquet'}: does not fit the manifest", "import the cohort again")
         return table

@@ -91,3 +91,11 @@ def test_truncated_series_are_one_clear_message(own_home):
         file.truncate(series.stat().st_size - 100)
     with pytest.raises(BadData, match="truncated or replaced"):
         plan_of("abide1-asd", "majority", data="real")
+
+
+@pytest.mark.parametrize("name", ["scans.parquet", "cohort.json"])
+def test_damaged_tables_are_one_clear_message(name, own_home):
+    write_planted(own_home)
+    (own_home / "cohorts" / "abide1" / name).write_bytes(b"\xff\x00 not a table")
+    with pytest.raises(BadData, match="import"):
+        plan_of("abide1-asd", "majority", data="real")

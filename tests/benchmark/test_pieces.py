@@ -19,7 +19,7 @@ from brainbench.benchmark.cells import Cell, MethodSpec, configure, parse_value
 from brainbench.benchmark.errors import BadData, BadOption, PluginBroken, StoreError, UnknownName
 from brainbench.benchmark.files import whole_folder, write_text
 from brainbench.benchmark.items import ArrayRef
-from brainbench.benchmark.source import ROOT, closure, source_hash
+from brainbench.benchmark.source import ROOT, _relative_imports, closure, source_hash
 from brainbench.benchmark.splits import SplitManifest
 
 
@@ -122,7 +122,7 @@ def test_every_builtin_plugin_imports_without_torch():
 def test_the_source_hash_follows_relative_imports():
     from brainbench.baselines.fc_linear import FcSvm
 
-    files = closure(ROOT / "baselines" / "fc_linear.py")
+    files = closure(ROOT / "baselines" / "fc_linear.py", _relative_imports)
     assert ROOT / "benchmark" / "fc.py" in files
     assert ROOT / "benchmark" / "run.py" not in files
     assert source_hash(FcSvm) == source_hash(FcSvm)
@@ -228,3 +228,15 @@ def test_pretraining_overlap_refuses_marks_and_clears(tmp_path):
     (tmp_path / audit.SEEN).write_text(json.dumps({"subjects": 3}))
     with pytest.raises(BadData, match="not a list of subjects"):
         audit.pretraining_overlap(tmp_path, items, manifest, False)
+
+
+def test_the_source_hash_of_a_file_changes_with_what_it_imports_beside_it(tmp_path):
+    (tmp_path / "with_helper.py").write_text(
+        "import bb_helper\nfrom brainbench import Card, Method\n"
+        "class M(Method):\n    card = Card('m', '')\n    supports = ()\n"
+    )
+    hashes = []
+    for text in ("x = 1\n", "x = 2\n"):
+        (tmp_path / "bb_helper.py").write_text(text)
+        hashes.append(source_hash(registry.find("methods", f"{tmp_path / 'with_helper.py'}:M").load()))
+    assert hashes[0] != hashes[1]

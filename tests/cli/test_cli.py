@@ -62,6 +62,7 @@ def test_every_help_shows_an_example(command):
         (["leaderboard", "--data", "made-up"], "expected real or simulated"),
         (["data", "simulate", "abide2", "--seed", "-1"], "--seed"),
         (["run", "--suite", "everything", "-m", "fc-svm"], "no suite 'everything'"),
+        (["run", "-t", "abide2-asd", "-m", "fc-svm", "--device", "tpu"], "expected auto, cpu, cuda"),
         (["leaderboard"], "run something first"),
         (["rescore", "nothing"], "no record 'nothing'"),
         (["methods", "fc-svn"], "did you mean 'fc-svm'"),
