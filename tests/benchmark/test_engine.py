@@ -170,7 +170,15 @@ def test_control_c_says_what_is_kept(tmp_path, own_home):
     environment = {**os.environ, "ROGUE_LOG": str(tmp_path / "fits"), "BRAINBENCH_STORE": str(tmp_path / "runs")}
     command = [sys.executable, "-c", "from brainbench.benchmark.cli import main; main()", "run",
                "--task", f"{MOCKS}:CLASSIFICATION", "--method", rogue("Slow"), "--seeds", "5"]  # fmt: skip
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # The shell that runs the tests in the background may have told its children to ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     cells = tmp_path / "runs" / "cells"
     deadline = time.monotonic() + 60
     while not list(cells.glob("*/prediction.sha256")) and time.monotonic() < deadline:
