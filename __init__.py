@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .benchmark.contracts import Card, Context, Dataset, DatasetCard, Kind, Method, Metric, Task, TaskInfo, Train
     from .benchmark.errors import BrainbenchError
     from .benchmark.items import Items
-    from .benchmark.kinds.connectivity import Graphs
+    from .benchmark.kinds.connectivity import Graphs, Network
     from .benchmark.kinds.questions import Answers
 
 __version__ = "0.1.0"
@@ -29,7 +29,7 @@ _HOMES = {
     ),
     "benchmark.errors": ("BrainbenchError",),
     "benchmark.items": ("Items",),
-    "benchmark.kinds.connectivity": ("Graphs",),
+    "benchmark.kinds.connectivity": ("Graphs", "Network"),
     "benchmark.kinds.questions": ("Answers",),
 }
 
@@ -45,6 +45,7 @@ __all__ = [
     "Kind",
     "Method",
     "Metric",
+    "Network",
     "Task",
     "TaskInfo",
     "Train",

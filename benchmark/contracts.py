@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -56,7 +56,10 @@ class Card:
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """What a method is told of its task. It holds no label of any item."""
+    """What a method is told of its task. It holds no label of any item.
+
+    ``track`` says how subjects are joined, where a kind knows several ways; "" elsewhere.
+    """
 
     name: str
     kind: str
@@ -64,6 +67,7 @@ class TaskInfo:
     classes: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
     title: str = ""
+    track: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,11 +138,15 @@ class Method(ABC):
         Kinds that it can run.
     presets
         Preset name -> option values. The first is the default.
+    seeded
+        Whether its results depend on the seed. A method that says False is run once, however many
+        seeds are asked for.
     """
 
     card: ClassVar[Card]
     supports: ClassVar[tuple[str, ...]]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    seeded: ClassVar[bool] = True
 
     def skip(self, task: TaskInfo) -> str | None:
         """A reason why this task cannot be run, or None."""
@@ -211,6 +219,15 @@ class Task:
         (dataset, target) as printed in the tables of published numbers.
     test_dataset
         Another installed cohort to test on (external validation); None for the same.
+    track
+        How subjects are joined, where a kind knows several ways.
+    derive
+        Makes the items that are asked from those of the data set, such as all subjects as one item.
+    computed_as
+        The task whose predictions this one scores in another way; None for its own.
+    interval
+        What stands beside a score: an interval over test "subjects", or a "range" over half-samples
+        of the subjects or seeds, where there is one item only.
     """
 
     name: str
@@ -229,11 +246,20 @@ class Task:
     regimes: Mapping[str, Callable[[Task, str], Task]] = field(default_factory=dict)
     published: tuple[str, str] | None = None
     test_dataset: str | None = None
+    track: str = ""
+    derive: Callable[[Items], Items] | None = None
+    computed_as: Task | None = None
+    interval: Literal["subjects", "range"] = "subjects"
 
     @property
     def info(self) -> TaskInfo:
-        """What a method is told."""
-        return TaskInfo(self.name, self.kind, self.target, self.classes, self.covariates, self.title)
+        """What is asked, without any label."""
+        return TaskInfo(self.name, self.kind, self.target, self.classes, self.covariates, self.title, self.track)
+
+    @property
+    def run_as(self) -> Task:
+        """The task that is run for this one: what a method is told of."""
+        return self.computed_as or self
 
     def regime(self, text: str) -> Task:
         """The task under a regime such as ``site-out`` or ``external:my-cohort``."""
@@ -362,11 +388,14 @@ class Kind(ABC):
         Columns and array fields that every view shows, beside the task's covariates.
     headline
         Metric names, the first the headline, for tasks that name none.
+    apart
+        Whether each test item is predicted by a method object of its own, which sees no other.
     """
 
     name: ClassVar[str]
     inputs: ClassVar[tuple[str, ...]]
     headline: ClassVar[tuple[str, ...]] = ()
+    apart: ClassVar[bool] = False
 
     @abstractmethod
     def view(self, items: Items, task: TaskInfo) -> Any:
@@ -407,6 +436,14 @@ class Kind(ABC):
     def scorable(self, truth: Any, least: int) -> bool:
         """Whether a fold with this truth is scored by itself; ``least`` is the split's `min_per_class`."""
         return len(truth) > 0
+
+    def controls(self, truth: Any) -> dict[str, Any]:
+        """Predictions made from the truth itself, whose scores say what a number is worth."""
+        return {}
+
+    def distinct(self, truth: Any) -> tuple[str, ...]:
+        """Hashes of the different truths, where items share few; empty elsewhere."""
+        return ()
 
     def concat(self, parts: Sequence[Any]) -> Any:
         """Truths or predictions of several folds as one."""

@@ -61,6 +61,8 @@ def load(task: Task, source: str, progress: Progress) -> Loaded:
             f"{task.name}: no item of {data.name!r} has a usable {task.target!r}",
             f"see `brainbench data check {data.name}`",
         )
+    if task.derive:
+        items = task.derive(items)
     return Loaded(replace(data, items=items), left_out)
 
 

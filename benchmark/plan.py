@@ -10,13 +10,13 @@ from typing import Any
 from .audit import pretraining_overlap
 from .cells import Cell, MethodSpec, configure, option_fields
 from .contracts import Method, Progress, Task
-from .errors import BadOption
+from .errors import BadData, BadOption, DataMissing
 from .files import digest_file
 from .loading import Loaded, choose_source, load
 from .record import Finding
 from .registry import load_method, load_task
 from .source import source_hash
-from .splits import SplitManifest, make_manifest, with_folds
+from .splits import HALVES, SplitManifest, make_manifest, with_folds
 from .store import Store
 
 
@@ -70,10 +70,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Plan:
-    """Rows in the order in which they run, and what was chosen for the user."""
+    """Rows in the order in which they run, what was chosen for the user, and why tasks are missing."""
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = field(default=())
+    missing: dict[str, str] = field(default_factory=dict)
 
     @property
     def cells(self) -> list[tuple[Row, Cell]]:
@@ -90,8 +91,15 @@ def make_plan(request: Request, progress: Progress) -> Plan:
     source, note = choose_source(tasks, request.data)
     notes = [note] if note else []
     rows = []
+    missing: dict[str, str] = {}
     for task, ref in found:
-        loaded = load(task, source, progress)
+        try:
+            loaded = load(task, source, progress)
+        except (DataMissing, BadData) as error:
+            if len(found) == 1:
+                raise
+            missing[task.name] = error.message
+            continue
         split_rule = task.split
         folds = request.folds or (loaded.data.folds if hasattr(split_rule, "n") else None)
         if folds:
@@ -103,26 +111,36 @@ def make_plan(request: Request, progress: Progress) -> Plan:
         if request.checkpoint:
             overlap = pretraining_overlap(request.checkpoint, loaded.items, split, request.allow_overlap)
         for method, spec in methods:
-            cells = make_cells(request, task, split, spec)
+            cells = make_cells(request, task, split, method, spec)
             rows.append(Row(task, ref, source, loaded, split, method, spec, cells, overlap))
-    return Plan(tuple(rows), tuple(notes))
+    if not rows:
+        raise DataMissing(
+            f"none of the {len(found)} tasks has its data: {next(iter(missing.values()))}",
+            "see `brainbench data list`, or use  --data simulated",
+        )
+    return Plan(tuple(rows), tuple(notes), missing)
 
 
-def make_cells(request: Request, task: Task, split: SplitManifest, spec: MethodSpec) -> tuple[Cell, ...]:
-    """Folds times seeds."""
+def make_cells(
+    request: Request, task: Task, split: SplitManifest, method: type[Method], spec: MethodSpec
+) -> tuple[Cell, ...]:
+    """Folds times seeds; a method without seeds is run once, one with seeds needs no half-samples."""
+    told = task.run_as
     return tuple(
         Cell(
-            task=task.name,
-            version=task.version,
+            task=told.name,
+            version=told.version,
             method=spec,
             data=split.data,
             split=split.hash,
             fold=fold,
             seed=seed,
             device=request.device.partition(":")[0],
+            track=told.track or None,
         )
-        for seed in range(request.seeds)
+        for seed in range(request.seeds if method.seeded else 1)
         for fold in split.folds
+        if not (method.seeded and fold == HALVES)
     )
 
 

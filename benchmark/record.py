@@ -34,10 +34,14 @@ class TaskPart(Strict):
     metrics: tuple[str, ...]
     pooled: bool
     published: tuple[str, str] | None
+    track: str = ""
 
 
 class DataPart(Strict):
-    """On what: cohort name, source asked for, origin (real | public simulation | twin), counts."""
+    """On what: cohort name, source asked for, origin (real | public simulation | twin), counts.
+
+    ``truths`` are hashes of the different truths, where items share few, such as one graph.
+    """
 
     name: str
     source: str
@@ -47,6 +51,7 @@ class DataPart(Strict):
     subjects: int
     sites: int
     left_out: dict[str, int]
+    truths: tuple[str, ...] = ()
 
 
 class SplitPart(Strict):
@@ -82,9 +87,13 @@ class ScorePart(Strict):
     value
         Mean over folds (and seeds), or the pooled score where ``aggregate`` says so.
     low, high
-        95 % interval over test subjects, given the trained models.
-    fold_sd, seed_sd
-        Standard deviation over folds, and over seeds (None for one seed).
+        95 % interval over test subjects, given the trained models; or what ``spread`` says.
+    spread
+        What low and high are, where they are not that interval: a range over so many seeds or
+        half-samples of the subjects.
+    fold_sd, seed_sd, item_sd
+        Standard deviation over folds, over seeds (None for one seed), and over test items where
+        each is judged by itself.
     pooled
         Score of all finished folds' predictions ranked together.
     folds
@@ -101,6 +110,8 @@ class ScorePart(Strict):
     folds: int
     chance: float | None
     higher_is_better: bool
+    spread: str = ""
+    item_sd: float | None = None
 
 
 class CeilingPart(Strict):
@@ -154,7 +165,8 @@ class Record(Strict):
     """One method on one task: everything a table or a reader needs.
 
     ``isolated`` says whether the worker's file system was closed to the labels; ``ranked`` is False
-    for a run that was allowed to overlap with its pretraining.
+    for a run that was allowed to overlap with its pretraining; ``controls`` are scores of predictions
+    that were made from the truth itself.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -172,6 +184,7 @@ class Record(Strict):
     scores: dict[str, ScorePart]
     cells: tuple[CellPart, ...]
     ceiling: CeilingPart | None
+    controls: dict[str, dict[str, float | None]] = {}
     audit: tuple[Finding, ...]
     isolated: bool
     ranked: bool

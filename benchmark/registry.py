@@ -42,7 +42,7 @@ class Entry:
     group, name
         What and how it is called.
     target
-        ``module:attribute``, or ``/path/file.py:attribute``.
+        ``module:attribute``, ``module:TABLE/key``, or ``/path/file.py:attribute``.
     origin
         "built-in", the distribution that brings it, or "path".
     """
@@ -62,7 +62,8 @@ class Entry:
         where, _, attribute = self.target.rpartition(":")
         try:
             module = _import_file(Path(where)) if where.endswith(".py") else import_module(where)
-            plugin = getattr(module, attribute)
+            name, _, key = attribute.partition("/")
+            plugin = getattr(module, name)[key] if key else getattr(module, name)
         except (Exception, SystemExit) as error:  # a script may end its process
             raise PluginBroken(
                 f"{self.group[:-1]} {self.name!r} ({self.target}) cannot be imported: {type(error).__name__}: {error}",

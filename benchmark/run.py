@@ -16,7 +16,7 @@ from .executors import Event, LocalPool, Work
 from .files import write_error
 from .plan import Plan, Row
 from .record import CellCost, CellPart, DataPart, Record, SplitPart, TaskPart
-from .score import judge, score_cells, share_of_ceiling
+from .score import judge, score_cells, score_truth, share_of_ceiling
 from .staging import Shown, stage
 from .store import Finished, Store, cell_folder
 from .system import environment, harness_version
@@ -113,6 +113,9 @@ def _keep(cell: Cell, outcome: Outcome, shown: Shown, store: Store) -> Finished 
     folder = store.work_path(cell.key)
     try:
         if outcome.status != "ok":
+            if outcome.item is not None:
+                reason = f"{shown.ids[outcome.item]}: {outcome.reason}"
+                outcome = outcome.model_copy(update={"reason": reason})
             return outcome
         return store.keep(cell, outcome, shown.ids, folder / "out" / "prediction")
     finally:
@@ -142,6 +145,7 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
     parts = tuple(_cell_part(cell, done[cell.key], row, by_key.get(cell.key, {})) for cell in row.cells)
     status, reason = overall(parts)
     table = data.items.table
+    controls, truths = score_truth(task, judged)
     return Record(
         id=record_id(row),
         harness=harness_version(),
@@ -158,6 +162,7 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
             metrics=task.metrics,
             pooled=task.pooled,
             published=task.published,
+            track=task.track,
         ),
         method=row.spec,
         card=asdict(row.method.card),
@@ -170,6 +175,7 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
             subjects=table["subject"].nunique(),
             sites=table["site"].nunique() if "site" in table else 0,
             left_out=row.loaded.left_out,
+            truths=truths,
         ),
         split=SplitPart(rule=row.split.rule, hash=row.split.hash, folds=tuple(row.split.folds)),
         seeds=tuple(sorted({cell.seed for cell in row.cells})),
@@ -178,6 +184,7 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
         scores=scores,
         cells=parts,
         ceiling=share_of_ceiling(data.ceiling, scores),
+        controls=controls,
         audit=audit(task, data.items, row.split, row.overlap),
         isolated=False,
         ranked=status == "ok" and (row.overlap is None or row.overlap.level != "leak"),
@@ -228,6 +235,6 @@ def safe_name(name: str) -> str:
 
 def record_id(row: Row) -> str:
     """Readable and unique: task, method and a hash of everything the record depends on."""
-    text = json.dumps([cell.key for cell in row.cells])
+    text = json.dumps([row.task.name, *(cell.key for cell in row.cells)])
     tail = hashlib.sha256(text.encode()).hexdigest()[:8]
     return f"{safe_name(row.task.name)}--{safe_name(row.spec.name)}--{tail}"

@@ -16,7 +16,7 @@ from .errors import StoreError
 from .kinds import get_kind
 from .record import CeilingPart, ScorePart
 from .registry import load_metric
-from .splits import SplitManifest
+from .splits import HALVES, SplitManifest
 from .staging import order_seed, show_test
 from .stats import Scored, bootstrap
 from .store import Finished
@@ -33,13 +33,17 @@ class Judged:
     clusters: list[str]
     scorable: bool
 
+    def by_item(self, metric: Metric) -> np.ndarray:
+        """Scores (n,) of the items, each by itself."""
+        return metric.resample(self.truth, self.prediction, np.eye(len(self.clusters)))
+
 
 def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finished) -> Judged:
     """Bring a cell's prediction and the truth together, checking ids and shapes again."""
     kind = get_kind(task.kind)
     fold: Fold = split.fold(done.cell.fold)
     seed = order_seed(done.cell.data, done.cell.split, done.cell.fold)
-    test, shown = show_test(kind, task, data.items, fold, seed)
+    test, shown = show_test(kind, task.run_as, data.items, fold, seed)
     if shown.ids != done.ids:
         raise StoreError(f"{done.folder}: its items are not those of the split", "remove the folder and run again")
     prediction = kind.check(kind.load(done.folder / "prediction", task.info), test, task.info)
@@ -74,6 +78,8 @@ def score_metric(task: Task, metric: Metric, cells: Sequence[Judged], values: Se
 
     ``values`` are the cells' own scores, in the order of ``cells``.
     """
+    if task.interval == "range":
+        return score_range(metric, cells, values)
     together = pooled_folds(get_kind(task.kind), cells)
     apart = [Scored(cell.truth, cell.prediction, cell.clusters) for cell in cells if cell.scorable]
     by_seed: dict[int, list[float]] = defaultdict(list)
@@ -90,12 +96,60 @@ def score_metric(task: Task, metric: Metric, cells: Sequence[Judged], values: Se
         high=_number(result.high) if result else None,
         fold_sd=float(np.std(folds, ddof=1)) if len(folds) > 1 else None,
         seed_sd=float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None,
+        item_sd=item_spread(task, metric, cells),
         pooled=_number(float(np.mean([metric.score(fold.truth, fold.prediction) for fold in together]))),
         aggregate="pooled" if task.pooled else "fold mean",
         folds=len(folds),
         chance=metric.chance,
         higher_is_better=metric.higher_is_better,
     )
+
+
+def item_spread(task: Task, metric: Metric, cells: Sequence[Judged]) -> float | None:
+    """Standard deviation over test items, where each is judged by itself: mean over folds and seeds."""
+    if task.computed_as or not get_kind(task.kind).apart:
+        return None
+    items = [cell.by_item(metric) for cell in cells]
+    spreads = [float(np.std(own[~np.isnan(own)], ddof=1)) for own in items if (~np.isnan(own)).sum() > 1]
+    return float(np.mean(spreads)) if spreads else None
+
+
+def score_range(metric: Metric, cells: Sequence[Judged], values: Sequence[float]) -> ScorePart:
+    """One item, all subjects together: its score, mean over seeds, and the range over seeds or half-samples."""
+    whole = [value for cell, value in zip(cells, values, strict=True) if cell.fold != HALVES]
+    halves = [score for cell in cells if cell.fold == HALVES for score in cell.by_item(metric)]
+    around = np.array(whole if len(whole) > 1 else halves)
+    around = around[~np.isnan(around)]
+    known = [value for value in whole if not math.isnan(value)]
+    return ScorePart(
+        value=float(np.mean(known)) if known else None,
+        low=float(around.min()) if len(around) else None,
+        high=float(around.max()) if len(around) else None,
+        fold_sd=None,
+        seed_sd=float(np.std(known, ddof=1)) if len(known) > 1 else None,
+        pooled=None,
+        aggregate="all subjects together",
+        spread=f"range over {len(around)} {'seeds' if len(whole) > 1 else 'half-samples'}" if len(around) else "",
+        folds=1,
+        chance=metric.chance,
+        higher_is_better=metric.higher_is_better,
+    )
+
+
+def score_truth(task: Task, cells: Sequence[Judged]) -> tuple[dict[str, dict[str, float | None]], tuple[str, ...]]:
+    """What predictions made from the truth itself score, and hashes of the different truths."""
+    kind = get_kind(task.kind)
+    seed = min((cell.seed for cell in cells), default=0)
+    parts = [cell.truth for cell in cells if cell.seed == seed and cell.fold != HALVES]
+    if not parts:
+        return {}, ()
+    truth = kind.concat(parts)
+    metrics = [load_metric(name) for name in task.metrics]
+    controls = {
+        label: {metric.name: _number(metric.score(truth, prediction)) for metric in metrics}
+        for label, prediction in kind.controls(truth).items()
+    }
+    return controls, kind.distinct(truth)
 
 
 def pooled_folds(kind: Kind, cells: Sequence[Judged]) -> list[Scored]:

@@ -118,6 +118,24 @@ class External:
         return [Fold("external", tuple(train.index), tuple(test.index))]
 
 
+HALVES = "half-samples"
+"""Fold whose items are random halves of the subjects; their scores give a range, not a headline."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Nothing to train on: all items in one fold, and items whose column ``part`` is "half" in another."""
+
+    name: str = "together"
+    min_per_class: int = 0
+
+    def folds(self, table: pd.DataFrame, target: str, seed: int) -> list[Fold]:
+        """The fold ``all``, and `HALVES` where the table has any."""
+        half = table["part"].eq("half") if "part" in table else pd.Series(False, index=table.index)
+        folds = [Fold("all", (), tuple(map(str, table.index[~half])))]
+        return [*folds, Fold(HALVES, (), tuple(map(str, table.index[half])))] if half.any() else folds
+
+
 def one_row_a_group(table: pd.DataFrame) -> pd.DataFrame:
     """The first item of every group, indexed by group in sorted order."""
     return table.groupby("group", sort=True).first()
@@ -198,11 +216,12 @@ def describe(split: Split) -> str:
 
 def refuse_crossing(manifest: SplitManifest, table: pd.DataFrame) -> None:
     """Raise `BadSplit` when a group, or an unknown or repeated item, crosses from train to test."""
+    supervised = any(ids["train"] for ids in manifest.folds.values())
     for name, ids in manifest.folds.items():
         unknown = [item for part in ids.values() for item in part if item not in table.index]
         if unknown:
             raise BadSplit(f"{name}: the split names items that the data lack, such as {unknown[0]!r}")
-        if len(set(ids["test"])) != len(ids["test"]) or not ids["test"] or not ids["train"]:
+        if len(set(ids["test"])) != len(ids["test"]) or not ids["test"] or (supervised and not ids["train"]):
             raise BadSplit(f"{name}: empty, or an item is listed twice")
         for column in ("group", "subject"):
             train = set(table.loc[list(ids["train"]), column])

@@ -44,9 +44,7 @@ class Job(BaseModel):
     def info(self) -> TaskInfo:
         """The task as methods see it."""
         task = self.task
-        return TaskInfo(
-            task["name"], task["kind"], task["target"], tuple(task["classes"]), tuple(task["covariates"]), task["title"]
-        )
+        return TaskInfo(**{**task, "classes": tuple(task["classes"]), "covariates": tuple(task["covariates"])})
 
 
 class Shown(BaseModel):
@@ -124,7 +122,7 @@ def stage(
     test.save(folder / "test.parquet")
     job = Job(
         kind=task.kind,
-        task=dict(vars(task.info)),
+        task=dict(vars(task.run_as.info)),
         method=cell.method.ref,
         options=cell.method.options,
         seed=cell.seed,

@@ -14,13 +14,17 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel
 
-from .contracts import Context
+from .contracts import Context, Kind, Method, Train
 from .errors import BrainbenchError
+from .items import Items
 
 PROGRESS_SECONDS = 0.1
 
@@ -35,7 +39,9 @@ class Outcome(BaseModel):
     reason
         Why, in one line; "" when ok.
     report
-        The method's own facts.
+        The method's own facts; of several items predicted apart, those of the first.
+    item
+        Position of the item at which it ended, where items are predicted apart.
     fit_seconds, predict_seconds, peak_memory
         Wall seconds, and bytes of resident memory at the most.
     """
@@ -43,6 +49,7 @@ class Outcome(BaseModel):
     status: str
     reason: str = ""
     report: dict[str, Any] = {}
+    item: int | None = None
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
     peak_memory: int = 0
@@ -69,17 +76,33 @@ def run_cell(folder: Path, progress: Callable[[str, int, int], None]) -> Outcome
     _reset_peak()
     try:
         outcome = _fit_predict(folder, progress)
-    except MemoryError as error:
-        outcome = Outcome(status="out-of-memory", reason=f"MemoryError: {error}")
-    except BrainbenchError as error:
-        outcome = Outcome(status="failed", reason=str(error).replace("\n", " "))
     except Exception as error:
-        traceback.print_exc()
-        out_of_memory = "out of memory" in str(error).lower()
-        outcome = Outcome(
-            status="out-of-memory" if out_of_memory else "failed", reason=f"{type(error).__name__}: {error}"[:500]
-        )
+        outcome = _failure(error)
     return outcome.model_copy(update={"peak_memory": peak_memory()})
+
+
+def _failure(error: Exception) -> Outcome:
+    """What an error says of a cell; one that a method did not foresee leaves its traceback in the log."""
+    if isinstance(error, ItemError):
+        assert isinstance(error.__cause__, Exception)
+        return _failure(error.__cause__).model_copy(update={"item": error.item})
+    if isinstance(error, MemoryError):
+        return Outcome(status="out-of-memory", reason=f"MemoryError: {error}")
+    if isinstance(error, BrainbenchError):
+        return Outcome(status="failed", reason=str(error).replace("\n", " "))
+    traceback.print_exception(error)
+    out_of_memory = "out of memory" in str(error).lower()
+    return Outcome(
+        status="out-of-memory" if out_of_memory else "failed", reason=f"{type(error).__name__}: {error}"[:500]
+    )
+
+
+class ItemError(Exception):
+    """An error, its cause, at one of several items that are predicted apart."""
+
+    def __init__(self, item: int) -> None:
+        super().__init__(f"item {item}")
+        self.item = item
 
 
 def _fit_predict(folder: Path, progress: Callable[[str, int, int], None]) -> Outcome:
@@ -106,15 +129,46 @@ def _fit_predict(folder: Path, progress: Callable[[str, int, int], None]) -> Out
         checkpoint=Path(job.checkpoint) if job.checkpoint else None,
         save=Path(job.save) if job.save else None,
     )
-    start = time.perf_counter()
-    method.fit(load_train(folder, kind, info), context)
-    fitted = time.perf_counter()
-    items, view = load_test(folder, kind, info)
-    prediction = kind.check(method.predict(view, context), items, info)
-    predicted = time.perf_counter()
+    train = load_train(folder, kind, info)
+    items, _ = load_test(folder, kind, info)
+    make = partial(method_class, **job.options)
+    if kind.apart:
+        prediction, report, seconds = _apart(make, kind, train, items, context)
+    else:
+        prediction, report, seconds = _together(make(), kind, train, items, context)
     kind.save(prediction, folder / "out" / "prediction", info)
-    report = json.loads(json.dumps(method.report(), default=_plain))
-    return Outcome(status="ok", report=report, fit_seconds=fitted - start, predict_seconds=predicted - fitted)
+    report = json.loads(json.dumps(report, default=_plain))
+    return Outcome(status="ok", report=report, fit_seconds=seconds[0], predict_seconds=seconds[1])
+
+
+def _together(
+    method: Method, kind: Kind, train: Train, items: Items, context: Context
+) -> tuple[Any, dict[str, Any], np.ndarray]:
+    """Fit and predict all items at once: the prediction, the method's report, and seconds of both."""
+    start = time.perf_counter()
+    method.fit(train, context)
+    fitted = time.perf_counter()
+    prediction = kind.check(method.predict(kind.view(items, context.task), context), items, context.task)
+    return prediction, method.report(), np.array([fitted - start, time.perf_counter() - fitted])
+
+
+def _apart(
+    make: Callable[[], Method], kind: Kind, train: Train, items: Items, context: Context
+) -> tuple[Any, dict[str, Any], np.ndarray]:
+    """The same for each item by itself: a new method object, and a seed of its own."""
+    parts, first, seconds = [], {}, np.zeros(2)
+    for row in range(len(items)):
+        seed = int(np.random.SeedSequence([context.seed, row]).generate_state(1)[0])
+        try:
+            part, report, spent = _together(make(), kind, train, items.take([row]), replace(context, seed=seed))
+        except Exception as error:
+            raise ItemError(row) from error
+        parts.append(part)
+        first = first or report
+        seconds += spent
+        if len(items) > 1:
+            context.progress("networks", row + 1, len(items))
+    return kind.concat(parts), first, seconds
 
 
 def _plain(value: Any) -> Any:

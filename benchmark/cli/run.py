@@ -101,16 +101,22 @@ def run(
 
 
 def suite_tasks(suite: str | None) -> tuple[str, ...]:
-    """Tasks of a suite. Raises `UnknownName`."""
+    """Tasks of a suite, under a regime where it is written ``suite@regime``. Raises `UnknownName`."""
     from ..errors import UnknownName
-    from ..registry import suites
+    from ..registry import load_task, suites
 
     if suite is None:
         return ()
     known = suites()
-    if suite not in known:
-        raise UnknownName(f"no suite {suite!r}", f"known: {', '.join(known) or 'none'}")
-    return known[suite]
+    name, at, regime = suite.partition("@")
+    if name not in known:
+        raise UnknownName(f"no suite {name!r}", f"known: {', '.join(known) or 'none'}")
+    tasks = [task for task in known[name] if not at or regime.partition(":")[0] in load_task(task)[0].regimes]
+    if not tasks:
+        raise UnknownName(
+            f"no task of suite {name!r} has a regime {regime!r}", f"see `brainbench tasks {known[name][0]}`"
+        )
+    return tuple(task + at + regime for task in tasks)
 
 
 def check_usage(tasks: tuple[str, ...], methods: tuple[str, ...], executor: str) -> None:

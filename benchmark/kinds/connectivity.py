@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,28 @@ from ..errors import BadPrediction
 from ..items import Items
 from .arrays import load_arrays, save_arrays
 
+AVERAGED = "score-mean"
+"""Track on which the score matrices of all subjects are averaged before they are scored."""
+
+FIVE_NODE = ((0, 1), (0, 4), (1, 2), (2, 3), (3, 4))
+"""The five-node graph that half of the NetSim simulations share (Smith et al. 2011)."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a method is shown of one network.
+
+    Attributes
+    ----------
+    recordings
+        One (time, node) float64 array a subject; the nodes stand in a random order, the same in all.
+    tr
+        Seconds between rows; NaN where rows are exchangeable.
+    """
+
+    recordings: tuple[np.ndarray, ...]
+    tr: float
+
 
 @dataclass(frozen=True)
 class Graphs:
@@ -21,8 +45,8 @@ class Graphs:
     Attributes
     ----------
     scores
-        (nodes, nodes) each; entry [i, j] grows with the evidence that node i drives node j. The
-        diagonal is ignored.
+        (nodes, nodes) each, not negative; entry [i, j] grows with the evidence that node i drives
+        node j. The diagonal is ignored.
     native
         The method's own binary graphs, same shape, or None.
     """
@@ -34,8 +58,27 @@ class Graphs:
         return len(self.scores)
 
 
-class Recordings:
-    """A sequence of recordings of one network each: (time, node) float64 arrays."""
+@dataclass(frozen=True)
+class Truths:
+    """True graphs, one an item.
+
+    Attributes
+    ----------
+    graphs
+        Boolean (nodes, nodes) each, zero diagonal.
+    averaged
+        True where the average of the items' score matrices is scored, not each by itself.
+    """
+
+    graphs: list[np.ndarray]
+    averaged: bool = False
+
+    def __len__(self) -> int:
+        return len(self.graphs)
+
+
+class Networks(Sequence[Network]):
+    """The networks of a view; recordings are read when asked for."""
 
     def __init__(self, items: Items) -> None:
         self._items = items
@@ -43,33 +86,46 @@ class Recordings:
     def __len__(self) -> int:
         return len(self._items)
 
-    def __getitem__(self, row: int) -> np.ndarray:
+    def __iter__(self) -> Iterator[Network]:
+        return (self[row] for row in range(len(self)))
+
+    def __getitem__(self, row: int) -> Network:  # type: ignore[override]
         if not 0 <= row < len(self):
             raise IndexError(row)
-        return self._items.read("series", row).astype(np.float64)
+        series = self._items.read("series", row).astype(np.float64)
+        frames = [int(count) for count in self._items.table["frames"].iloc[row]]
+        return Network(tuple(np.split(series, np.cumsum(frames)[:-1])), float(self._items.table["tr"].iloc[row]))
 
 
 class Connectivity(Kind):
-    """Input `Recordings`; target binary (nodes, nodes) graphs [source, target]; prediction `Graphs`.
+    """Input `Networks`; truth `Truths`; prediction `Graphs`.
 
     Nodes are shown in a seeded random order, undone before scoring: most public networks are
-    upper-triangular in file order.
+    upper-triangular in file order. Each item is predicted apart from the others.
     """
 
     name = "connectivity"
-    inputs = ("series", "tr")
-    headline = ("graph-f1", "shd")
+    inputs = ("series", "frames", "tr")
+    headline = ("graph-f1", "graph-precision", "graph-recall", "shd", "graph-auroc", "graph-auprc")
+    apart = True
 
-    def view(self, items: Items, task: TaskInfo) -> Recordings:
-        return Recordings(items)
+    def view(self, items: Items, task: TaskInfo) -> Networks:
+        return Networks(items)
 
-    def targets(self, items: Items, task: TaskInfo) -> list[np.ndarray]:
-        return [items.read(task.target, row).astype(bool) for row in range(len(items))]
+    def targets(self, items: Items, task: TaskInfo) -> Truths:
+        graphs = [items.read(task.target, row).astype(bool) for row in range(len(items))]
+        return Truths([graph & ~np.eye(len(graph), dtype=bool) for graph in graphs], task.track == AVERAGED)
+
+    def clean(self, items: Items, task: TaskInfo) -> tuple[Items, dict[str, int]]:
+        """Items whose series are finite and vary; the others are named."""
+        faults = [_fault(items.read("series", row)) for row in range(len(items))]
+        names = [str(name) for name in items.table.index]
+        left_out = {f"{fault} ({name})": 1 for name, fault in zip(names, faults, strict=True) if fault}
+        return items.take([row for row, fault in enumerate(faults) if not fault]), left_out
 
     def present(self, items: Items, seed: int) -> tuple[Items, list[np.ndarray]]:
         rng = np.random.default_rng(seed)
-        series = [items.read("series", row) for row in range(len(items))]
-        orders = [rng.permutation(values.shape[1]) for values in series]
+        orders = [rng.permutation(_nodes(items, row)) for row in range(len(items))]
         arrays: dict[str, Any] = {**items.arrays}
         for name in items.arrays:
             loaded = [items.read(name, row) for row in range(len(items))]
@@ -95,18 +151,15 @@ class Connectivity(Kind):
             if len(found) != len(items):
                 raise BadPrediction(f"predict returned {len(found)} graphs for {len(items)} networks")
             for row, graph in enumerate(found):
-                nodes = self._nodes(items, row)
+                nodes = _nodes(items, row)
                 if graph.shape != (nodes, nodes):
-                    raise BadPrediction(f"network {row}: a graph of shape {graph.shape}; expected ({nodes}, {nodes})")
-        if not all(np.isfinite(graph).all() for graph in scores):
-            raise BadPrediction("a graph holds NaN or infinity")
+                    raise BadPrediction(f"a graph of shape {graph.shape}; expected ({nodes}, {nodes})")
+        for graph in scores:
+            if not np.isfinite(graph).all():
+                raise BadPrediction("a graph holds NaN or infinity", "a score of 0 says: no evidence")
+            if (graph[~np.eye(len(graph), dtype=bool)] < 0).any():
+                raise BadPrediction("a graph holds negative scores", "give the strength of evidence, such as |weight|")
         return Graphs(scores, native)
-
-    @staticmethod
-    def _nodes(items: Items, row: int) -> int:
-        value = items.arrays["series"][row]
-        assert value is not None
-        return int(value.shape[1])
 
     def save(self, prediction: Graphs, folder: Path, task: TaskInfo) -> None:
         save_arrays(folder / "scores.npz", prediction.scores)
@@ -117,10 +170,47 @@ class Connectivity(Kind):
         native = folder / "native.npz"
         return Graphs(load_arrays(folder / "scores.npz"), load_arrays(native) if native.exists() else None)
 
-    def concat(self, parts: Any) -> Any:
-        if not isinstance(parts[0], Graphs):
-            return super().concat(parts)
-        scores = [graph for part in parts for graph in part.scores]
-        if any(part.native is None for part in parts):
-            return Graphs(scores)
-        return Graphs(scores, [graph for part in parts for graph in part.native])
+    def concat(self, parts: Sequence[Any]) -> Any:
+        first = parts[0]
+        if isinstance(first, Truths):
+            return Truths([graph for part in parts for graph in part.graphs], first.averaged)
+        if isinstance(first, Graphs):
+            scores = [graph for part in parts for graph in part.scores]
+            if any(part.native is None for part in parts):
+                return Graphs(scores)
+            return Graphs(scores, [graph for part in parts for graph in part.native])
+        return super().concat(parts)
+
+    def controls(self, truth: Truths) -> dict[str, Graphs]:
+        """What the true graph transposed, all edges and the order of the file would score."""
+        rules = {
+            "truth transposed": lambda graph: graph.T,
+            "all edges": np.ones_like,
+            "upper triangle in file order": lambda graph: np.triu(np.ones_like(graph), 1),
+        }
+        if all(len(graph) == 5 for graph in truth.graphs):
+            rules["NetSim five-node graph in file order"] = lambda graph: _graph(5, FIVE_NODE)
+        return {name: Graphs([np.asarray(rule(g), float) for g in truth.graphs]) for name, rule in rules.items()}
+
+    def distinct(self, truth: Truths) -> tuple[str, ...]:
+        """Hashes of the different true graphs, in file order of the nodes."""
+        return tuple(sorted({hashlib.sha256(graph.tobytes()).hexdigest()[:12] for graph in truth.graphs}))
+
+
+def _graph(nodes: int, edges: Sequence[tuple[int, int]]) -> np.ndarray:
+    graph = np.zeros((nodes, nodes), dtype=bool)
+    graph[tuple(np.array(edges).T)] = True
+    return graph
+
+
+def _nodes(items: Items, row: int) -> int:
+    value = items.arrays["series"][row]
+    assert value is not None
+    return int(value.shape[1])
+
+
+def _fault(series: np.ndarray) -> str:
+    """Why a recording cannot be used, or ""."""
+    if not np.isfinite(series).all():
+        return "NaN or infinite values"
+    return "a constant series" if (np.ptp(series, axis=0) == 0).any() else ""

@@ -80,7 +80,7 @@ class ConnectivityData(MockDataset):
         source = rng.normal(size=(N, 81))
         series = [np.stack([row[1:], row[:-1]], axis=1) for row in source]
         graph = np.array([[0, 1], [0, 0]])
-        return {"tr": 2.0}, {"series": series, "graph": [graph] * N}, {}
+        return {"tr": 2.0, "frames": [[80]] * N}, {"series": series, "graph": [graph] * N}, {}
 
 
 class CaptioningData(MockDataset):
@@ -196,7 +196,7 @@ class Lag(Method):
         pass
 
     def predict(self, test, context):
-        scores = [np.abs(series[:-1].T @ series[1:]) for series in (test[k] for k in range(len(test)))]
+        scores = [np.abs(series[:-1].T @ series[1:]) for network in test for series in network.recordings]
         return Graphs(scores, [score > score.T for score in scores])
 
 
