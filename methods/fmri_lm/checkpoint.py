@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from ...benchmark.errors import BadData, BadOption
 from ...benchmark.files import write_error, write_text
+from ...benchmark.nn.language import load_language
 from .descriptors import Descriptors
-from .language import load_language
 from .options import Options
 from .preprocess import SiteScale
 from .pretraining import build_tokenizer

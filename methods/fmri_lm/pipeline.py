@@ -10,11 +10,11 @@ import numpy as np
 from ...benchmark.contracts import Context, TaskInfo, Train
 from ...benchmark.errors import BadOption
 from ...benchmark.kinds.scans import Scans
+from ...benchmark.nn.language import Language, load_language
 from ...benchmark.nn.training import reproducible
 from . import checkpoint
 from .alignment import align, fit_statistics
 from .descriptors import Descriptors, Networks
-from .language import Language, load_language
 from .options import Options
 from .preprocess import Inputs, SiteScale, robust_z, scratch, sites_of, to_frames
 from .pretraining import ScanTexts, build_tokenizer, pretrain, read_texts

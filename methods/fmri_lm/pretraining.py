@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ...benchmark.contracts import Context
+from ...benchmark.nn.language import Language
 from ...benchmark.nn.transformer import INIT_STD
 from .connectivity_init import start_as_connectivity
-from .language import Language
 from .loops import Losses, Schedule, optimise
 from .losses import ContrastiveLoss, DomainLoss, reversal_strength
 from .options import POOL_HEADS, Options

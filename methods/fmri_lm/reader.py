@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .language import Language
+from ...benchmark.nn.language import Language
 from .options import Options
 from .sequence import Packed, attention_mask, position_ids
 from .tokenizer import Tokenizer, TokenizerShape

@@ -13,9 +13,9 @@ pytest.importorskip("peft")
 
 from brainbench.benchmark.errors import BadOption, ExtraMissing  # noqa: E402
 from brainbench.benchmark.kinds.scans import Atlas  # noqa: E402
-from brainbench.methods.fmri_lm import language as language_module  # noqa: E402
+from brainbench.benchmark.nn import language as language_module  # noqa: E402
+from brainbench.benchmark.nn.language import load_language  # noqa: E402
 from brainbench.methods.fmri_lm.descriptors import Descriptors, Networks, band  # noqa: E402
-from brainbench.methods.fmri_lm.language import load_language  # noqa: E402
 from brainbench.methods.fmri_lm.options import Options  # noqa: E402
 from brainbench.methods.fmri_lm.preprocess import SiteScale, robust_z, to_frames  # noqa: E402
 from brainbench.methods.fmri_lm.pretraining import build_tokenizer  # noqa: E402

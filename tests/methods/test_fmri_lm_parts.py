@@ -11,10 +11,10 @@ pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
 from brainbench.benchmark.errors import BadOption  # noqa: E402
-from brainbench.methods.fmri_lm import language as language_module  # noqa: E402
+from brainbench.benchmark.nn import language as language_module  # noqa: E402
+from brainbench.benchmark.nn.language import Language, load_language  # noqa: E402
 from brainbench.methods.fmri_lm.alignment import next_codes  # noqa: E402
 from brainbench.methods.fmri_lm.connectivity_init import slow_cosines  # noqa: E402
-from brainbench.methods.fmri_lm.language import Language, load_language  # noqa: E402
 from brainbench.methods.fmri_lm.losses import (  # noqa: E402
     ContrastiveLoss,
     DomainLoss,

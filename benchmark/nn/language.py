@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlparse
@@ -17,9 +17,9 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor, nn
 
-from ...benchmark.errors import BadOption, ExtraMissing
-from ...benchmark.files import whole_folder
-from ...benchmark.home import weights
+from ..errors import BadOption, ExtraMissing
+from ..files import whole_folder
+from ..home import weights
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 TINY = "tiny-random"
@@ -36,6 +36,9 @@ class TextTokenizer(Protocol):
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
 
+    def chat(self, system: str, user: str) -> str:
+        """Two messages as one text that an answer follows."""
+
 
 class ByteTokenizer:
     """UTF-8 bytes as tokens; 256 ends a text. For the tiny random model."""
@@ -46,6 +49,10 @@ class ByteTokenizer:
     def encode(self, text: str) -> list[int]:
         """One id a byte."""
         return list(text.encode())
+
+    def chat(self, system: str, user: str) -> str:
+        """Two paragraphs."""
+        return f"{system}\n\n{user}\n\n"
 
 
 class HubTokenizer:
@@ -60,6 +67,14 @@ class HubTokenizer:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
+    def chat(self, system: str, user: str) -> str:
+        """The model's chat template up to its answer; two paragraphs where it has none."""
+        if not self._tokenizer.chat_template:
+            return f"{system}\n\n{user}\n\n"
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return text
+
 
 @dataclass
 class Language:
@@ -68,13 +83,15 @@ class Language:
     Attributes
     ----------
     model
-        The ``...ForCausalLM`` model in float32.
+        The ``...ForCausalLM`` model, in float32 unless asked for otherwise.
     tokenizer
         See `TextTokenizer`.
     name, source
         As asked for, and where the weights came from.
     layers, layers_available
         Decoder layers in use, and those of the full model.
+    precision
+        Of its weights: a torch type's name, or "4-bit".
     """
 
     model: Any
@@ -83,6 +100,7 @@ class Language:
     source: str
     layers: int
     layers_available: int
+    precision: str = "float32"
 
     @property
     def width(self) -> int:
@@ -98,7 +116,14 @@ class Language:
             "lm_layers": self.layers,
             "lm_layers_available": self.layers_available,
             "lm_parameters": sum(p.numel() for p in self.model.parameters()),
+            "lm_precision": self.precision,
         }
+
+    @property
+    def table(self) -> Tensor:
+        """The word embeddings (vocabulary, width)."""
+        weight: Tensor = self.model.get_input_embeddings().weight
+        return weight
 
     def embed(self, ids: Tensor) -> Tensor:
         """Input embeddings of token ids."""
@@ -129,8 +154,36 @@ def backbone(model: Any) -> nn.Module:
     return inner
 
 
-def load_language(name: str, layers: int, seed: int) -> Language:
-    """The language model ``name``, with its first ``layers`` layers (0: all), in float32 and frozen.
+@dataclass(frozen=True)
+class Loading:
+    """How the weights of a language model are read.
+
+    Attributes
+    ----------
+    random
+        Draw weights from the seed in the model's shape, instead of reading the trained ones.
+    dtype
+        Torch type of the weights.
+    four_bit
+        4-bit weights (NF4) where bitsandbytes and a GPU are there; ``dtype`` elsewhere.
+    device
+        Where 4-bit weights are put; others are left on the CPU.
+    """
+
+    random: bool = False
+    dtype: str = "float32"
+    four_bit: bool = False
+    device: str = "cpu"
+
+    @property
+    def quantises(self) -> bool:
+        """Whether 4-bit weights are asked for and can be had."""
+        found = importlib.util.find_spec("bitsandbytes") is not None
+        return self.four_bit and not self.random and self.device.startswith("cuda") and found
+
+
+def load_language(name: str, layers: int, seed: int, loading: Loading = Loading()) -> Language:
+    """The language model ``name``, with its first ``layers`` layers (0: all), frozen.
 
     Parameters
     ----------
@@ -140,14 +193,16 @@ def load_language(name: str, layers: int, seed: int) -> Language:
     layers
         How many of the first decoder layers to keep; 0 for all.
     seed
-        Of the tiny random model's weights.
+        Of random weights.
+    loading
+        Precision and origin of the weights; trained ones in float32 by default.
 
     Raises
     ------
     ExtraMissing, BadOption
         When the weights are neither on this machine nor within reach.
     """
-    language = _tiny(layers, seed) if name == TINY else _pretrained(name, layers)
+    language = _tiny(layers, seed) if name == TINY else _pretrained(name, layers, seed, loading)
     language.model.eval().requires_grad_(False)
     return language
 
@@ -173,15 +228,27 @@ def _tiny(layers: int, seed: int) -> Language:
     return Language(model, ByteTokenizer(), TINY, "built from the seed", layers or full, full)
 
 
-def _pretrained(name: str, layers: int) -> Language:
+def _pretrained(name: str, layers: int, seed: int, loading: Loading) -> Language:
     folder, source, offline = _locate(name)
     try:
-        return _read(folder, name, source, layers, offline)
+        language = _read(folder, name, source, layers, offline, loading)
     except (OSError, ValueError) as error:
         raise BadOption(
             f"no causal language model {name!r} could be loaded ({str(error).splitlines()[0]})",
             "give a hub name such as gpt2, the folder of a saved model, or smollm2 (--set lm=...)",
         ) from None
+    return _randomised(language, seed) if loading.random else language
+
+
+def _randomised(language: Language, seed: int) -> Language:
+    """The same model with weights drawn from the seed."""
+    from transformers import AutoModelForCausalLM
+
+    kind = language.model.dtype
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_config(language.model.config, attn_implementation="sdpa").to(kind)
+    return replace(language, model=model, source=f"random weights in the shape of: {language.source}")
 
 
 def _locate(name: str) -> tuple[str, str, bool]:
@@ -262,7 +329,7 @@ def _packaged() -> Path:
     )
 
 
-def _read(folder: str, name: str, source: str, layers: int, offline: bool) -> Language:
+def _read(folder: str, name: str, source: str, layers: int, offline: bool, loading: Loading) -> Language:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     config = AutoConfig.from_pretrained(folder, local_files_only=offline)
@@ -272,12 +339,28 @@ def _read(folder: str, name: str, source: str, layers: int, offline: bool) -> La
     config.num_hidden_layers = layers or available
     if layers and getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]
+    options: dict[str, Any] = {"dtype": getattr(torch, loading.dtype)}
+    if loading.quantises:
+        options |= _four_bit(loading)
     with _quiet():
         model = AutoModelForCausalLM.from_pretrained(
-            folder, config=config, dtype=torch.float32, local_files_only=offline, attn_implementation="sdpa"
+            folder, config=config, local_files_only=offline, attn_implementation="sdpa", **options
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=offline)
-    return Language(model, HubTokenizer(tokenizer), name, source, layers or available, available)
+    precision = "4-bit" if loading.quantises else loading.dtype
+    return Language(model, HubTokenizer(tokenizer), name, source, layers or available, available, precision)
+
+
+def _four_bit(loading: Loading) -> dict[str, Any]:
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, loading.dtype),
+    )
+    return {"quantization_config": config, "device_map": {"": loading.device}}
 
 
 @contextlib.contextmanager
