@@ -1,4 +1,4 @@
-"""Regression, graph, box, image, encoding, answer and text metrics."""
+"""Regression, box, image, encoding, answer and text metrics."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from sklearn.metrics import f1_score, roc_auc_score
 
 from brainbench.benchmark.contracts import Metric
 from brainbench.benchmark.errors import BadPrediction
 from brainbench.benchmark.kinds import KINDS, get_kind
-from brainbench.benchmark.kinds.connectivity import Graphs
 from brainbench.benchmark.kinds.questions import Answers
 from brainbench.benchmark.metrics import METRICS
 from brainbench.benchmark.metrics.answers import FieldAccuracy
 from brainbench.benchmark.metrics.boxes import BoxIoU
 from brainbench.benchmark.metrics.encoding import EncodingR
-from brainbench.benchmark.metrics.graph import SHD, GraphAUROC, GraphF1
 from brainbench.benchmark.metrics.images import PixCorr
 from brainbench.benchmark.metrics.regression import MAE, PearsonR
 from brainbench.benchmark.metrics.text import ExactMatch
@@ -61,54 +58,6 @@ def test_constant_prediction_has_no_correlation_and_constant_truth_is_undefined(
     # A resample that holds one item only.
     assert np.isnan(PearsonR().resample(truth, truth**2, np.array([[3, 0, 0]]))[0])
     assert np.isnan(MAE().resample(truth, truth, np.zeros((1, 3)))[0])
-
-
-def test_graph_metrics_ignore_the_diagonal_and_equal_scikit_learn():
-    rng = np.random.default_rng(0)
-    truth = [rng.random((n, n)) < 0.3 for n in (5, 8, 12)]
-    scores = [np.round(rng.normal(size=graph.shape) + graph, 1) for graph in truth]
-    cells = [~np.eye(len(graph), dtype=bool) for graph in truth]
-    areas = [roc_auc_score(a[m], b[m]) for a, b, m in zip(truth, scores, cells, strict=True)]
-    f1 = [f1_score(a[m], b[m] > 0) for a, b, m in zip(truth, scores, cells, strict=True)]
-    assert GraphAUROC().score(truth, Graphs(scores)) == pytest.approx(np.mean(areas))
-    assert GraphF1().score(truth, Graphs(scores)) == pytest.approx(np.mean(f1))
-    counts = np.array([[2, 0, 1]])
-    expected = (2 * f1[0] + f1[2]) / 3
-    assert GraphF1().resample(truth, Graphs(scores), counts)[0] == pytest.approx(expected)
-
-
-def test_native_graph_is_preferred():
-    truth = [np.array([[0, 1], [0, 0]], bool)]
-    scores = [np.ones((2, 2))]
-    assert GraphF1().score(truth, Graphs(scores, truth)) == 1
-    assert GraphF1().score(truth, Graphs(scores)) == pytest.approx(2 / 3)
-
-
-def _graph(nodes: int, *edges: tuple[int, int]) -> np.ndarray:
-    graph = np.zeros((nodes, nodes), bool)
-    for source, target in edges:
-        graph[source, target] = True
-    return graph
-
-
-@pytest.mark.parametrize(
-    ("truth", "found", "distance"),
-    [
-        ([(0, 1), (1, 2)], [(0, 1), (1, 2)], 0),
-        ([(0, 1), (1, 2)], [(1, 0), (1, 2)], 1),
-        ([(0, 1)], [], 1),
-        ([], [(0, 1), (1, 0)], 2),
-        ([(0, 1), (1, 0)], [(0, 1)], 1),
-        ([(0, 1)], [(1, 2), (1, 0)], 2),
-    ],
-)
-def test_shd_counts_a_reversal_once(truth, found, distance):
-    native = _graph(3, *found) | np.eye(3, dtype=bool)
-    assert SHD().score([_graph(3, *truth)], Graphs([np.zeros((3, 3))], [native])) == distance
-
-
-def test_network_without_edges_has_no_auroc():
-    assert np.isnan(GraphAUROC().score([_graph(3)], Graphs([np.zeros((3, 3))])))
 
 
 def test_box_iou_by_hand():
