@@ -22,7 +22,8 @@ def _size(graphs: np.ndarray) -> np.ndarray:
 
 def _share(hits: np.ndarray, size: np.ndarray, other: np.ndarray) -> np.ndarray:
     """``hits / size``; where ``size`` is 0, 1 if the other graph is empty too and 0 if not."""
-    return np.where(size > 0, hits / np.maximum(size, 1), other == 0)
+    share: np.ndarray = np.where(size > 0, hits / np.maximum(size, 1), other == 0)
+    return share
 
 
 def precision(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
