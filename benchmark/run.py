@@ -17,6 +17,7 @@ from .files import write_error
 from .plan import Plan, Row
 from .record import CellCost, CellPart, DataPart, Record, SplitPart, TaskPart
 from .score import judge, score_cells, score_truth, share_of_ceiling
+from .splits import HALVES
 from .staging import Shown, stage
 from .store import Finished, Store, cell_folder
 from .system import environment, harness_version
@@ -171,8 +172,8 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
             source=row.source,
             origin=data.origin,
             fingerprint=data.fingerprint,
-            items=len(table),
-            subjects=table["subject"].nunique(),
+            items=len({item for name in row.split.folds if name != HALVES for item in row.split.fold(name).test}),
+            subjects=data.items.meta.get("subjects", table["subject"].nunique()),
             sites=table["site"].nunique() if "site" in table else 0,
             left_out=row.loaded.left_out,
             truths=truths,

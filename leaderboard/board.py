@@ -80,7 +80,7 @@ def make_board(records: Sequence[Record]) -> Board:
     lines = [Line(record, k + 1) for k, record in enumerate(ranked)] + [Line(record, None) for record in rest]
     names = records[0].task.published
     papers = published(*names) if names else []
-    real = records[0].data.origin == "real"
+    real = records[0].data.origin != "twin"
     return Board(tuple(lines), tuple(papers) if real else (), 0 if real else len(papers))
 
 
@@ -96,14 +96,32 @@ def _order(record: Record) -> tuple[float, str]:
     return (-score.value if score.higher_is_better else score.value), record.method.name
 
 
+def identity(record: Record) -> tuple[str, str]:
+    """What rows of the same name share: the method and its preset."""
+    return record.method.ref, record.method.preset
+
+
+def options_told(record: Record, others: Iterable[Record]) -> list[str]:
+    """The preset, and the options and weights in which rows of the same method and preset differ."""
+    mine = record.method
+    same = [other.method for other in others if identity(other) == identity(record)]
+    told = [mine.preset] if mine.preset else []
+    for name, value in mine.options.items():
+        if any(other.options.get(name) != value for other in same):
+            told.append(f"{name}={value}")
+    if any(other.weights != mine.weights for other in same):
+        told.append(f"weights={mine.weights[:8] or None}")
+    return told
+
+
 def chosen(found: Iterable[Board], tasks: Sequence[str], family: str | None, data: str | None) -> Iterator[Board]:
-    """Boards of some tasks, a family, or a source (real | simulated)."""
+    """Boards of some tasks, a family, or a source: real (public simulations too) or simulated here."""
     for board in found:
         record = board.first
         if tasks and record.task.name not in tasks:
             continue
         if family and record.task.family != family:
             continue
-        if data and (record.data.origin == "real") != (data == "real"):
+        if data and (record.data.origin != "twin") != (data == "real"):
             continue
         yield board

@@ -8,7 +8,8 @@ from rich.table import Table
 from tabulate import tabulate
 
 from ..benchmark.record import Record, ScorePart
-from .board import Board, Line
+from .board import Board, Line, identity, options_told
+from .suite import SuiteLine, SuiteTable
 
 
 def title(board: Board) -> str:
@@ -16,17 +17,21 @@ def title(board: Board) -> str:
     record = board.first
     data = record.data
     what = {"real": "real data", "twin": "SIMULATED twin"}.get(data.origin, data.origin)
+    items = f"{data.subjects} subjects"
+    if data.items >= data.subjects:
+        items = f"{data.items} items of {items}"
     return (
-        f"{record.task.name} (version {record.task.version}) on {data.name}: {what}, {data.items} items of "
-        f"{data.subjects} subjects, {record.split.rule.partition(' ')[0]}"
+        f"{record.task.name} (version {record.task.version}) on {data.name}: {what}, {items}, "
+        f"{record.split.rule.partition(' ')[0]}"
     )
 
 
-def header(board: Board, ids: bool) -> list[str]:
-    """Column titles."""
-    names = list(board.first.task.metrics)
-    columns = ["#", "method", f"{names[0]} [95 % interval]", "sd folds"]
-    if all(line.record.scores.get(names[0]) is None or len(line.record.split.folds) > 1 for line in board.lines):
+def header(board: Board, ids: bool, wide: bool = True) -> list[str]:
+    """Column titles; the narrow table stops after `SHOWN` metrics."""
+    names = shown_metrics(board, wide)
+    columns = ["#", "method", f"{names[0]} {'[range]' if ranges(board) else '[95 % interval]'}"]
+    columns += [title for title, field in SPREADS.items() if any(spread(line, board, field) for line in board.lines)]
+    if len(board.first.split.folds) > 1 and not ranges(board):
         columns.append(other_aggregate(board))
     if board.first.ceiling:
         columns.append("share of attainable")
@@ -34,28 +39,47 @@ def header(board: Board, ids: bool) -> list[str]:
     return [*columns, "record"] if ids else columns
 
 
+SHOWN = 8
+"""Metrics in the terminal's table; Markdown holds all."""
+
+SPREADS = {"sd folds": "fold_sd", "sd seeds": "seed_sd", "sd subjects": "item_sd"}
+
+
+def shown_metrics(board: Board, wide: bool) -> list[str]:
+    """The metrics of a table, headline first."""
+    names = list(board.first.task.metrics)
+    return names if wide else names[:SHOWN]
+
+
+def ranges(board: Board) -> bool:
+    """Whether one item is scored, all subjects together, so that a range stands in the place of an interval."""
+    return any(score.spread for line in board.lines for score in line.record.scores.values())
+
+
+def spread(line: Line, board: Board, field: str) -> float | None:
+    """A standard deviation of the headline."""
+    score = line.record.scores.get(board.headline)
+    value: float | None = getattr(score, field) if score else None
+    return value
+
+
 def other_aggregate(board: Board) -> str:
     """Title of the second way to join the folds: pooled where the headline is a mean, and the reverse."""
     return f"{board.headline} {'fold mean' if board.first.task.pooled else 'pooled'}"
 
 
-def cells(board: Board, line: Line, ids: bool) -> list[str]:
+def cells(board: Board, line: Line, ids: bool, wide: bool = True) -> list[str]:
     """The cells of a reproduced row."""
     record = line.record
-    columns = header(board, ids)
-    score = record.scores.get(board.headline)
-    found = [
-        str(line.rank or "-"),
-        method_label(board, record),
-        interval(score),
-        number(score.fold_sd if score else None),
-    ]
+    columns = header(board, ids, wide)
+    found = [str(line.rank or "-"), method_label(board, record), interval(record.scores.get(board.headline))]
+    found += [number(spread(line, board, field)) for title, field in SPREADS.items() if title in columns]
     if other_aggregate(board) in columns:
         found.append(number(second(record, board.headline)))
     if board.first.ceiling:
         share = record.ceiling.share if record.ceiling else None
         found.append("" if share is None else f"{100 * share:.0f} %")
-    found += [interval(record.scores.get(name), short=True) for name in record.task.metrics[1:]]
+    found += [interval(record.scores.get(name), short=True) for name in shown_metrics(board, wide)[1:]]
     cost = record.environment.cells.values()
     found += [
         f"{sum(c.fit_seconds + c.predict_seconds for c in cost):.1f}",
@@ -63,6 +87,16 @@ def cells(board: Board, line: Line, ids: bool) -> list[str]:
         status(record),
     ]
     return [*found, record.id] if ids else found
+
+
+def control_rows(board: Board, wide: bool = True) -> list[list[str]]:
+    """What predictions made from the truth itself would score."""
+    found = next((line.record.controls for line in board.lines if line.record.controls), {})
+    names = shown_metrics(board, wide)
+    return [[label, *(number(scores.get(name)) for name in names)] for label, scores in found.items()]
+
+
+CONTROLS_TITLE = "Controls: made from the true graph or the order of the file, which no method sees; not ranked"
 
 
 def second(record: Record, metric: str) -> float | None:
@@ -83,21 +117,12 @@ def status(record: Record) -> str:
 
 def method_label(board: Board, record: Record) -> str:
     """Method and preset, and in what rows of the same name differ: options, number of seeds, weights."""
-    mine = record.method
-    others = [
-        line.record
-        for line in board.lines
-        if (line.record.method.ref, line.record.method.preset) == (mine.ref, mine.preset)
-    ]
-    told = [mine.preset] if mine.preset else []
-    for name, value in mine.options.items():
-        if any(other.method.options.get(name) != value for other in others):
-            told.append(f"{name}={value}")
-    if any(other.seeds != record.seeds for other in others):
+    others = [line.record for line in board.lines]
+    told = options_told(record, others)
+    same = [other for other in others if (other.method.ref, other.method.preset) == identity(record)]
+    if any(other.seeds != record.seeds for other in same):
         told.append(f"seeds={len(record.seeds)}")
-    if any(other.method.weights != mine.weights for other in others):
-        told.append(f"weights={mine.weights[:8] or None}")
-    return f"{mine.name} ({', '.join(told)})" if told else mine.name
+    return f"{record.method.name} ({', '.join(told)})" if told else record.method.name
 
 
 def interval(score: ScorePart | None, short: bool = False) -> str:
@@ -114,18 +139,20 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def footnotes(board: Board) -> list[str]:
+def footnotes(board: Board, wide: bool = True) -> list[str]:
     """What a reader must know below the table."""
     record = board.first
     score = next(
         (line.record.scores[board.headline] for line in board.lines if board.headline in line.record.scores), None
     )
-    how = "pooled over folds" if record.task.pooled else "mean over folds"
     notes = [
-        f"{board.headline}: {how}; interval over test subjects, given the trained models"
+        f"{board.headline}: {meaning(board)}"
         + (f"; chance {score.chance:g}" if score and score.chance is not None else "")
         + "."
     ]
+    hidden = record.task.metrics[SHOWN:]
+    if hidden and not wide:
+        notes.append(f"With --format markdown also: {', '.join(hidden)}.")
     if record.ceiling:
         notes.append(ceiling_note(record))
     if record.data.left_out:
@@ -147,6 +174,23 @@ def footnotes(board: Board) -> list[str]:
             f"brainbench leaderboard --task {base} --data real"
         )
     return notes
+
+
+def meaning(board: Board) -> str:
+    """What the headline averages, and what stands in its brackets."""
+    if ranges(board):
+        found: dict[str, list[str]] = {}
+        for line in board.lines:
+            if score := line.record.scores.get(board.headline):
+                found.setdefault(score.spread or "nothing (one seed)", []).append(line.record.method.name)
+        each = "; ".join(f"{spread} for {', '.join(sorted(set(names)))}" for spread, names in found.items())
+        return f"all subjects together, one graph; in brackets no interval but the {each}"
+    task = board.first.task
+    if any(line.record.scores.get(board.headline, NOTHING).item_sd is not None for line in board.lines):
+        return "mean over subjects, each alone; interval and standard deviation over subjects"
+    if task.track == "score-mean":
+        return "the subjects' score matrices averaged, then scored; interval over subjects"
+    return f"{'pooled' if task.pooled else 'mean'} over folds; interval over test subjects, given the trained models"
 
 
 def ceiling_note(record: Record) -> str:
@@ -187,16 +231,28 @@ def _paper(value: tuple[float, float | None] | None) -> str:
     return f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"
 
 
+NOTHING = ScorePart(
+    value=None, low=None, high=None, fold_sd=None, seed_sd=None, pooled=None, aggregate="", folds=0, chance=None,
+    higher_is_better=True,
+)  # fmt: skip
+
+
 PUBLISHED_TITLE = "Published: printed by the papers on their own splits; not ranked, not run here"
 
 
 def to_terminal(board: Board, console: Console, ids: bool = False) -> None:
     """Print a board on a terminal."""
-    table = Table(*map(escape, header(board, ids)), title=escape(title(board)), title_justify="left")
+    columns = header(board, ids, wide=False)
+    table = Table(*map(escape, columns), title=escape(title(board)), title_justify="left")
     for line in board.lines:
-        table.add_row(*map(escape, cells(board, line, ids)), style="bold" if line.rank == 1 else None)
+        table.add_row(*map(escape, cells(board, line, ids, wide=False)), style="bold" if line.rank == 1 else None)
     console.print(table)
-    for note in footnotes(board):
+    if rows := control_rows(board, wide=False):
+        controls = Table("control", *shown_metrics(board, wide=False), title=CONTROLS_TITLE, title_justify="left")
+        for row in rows:
+            controls.add_row(*map(escape, row), style="dim")
+        console.print(controls)
+    for note in footnotes(board, wide=False):
         console.print(note, markup=False, style="dim")
     if board.published:
         papers = Table(*map(escape, published_header(board)), title=PUBLISHED_TITLE, title_justify="left")
@@ -212,11 +268,68 @@ def to_markdown(board: Board, ids: bool = False) -> str:
     body = tabulate(rows, header(board, ids), tablefmt="github", disable_numparse=True)
     notes = "\n".join(f"- {escape_markdown(note)}" for note in footnotes(board))
     parts = [f"### {escape_markdown(title(board))}", body, notes]
+    if rows := control_rows(board):
+        columns = ["control", *shown_metrics(board, wide=True)]
+        controls = tabulate(rows, columns, tablefmt="github", disable_numparse=True)
+        parts += [f"**{CONTROLS_TITLE}**", controls]
     if board.published:
         papers = [list(map(escape_markdown, row)) for row in published_cells(board)]
         table = tabulate(papers, published_header(board), tablefmt="github", disable_numparse=True)
         parts += [f"**{PUBLISHED_TITLE}**", table]
     return "\n\n".join(parts) + "\n"
+
+
+def suite_title(table: SuiteTable) -> str:
+    """Suite, source, and what its means average."""
+    what = {"real": "real data", "twin": "SIMULATED twins"}.get(table.origin, table.origin)
+    graphs = f", which hold {table.truths} distinct true graphs" if table.truths else ""
+    return f"suite {table.name}: {what}, mean over {len(table.tasks)} tasks{graphs}"
+
+
+def suite_header(table: SuiteTable, wide: bool = True) -> list[str]:
+    """Column titles of a suite's table."""
+    names = table.metrics if wide else table.metrics[:SHOWN]
+    return ["method", "tasks", *names, "fit + predict s"]
+
+
+def suite_cells(table: SuiteTable, line: SuiteLine, wide: bool = True) -> list[str]:
+    """The cells of a suite's row."""
+    names = table.metrics if wide else table.metrics[:SHOWN]
+    count = f"{len(line.tasks)}/{len(table.tasks)}{'*' if line.fewer else ''}"
+    return [line.label, count, *(number(line.scores[name]) for name in names), f"{line.seconds:.1f}"]
+
+
+def suite_notes(table: SuiteTable) -> list[str]:
+    """What a reader must know of the means."""
+    notes = []
+    if any(not table.complete(line) for line in table.lines):
+        notes.append("Only rows with the same tasks compare; rows with fewer tasks stand last.")
+    for line in table.lines:
+        if line.fewer:
+            few = ", ".join(f"{task} on {count} subjects" for task, count in line.fewer.items())
+            notes.append(f"* {line.label}: {few}.")
+    if table.missing:
+        notes.append(f"Missing, without any record: {', '.join(table.missing)}.")
+    return notes
+
+
+def suite_to_terminal(table: SuiteTable, console: Console) -> None:
+    """Print a suite's table on a terminal."""
+    shown = Table(*suite_header(table, wide=False), title=escape(suite_title(table)), title_justify="left")
+    for line in table.lines:
+        shown.add_row(*map(escape, suite_cells(table, line, wide=False)))
+    console.print(shown)
+    for note in suite_notes(table):
+        console.print(note, markup=False, style="dim")
+    console.print()
+
+
+def suite_to_markdown(table: SuiteTable) -> str:
+    """A suite's table as GitHub Markdown."""
+    rows = [list(map(escape_markdown, suite_cells(table, line))) for line in table.lines]
+    body = tabulate(rows, suite_header(table), tablefmt="github", disable_numparse=True)
+    notes = "\n".join(f"- {escape_markdown(note)}" for note in suite_notes(table))
+    return "\n\n".join([f"## {escape_markdown(suite_title(table))}", body, notes]) + "\n"
 
 
 def escape_markdown(text: str) -> str:

@@ -109,7 +109,8 @@ def joined(items: Items, join: Callable[[Items], np.ndarray], count: int | None)
         index=list(parts),
     )
     graph = items.read("graph", 0)
-    return Items(table, {"series": [join(whole) for whole in wholes], "graph": [graph] * len(table)}, items.meta)
+    arrays = {"series": [join(whole) for whole in wholes], "graph": [graph] * len(table)}
+    return Items(table, arrays, {**items.meta, "subjects": len(items)})
 
 
 def halves(subjects: int) -> dict[str, np.ndarray]:

@@ -20,7 +20,9 @@ class Format(StrEnum):
 
 def leaderboard(
     task: Annotated[str | None, typer.Option("--task", "-t", help="Only this task.")] = None,
-    suite: Annotated[str | None, typer.Option(help="Only the tasks of a suite.")] = None,
+    suite: Annotated[
+        str | None, typer.Option(metavar="S[@REGIME]", help="Only the tasks of a suite, and their means.")
+    ] = None,
     family: Annotated[str | None, typer.Option(help="Only this family, such as autism.")] = None,
     data: Annotated[str | None, typer.Option(help="real | simulated.")] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
@@ -33,7 +35,8 @@ def leaderboard(
     Example:  brainbench leaderboard --task abide1-asd --format markdown
     """
     from ...leaderboard.board import boards, chosen
-    from ...leaderboard.render import to_markdown, to_terminal
+    from ...leaderboard.render import suite_to_markdown, suite_to_terminal, to_markdown, to_terminal
+    from ...leaderboard.suite import suite_tables
     from ..errors import BadOption, StoreError
     from ..files import write_text
     from ..store import Store
@@ -43,12 +46,14 @@ def leaderboard(
         raise BadOption(f"--data {data}: expected real or simulated")
     place = store_path(store)
     tasks = ((task,) if task else ()) + suite_tasks(suite)
-    found = list(chosen(boards(Store(place).records()), tasks, family, data))
+    every = list(boards(Store(place).records()))
+    found = list(chosen(every, tasks, family, data))
+    tables = suite_tables(suite, tasks, chosen(every, (), family, data)) if suite else []
     if not found:
         raise StoreError(
             f"no record in {place} fits", "run something first:  brainbench run --task abide2-asd --method fc-svm"
         )
-    text = "\n".join(to_markdown(board, ids) for board in found)
+    text = "\n".join([*map(suite_to_markdown, tables), *(to_markdown(board, ids) for board in found)])
     if target:
         write_text(target, text)
     elif format_ is Format.markdown:
@@ -56,3 +61,5 @@ def leaderboard(
     else:
         for board in found:
             to_terminal(board, out(), ids)
+        for table in tables:
+            suite_to_terminal(table, out())

@@ -23,7 +23,9 @@ def run(
         list[str] | None,
         typer.Option("--method", "-m", metavar="M", help="Method name, or ./file.py:Class; repeat for several."),
     ] = None,
-    suite: Annotated[str | None, typer.Option(metavar="S", help="All tasks of a suite.")] = None,
+    suite: Annotated[
+        str | None, typer.Option(metavar="S[@REGIME]", help="All tasks of a suite; under a regime of theirs.")
+    ] = None,
     data: Annotated[str, typer.Option(help="auto | real | simulated | simulated:full.")] = "auto",
     preset: Annotated[str | None, typer.Option(help="Size of the method, such as small or B.")] = None,
     set_: Annotated[
@@ -91,13 +93,21 @@ def run(
         plan = make_plan(request, lambda label, done, total: status.update(f"{label} {done}/{total}"))
     for note in plan.notes:
         console.print(note, style="yellow", markup=False, soft_wrap=True)
+    print_missing(plan)
     if dry_run:
         print_plan(plan, place, json_)
         return
     records = execute(plan, place, request, jobs, shard, time_limit, memory_limit)
     print_records(records, place, json_)
+    print_missing(plan)
     if any(record.status not in ("ok", "skipped") for record in records):
         raise typer.Exit(1)
+
+
+def print_missing(plan: Plan) -> None:
+    """The tasks that are not run for want of data, each with its reason."""
+    for name, reason in plan.missing.items():
+        errors().print(f"missing {name}: {reason}", style="yellow", markup=False, soft_wrap=True)
 
 
 def suite_tasks(suite: str | None) -> tuple[str, ...]:

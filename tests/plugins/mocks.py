@@ -196,8 +196,9 @@ class Lag(Method):
         pass
 
     def predict(self, test, context):
-        scores = [np.abs(series[:-1].T @ series[1:]) for network in test for series in network.recordings]
-        return Graphs(scores, [score > score.T for score in scores])
+        follows = [np.abs(series[:-1].T @ series[1:]) for network in test for series in network.recordings]
+        scores = [np.maximum(one - one.T, 0) for one in follows]
+        return Graphs(scores, [score > 0 for score in scores])
 
 
 @dataclass

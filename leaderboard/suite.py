@@ -1,0 +1,137 @@
+"""A suite's table: means over its tasks, of methods that have a record on the same ones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..benchmark.record import Record
+from .board import Board, may_rank, options_told
+
+
+@dataclass(frozen=True)
+class SuiteLine:
+    """A method with its configuration on the tasks of a suite.
+
+    Attributes
+    ----------
+    label
+        Method and preset.
+    scores
+        Metric -> mean over its tasks; None where a task lacks it.
+    tasks
+        Names of the tasks with a score.
+    fewer
+        Tasks that were run on some of the subjects only, and how many subjects.
+    seconds
+        Fit and predict, all tasks.
+    """
+
+    label: str
+    scores: dict[str, float | None]
+    tasks: tuple[str, ...]
+    fewer: dict[str, int]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SuiteTable:
+    """Means over the tasks of a suite, from one source.
+
+    Attributes
+    ----------
+    lines
+        Methods with all the tasks first, best first.
+    tasks, missing
+        Tasks with at least one record, and the others.
+    truths
+        Number of distinct truths that the tasks with a record hold; 0 where tasks do not share truths.
+    """
+
+    name: str
+    origin: str
+    metrics: tuple[str, ...]
+    higher_is_better: dict[str, bool]
+    lines: tuple[SuiteLine, ...]
+    tasks: tuple[str, ...]
+    missing: tuple[str, ...]
+    truths: int
+
+    def complete(self, line: SuiteLine) -> bool:
+        """Whether a method has every task that any method has."""
+        return len(line.tasks) == len(self.tasks)
+
+
+def suite_tables(name: str, tasks: Sequence[str], found: Iterable[Board]) -> list[SuiteTable]:
+    """A table for each source of data that has records on at least two of the suite's tasks."""
+    by_origin: dict[str, dict[str, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
+    for board in found:
+        task = suite_task(board.first, tasks)
+        for record in [line.record for line in board.lines if task and may_rank(line.record)]:
+            method = record.method
+            place = by_origin[record.data.origin][f"{method.ref} {method.preset} {method.options} {method.weights}"]
+            if task not in place or better(record, place[task]):
+                place[task] = record
+    made = [_table(name, origin, tasks, rows) for origin, rows in sorted(by_origin.items())]
+    return [table for table in made if len(table.tasks) > 1]
+
+
+def suite_task(record: Record, tasks: Sequence[str]) -> str:
+    """The suite's task of a record: its own, or the one of which it takes fewer subjects; "" for neither."""
+    name = record.task.name
+    if name in tasks:
+        return name
+    whole = name.rpartition(":")[0].removesuffix("@subject")
+    return whole if record.task.track and whole in tasks else ""
+
+
+def better(record: Record, kept: Record) -> bool:
+    """Whether a record says more of a task than another: more subjects, more seeds, or newer."""
+
+    def order(one: Record) -> tuple[int, int, str]:
+        return one.data.subjects, len(one.seeds), one.environment.created
+
+    return order(record) > order(kept)
+
+
+def _table(name: str, origin: str, tasks: Sequence[str], rows: dict[str, dict[str, Record]]) -> SuiteTable:
+    records = [record for place in rows.values() for record in place.values()]
+    first = records[0]
+    present = {task for place in rows.values() for task in place}
+    largest = {task: max(place[task].data.subjects for place in rows.values() if task in place) for task in present}
+    metrics = first.task.metrics
+    lines = [_line(place, records, metrics, largest) for place in rows.values()]
+    higher = {metric: first.scores[metric].higher_is_better for metric in metrics if metric in first.scores}
+    best = -1 if higher.get(metrics[0], True) else 1
+    lines.sort(key=lambda line: (-len(line.tasks), best * (line.scores[metrics[0]] or 0), line.label))
+    return SuiteTable(
+        name=name,
+        origin=origin,
+        metrics=metrics,
+        higher_is_better=higher,
+        lines=tuple(lines),
+        tasks=tuple(task for task in tasks if task in present),
+        missing=tuple(task for task in tasks if task not in present),
+        truths=len({truth for record in records for truth in record.data.truths}),
+    )
+
+
+def _line(
+    place: dict[str, Record], records: Sequence[Record], metrics: Sequence[str], largest: dict[str, int]
+) -> SuiteLine:
+    first = next(iter(place.values()))
+    told = options_told(first, records)
+    scores = {}
+    for metric in metrics:
+        parts = [record.scores[metric].value if metric in record.scores else None for record in place.values()]
+        known = [value for value in parts if value is not None]
+        scores[metric] = sum(known) / len(known) if len(known) == len(parts) else None
+    costs = [cost for record in place.values() for cost in record.environment.cells.values()]
+    return SuiteLine(
+        label=f"{first.method.name} ({', '.join(told)})" if told else first.method.name,
+        scores=scores,
+        tasks=tuple(place),
+        fewer={task: record.data.subjects for task, record in place.items() if record.data.subjects < largest[task]},
+        seconds=sum(cost.fit_seconds + cost.predict_seconds for cost in costs),
+    )
