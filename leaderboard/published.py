@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -11,7 +12,32 @@ HARD_LABEL_AUC = (
     "its released code computes AUC from hard 0/1 labels, which equals balanced accuracy; "
     "whether the printed AUC comes from it is unknown"
 )
-METRICS = {"Acc": "accuracy", "AUC": "auc"}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One file of published numbers.
+
+    Attributes
+    ----------
+    file
+        Below ``published/``; columns source, table, method, dataset, target, metric, mean, std, note.
+        A note is one or more caveats, parted by ``"; "``.
+    unit
+        What is printed for a score of 1: 100 where the numbers are percent.
+    metrics
+        Metric as printed -> name here. Rows of other metrics have no counterpart and are left out.
+    """
+
+    file: str
+    unit: float
+    metrics: Mapping[str, str]
+
+
+SHEETS = (
+    Sheet("rsfmri.csv", 100, {"Acc": "accuracy", "AUC": "auc"}),
+    Sheet("ec.csv", 1, {"AUROC": "graph-auroc", "AUPRC": "graph-auprc"}),
+)
 
 
 @dataclass(frozen=True)
@@ -34,23 +60,30 @@ class Published:
 
 
 @cache
-def _rows() -> tuple[dict[str, str], ...]:
-    text = (files(__package__) / "published" / "rsfmri.csv").read_text(encoding="utf-8")
+def _rows(sheet: str) -> tuple[dict[str, str], ...]:
+    text = (files(__package__) / "published" / sheet).read_text(encoding="utf-8")
     return tuple(csv.DictReader(text.splitlines()))
 
 
 def published(dataset: str, target: str) -> list[Published]:
     """Published rows for a data set and target as the papers name them, in the order of the tables."""
     found: dict[tuple[str, str, str], Published] = {}
-    for row in _rows():
-        if (row["dataset"], row["target"]) != (dataset, target) or row["metric"] not in METRICS or not row["mean"]:
-            continue
-        key = (row["source"], row["table"], row["method"])
-        old = found.get(key, Published(*key, {}, ()))
-        sd = float(row["std"]) / 100 if row["std"] else None
-        values = {**old.values, METRICS[row["metric"]]: (float(row["mean"]) / 100, sd)}
-        notes = (*old.notes, *([row["note"]] if row["note"] else []))
-        if row["metric"] == "AUC" and row["method"].startswith("fMRI-LM"):
-            notes = (*notes, HARD_LABEL_AUC)
-        found[key] = Published(*key, values, tuple(dict.fromkeys(notes)))
+    for sheet in SHEETS:
+        for row in _rows(sheet.file):
+            if (row["dataset"], row["target"]) != (dataset, target) or row["metric"] not in sheet.metrics:
+                continue
+            if not row["mean"]:
+                continue
+            key = (row["source"], row["table"], row["method"])
+            old = found.get(key, Published(*key, {}, ()))
+            sd = float(row["std"]) / sheet.unit if row["std"] else None
+            values = {**old.values, sheet.metrics[row["metric"]]: (float(row["mean"]) / sheet.unit, sd)}
+            found[key] = Published(*key, values, tuple(dict.fromkeys((*old.notes, *_notes(row)))))
     return list(found.values())
+
+
+def _notes(row: Mapping[str, str]) -> Iterator[str]:
+    """The caveats of a row."""
+    yield from filter(None, row["note"].split("; "))
+    if row["metric"] == "AUC" and row["method"].startswith("fMRI-LM"):
+        yield HARD_LABEL_AUC
