@@ -133,9 +133,14 @@ def load_metric(name: str) -> Metric:
 
 
 def load_dataset(name: str) -> Dataset:
-    """A data set."""
-    dataset: type[Dataset] = find("datasets", name).load()
-    return dataset()
+    """A data set, or a part of one that has parts: ``netsim:3``. Raises `UnknownName`."""
+    base, _, part = (name, "", "") if ".py:" in name else name.partition(":")
+    dataset: type[Dataset] = find("datasets", base).load()
+    if not part:
+        return dataset()
+    if not getattr(dataset, "parts", ()):
+        raise UnknownName(f"data set {base!r} has no parts, such as {part!r}", f"write:  {base}")
+    return dataset(part)  # type: ignore[call-arg]
 
 
 def suites() -> dict[str, tuple[str, ...]]:

@@ -3,4 +3,8 @@
 DATASETS = {
     "abide1": "abide:ABIDE1",
     "abide2": "abide:ABIDE2",
+    "cdrl": "recordings.cdrl:CDRL",
+    "mtl": "recordings.mtl:MTL",
+    "netsim": "recordings.netsim:NetSim",
+    "sanchez": "recordings.sanchez:SanchezRomero",
 }

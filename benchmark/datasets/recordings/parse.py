@@ -1,0 +1,108 @@
+"""Bytes from outside to arrays of numbers: NumPy, MATLAB and text files. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import BadData
+from .files import MAX_FILE
+
+NUMBERS = "fiub"
+"""Kinds of numpy types that hold numbers."""
+
+
+def read_npy(raw: bytes, name: str) -> np.ndarray:
+    """An array of numbers from the bytes of a .npy file, as float64.
+
+    Raises `BadData` for another format, arrays of Python objects, and sizes that do not fit the header.
+    """
+    file = io.BytesIO(raw)
+    try:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+    except (ValueError, OSError, EOFError) as error:
+        raise BadData(f"{name}: not a .npy file ({error})", "copy the file again") from None
+    if dtype.hasobject:
+        raise BadData(f"{name}: an array of Python objects, which is refused", "save it as an array of numbers")
+    if dtype.kind not in NUMBERS:
+        raise BadData(f"{name}: an array of type {dtype}, not of numbers")
+    body = raw[file.tell() :]
+    expected = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if len(body) != expected:
+        raise BadData(f"{name}: {len(body)} bytes of data, its header says {expected}: truncated", "copy it again")
+    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C").astype(np.float64)
+
+
+def read_mat(raw: bytes, name: str, wanted: Sequence[str]) -> dict[str, np.ndarray]:
+    """The wanted arrays of a MATLAB file (version 5 to 7.2), as float64.
+
+    Raises `BadData` when one is lacking, is no full numeric array, or is larger than any known file.
+    """
+    from scipy.io import loadmat, whosmat
+
+    def file() -> Any:  # scipy takes open files, which its types do not say
+        return io.BytesIO(raw)
+
+    try:
+        shapes = {key: shape for key, shape, _ in whosmat(file())}
+        large = [key for key in wanted if np.prod(shapes.get(key, ()), dtype=object) * 8 > MAX_FILE]
+        found = {} if large else loadmat(file(), variable_names=list(wanted))
+    except Exception as error:  # scipy raises a dozen types, and bare ones, on a damaged file
+        raise BadData(f"{name}: cannot be read as a MATLAB file ({type(error).__name__}: {error})") from None
+    if large:
+        raise BadData(f"{name}: {large[0]} of shape {shapes[large[0]]} is larger than any known file's")
+    for key in wanted:
+        if key not in found:
+            raise BadData(f"{name}: no variable {key!r} (there are: {', '.join(sorted(shapes))})")
+        if not isinstance(found[key], np.ndarray) or found[key].dtype.kind not in NUMBERS:
+            raise BadData(f"{name}: variable {key!r} is no array of numbers")
+    return {key: found[key].astype(np.float64) for key in wanted}
+
+
+def read_table(raw: bytes, name: str, header: bool | None = None) -> tuple[tuple[str, ...], np.ndarray]:
+    """Column labels and values (rows, columns) of a text table with tabs, commas or spaces.
+
+    Parameters
+    ----------
+    header
+        Whether the first line holds labels; None tells it from whether that line is numbers. Without
+        one the labels are empty.
+
+    Raises
+    ------
+    BadData
+        For text that is no table of numbers, with the line.
+    """
+    try:
+        lines = raw.decode().splitlines()
+    except UnicodeDecodeError:
+        raise BadData(f"{name}: not a text file") from None
+    first = next((line for line in lines if line.strip()), "")
+    delimiter = next((mark for mark in ("\t", ",") if mark in first), None)
+    cells = [cell.strip().strip('"') for cell in first.strip().split(delimiter)]
+    if header is None:
+        header = not all(_is_number(cell) for cell in cells)
+    body = lines[lines.index(first) + 1 :] if header and first else lines
+    if not any(line.strip() for line in body):
+        raise BadData(f"{name}: no values")
+    try:
+        values = np.loadtxt(body, dtype=np.float64, delimiter="," if delimiter == "," else None, ndmin=2)
+    except ValueError as error:
+        raise BadData(f"{name}: not a table of numbers ({error})") from None
+    labels = tuple(cells) if header else ()
+    if labels and (len(labels) != values.shape[1] or len(set(labels)) != len(labels)):
+        raise BadData(f"{name}: {len(labels)} labels, {len(set(labels))} different, for {values.shape[1]} columns")
+    return labels, values
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
