@@ -13,6 +13,7 @@ from .options import JsonOption, errors, out
 
 if TYPE_CHECKING:
     from ..contracts import Progress
+    from ..datasets.recordings.dataset import RecordingsDataset
 
 app = typer.Typer(
     help="List, fetch, import, check and simulate data.\n\nExample:  brainbench data list",
@@ -20,7 +21,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Such as abide1; see `brainbench data list`.")]
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="Such as abide1, or a part such as netsim:1; see `brainbench data list`."),
+]
 
 
 @contextmanager
@@ -55,7 +59,9 @@ def list_(json_: JsonOption = False) -> None:
 def get(
     dataset: DatasetArgument,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the files go [default: ./DATASET].")] = None,
-    atlas: Annotated[str, typer.Option(help="cc200 or cc400.")] = "cc400",
+    atlas: Annotated[
+        str | None, typer.Option(help="cc200 or cc400, of abide1 [default: cc400].", show_default=False)
+    ] = None,
 ) -> None:
     """Download an open data set; repeat the command to continue an interrupted download.
 
@@ -64,14 +70,16 @@ def get(
     from ..datasets.fetch import get as fetch
 
     with progress_bar() as progress:
-        folder = fetch(dataset, to or Path(dataset), atlas, progress=progress)
+        folder = fetch(dataset, to or Path(dataset.partition(":")[0]), atlas, progress=progress)
     out().print(f"{folder}\nnext:  brainbench data import {dataset} {folder}", markup=False, soft_wrap=True)
 
 
 @app.command("import")
 def import_(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Such as abide1; own for a cohort of your own.")],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder that holds the series.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="Such as abide1, netsim; own for a cohort of your own.")
+    ],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder (or archive) that holds the series.")],
     name: Annotated[str | None, typer.Option(metavar="COHORT", help="Name of the cohort [default: DATASET].")] = None,
     format_: Annotated[
         str, typer.Option("--format", help="auto | abide-npz | abide-1d | bids | nifti | table.")
@@ -101,6 +109,13 @@ def import_(
         str | None, typer.Option(metavar="COLUMNS", help="NIfTI: confounds to regress out, such as 'rot_*,trans_*'.")
     ] = None,
     tr: Annotated[float | None, typer.Option(metavar="SECONDS", help="TR where files and table do not say.")] = None,
+    orientation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="source-target|target-source",
+            help="Networks: row of a graph's matrix is the cause, or the effect [default: as documented].",
+        ),
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Import scans as a cohort. Nothing is dropped silently: each scan left out has its reason.
@@ -109,14 +124,29 @@ def import_(
     derivatives with *_timeseries.tsv (bids), 4-D images with a label atlas (nifti), any folder of .npz, .npy,
     .1D, .tsv or .csv series (table).
 
+    Networks with known graphs (netsim, sanchez, cdrl, mtl) are recognised by their layouts, and all that the
+    folder or archive holds are installed; `brainbench data list` says which files are expected.
+
     Example:  brainbench data import own ./derivatives --name my-cohort --column diagnosis=dx --code
     diagnosis:1=autism,2=control
     """
     from ..datasets.importer import import_cohort
     from ..datasets.layout import Options
+    from ..datasets.recordings.importer import import_recordings
+    from ..errors import BadOption
     from .data_views import print_import
+    from .recordings_views import print_recordings_import
 
-    check_dataset(dataset)
+    if networks := find_networks(dataset):
+        cohort_only = (name, participants, column, code, atlas, atlas_table, select, confounds)
+        if any(cohort_only) or format_ != "auto":
+            raise BadOption(f"{dataset} takes --orientation, --tr and --json only", "leave out the other options")
+        with progress_bar() as progress:
+            found = import_recordings(networks, path, orientation=orientation, tr=tr, progress=progress)
+        print_recordings_import(found, json_)
+        return
+    if orientation:
+        raise BadOption(f"{dataset} holds no graphs", "leave out --orientation")
     options = Options(
         participants=participants,
         columns=pairs(column, "--column"),
@@ -146,12 +176,23 @@ def check(
     Example:  brainbench data check abide1
     """
     from ..datasets.check import check_cohort
+    from ..datasets.recordings.checks import check_recordings
+    from ..datasets.recordings.store import MANIFEST
     from .data_views import find_cohort, print_check
+    from .recordings_views import print_recordings_check
 
-    with progress_bar() as progress:
-        report = check_cohort(find_cohort(cohort), similar=similar, progress=progress)
-    print_check(report, json_)
-    if report.errors:
+    folder = find_cohort(cohort)
+    if (folder / MANIFEST).is_file():
+        with progress_bar() as progress:
+            networks = check_recordings(folder, progress)
+        print_recordings_check(networks, json_)
+        errors_found = networks.errors
+    else:
+        with progress_bar() as progress:
+            report = check_cohort(folder, similar=similar, progress=progress)
+        print_check(report, json_)
+        errors_found = report.errors
+    if errors_found:
         raise typer.Exit(1)
 
 
@@ -185,12 +226,16 @@ def where(
     out().print(str(find_cohort(cohort)), markup=False, soft_wrap=True)
 
 
-def check_dataset(dataset: str) -> None:
-    """Raises `UnknownName` for a data set that nobody provides; ``own`` is always one."""
-    if dataset != "own":
-        from ..registry import find
+def find_networks(dataset: str) -> RecordingsDataset | None:
+    """A data set of networks, or a part of it; None for cohorts, of which ``own`` is always one.
 
-        find("datasets", dataset)
+    Raises `UnknownName` for a data set that nobody provides.
+    """
+    from ..datasets.recordings.dataset import RecordingsDataset
+    from ..registry import load_dataset
+
+    found = None if dataset == "own" else load_dataset(dataset)
+    return found if isinstance(found, RecordingsDataset) else None
 
 
 def pairs(texts: list[str] | None, option: str) -> dict[str, str]:

@@ -12,8 +12,10 @@ from rich.table import Table
 
 from .. import home
 from ..datasets.cohort import Cohort, installed
+from ..datasets.recordings.store import MANIFEST
 from ..errors import BrainbenchError, DataMissing, PluginBroken
 from .options import errors, out
+from .recordings_rows import by_dataset, installed_names, parts_installed, recordings_rows
 
 if TYPE_CHECKING:
     from ..datasets.check import CheckReport
@@ -23,11 +25,16 @@ SHOWN = 20
 
 
 def find_cohort(name: str) -> Path:
-    """The folder of a cohort or twin by its name, or a path to one. Raises `DataMissing`."""
-    for folder in (home.cohorts() / name, home.twins() / name, Path(name)):
-        if (folder / "cohort.json").is_file():
+    """The folder of a cohort, a network or a twin by its name (``netsim-1`` or ``netsim:1``), or a path to one.
+
+    Raises `DataMissing`.
+    """
+    places = [home.cohorts(), home.twins()]
+    named = [place / spelled for spelled in (name, name.replace(":", "-")) for place in places]
+    for folder in (*named, Path(name)):
+        if (folder / "cohort.json").is_file() or (folder / MANIFEST).is_file():
             return folder
-    have = ", ".join(path.name for path in [*installed(home.cohorts()), *installed(home.twins())])
+    have = ", ".join([*(path.name for place in places for path in installed(place)), *installed_names()])
     raise DataMissing(
         f"no cohort {name!r} below {home.home()} (there are: {have or 'none'})", "see `brainbench data list`"
     )
@@ -36,19 +43,23 @@ def find_cohort(name: str) -> Path:
 def print_listing(as_json: bool) -> None:
     """Installed cohorts and twins, and the known data sets."""
     cohorts = [_cohort_row(path) for folder in (home.cohorts(), home.twins()) for path in installed(folder)]
+    networks = recordings_rows()
     known = list(_known())
     if as_json:
-        print(json.dumps({"home": str(home.home()), "cohorts": cohorts, "datasets": known}, indent=1))
+        listing = {"home": str(home.home()), "cohorts": cohorts, "networks": networks, "datasets": known}
+        print(json.dumps(listing, indent=1))
         return
     console = out()
     console.print(f"installed below {home.home()}:", markup=False, soft_wrap=True)
     if cohorts:
-        _print_rows(cohorts)
-    else:
+        print_rows(cohorts)
+    if networks:
+        print_rows(by_dataset(networks))
+    if not (cohorts or networks):
         console.print("  nothing yet; every task runs on its simulated twin all the same")
     console.print("\nknown data sets:")
     for entry in known:
-        state = "installed" if entry["installed"] else "not installed"
+        state = entry["parts"] or ("installed" if entry["installed"] else "not installed")
         console.print(f"[bold]{escape(entry['dataset'])}[/bold]  {escape(entry['title'])}  ({state})")
         for key in ("access", "licence", "expected"):
             if entry[key]:
@@ -92,6 +103,7 @@ def _known() -> Any:
                 "dataset": entry.name,
                 "title": f"broken: {found.message}",
                 "installed": False,
+                "parts": "",
                 "access": "",
                 "licence": "",
                 "expected": "",
@@ -103,13 +115,14 @@ def _known() -> Any:
                 "dataset": entry.name,
                 "title": card.title,
                 "installed": dataset.installed(),
+                "parts": parts_installed(dataset),
                 "access": card.access,
                 "licence": card.licence,
                 "expected": card.expected,
             }
 
 
-def _print_rows(rows: list[dict[str, Any]]) -> None:
+def print_rows(rows: list[dict[str, Any]]) -> None:
     """Rows as a table."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for key, value in rows[0].items():
@@ -157,8 +170,8 @@ def print_import(report: ImportReport, as_json: bool) -> None:
     say(f"format {report.format} ({report.recognised}); participants: {report.participants or 'none'}")
     for note in report.notes:
         say(f"note: {note}")
-    _say_listed(say, "left out", [f"{scan}: {why}" for scan, why in report.left_out.items()])
-    _say_listed(say, "same content under two ids", [f"{first} = {second}" for first, second in report.same_content])
+    say_listed(say, "left out", [f"{scan}: {why}" for scan, why in report.left_out.items()])
+    say_listed(say, "same content under two ids", [f"{first} = {second}" for first, second in report.same_content])
     kinds = Counter(part.partition(":")[0] for text in report.flags.values() for part in text.split(","))
     for kind, count in sorted(kinds.items()):
         say(f"flag {kind}: {count} scans")
@@ -169,7 +182,7 @@ def print_import(report: ImportReport, as_json: bool) -> None:
     errors().print(f"next:  brainbench data check {manifest.name}", markup=False)
 
 
-def _say_listed(say: Any, title: str, lines: list[str]) -> None:
+def say_listed(say: Any, title: str, lines: list[str]) -> None:
     """A titled list, cut after `SHOWN` lines."""
     if lines:
         say(f"{title}: {len(lines)}")
@@ -196,7 +209,7 @@ def print_check(report: CheckReport, as_json: bool) -> None:
     for title, rows in (("scans by site and class", report.by_site), ("series", report.series)):
         if rows:
             console.print(f"\n[bold]{title}[/bold]")
-            _print_rows(rows)
+            print_rows(rows)
     if report.left_out:
         console.print(f"\nleft out by the import: {len(report.left_out)}")
         for scan, why in report.left_out.items():

@@ -11,12 +11,16 @@ from typing import Any
 from ..contracts import Progress
 from ..errors import BadData, BadOption, DataMissing, StoreError, need
 from ..files import digest_file, write_text
-from ..registry import find, load_dataset
+from ..registry import load_dataset
+from .recordings.dataset import RecordingsDataset
+from .recordings.download import download
 
 Fetcher = Callable[..., Any]
 """Takes the arguments of `nilearn.datasets.fetch_abide_pcp`."""
 
 ATLASES = ("cc200", "cc400")
+"""Of ABIDE I; the last is the default."""
+
 CHECKSUMS = "checksums.json"
 PIPELINE = {"pipeline": "cpac", "band_pass_filtering": True, "global_signal_regression": True, "quality_checked": True}
 """C-PAC, 0.01 to 0.1 Hz, global signal regressed, quality-checked scans: the most used variant."""
@@ -27,7 +31,7 @@ TRIES = 3
 def get(
     dataset: str,
     folder: Path,
-    atlas: str = "cc400",
+    atlas: str | None = None,
     *,
     fetcher: Fetcher | None = None,
     url: str | None = None,
@@ -38,9 +42,9 @@ def get(
     Parameters
     ----------
     dataset
-        Name of a data set; only ABIDE I can be fetched without an application.
+        Name of a data set that is open: abide1, netsim, sanchez.
     atlas
-        "cc200" or "cc400".
+        "cc200" or "cc400", the default, of ABIDE I; None elsewhere.
     fetcher, url
         Another fetcher with nilearn's arguments, another server of the same layout.
 
@@ -50,10 +54,15 @@ def get(
         For a data set that cannot be fetched; when the server is not reached (what has arrived
         stays); when a file is not the one recorded at first sight.
     """
-    find("datasets", dataset)
+    found = load_dataset(dataset)
+    if isinstance(found, RecordingsDataset):
+        if atlas:
+            raise BadOption(f"{found.name} has no atlas", "leave out --atlas")
+        return download(found, folder, url=url, progress=progress)
+    atlas = atlas or ATLASES[-1]
     if dataset != "abide1":
         raise BadOption(
-            f"{dataset} cannot be fetched by a command: {load_dataset(dataset).card.access}",
+            f"{dataset} cannot be fetched by a command: {found.card.access}",
             f"get it by hand, then:  brainbench data import {dataset} PATH",
         )
     if atlas not in ATLASES:

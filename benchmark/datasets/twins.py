@@ -7,15 +7,17 @@ from ..errors import BadOption
 from ..registry import load_dataset
 from .cohort import Cohort
 from .dataset import CohortDataset
+from .recordings.dataset import RecordingsDataset
+from .recordings.store import Recordings
 
 
-def make_twin(dataset: str, size: str, seed: int, progress: Progress) -> Cohort:
+def make_twin(dataset: str, size: str, seed: int, progress: Progress) -> Cohort | Recordings:
     """The simulated twin of a data set, made when it is not there yet.
 
-    Raises `UnknownName` for an unknown data set and `BadOption` for one without a twin, or for an
-    unknown size.
+    Raises `UnknownName` for an unknown data set and `BadOption` for one without a twin, for an
+    unknown size, or for a data set in parts without the part.
     """
     found = load_dataset(dataset)
-    if not isinstance(found, CohortDataset):
+    if not isinstance(found, CohortDataset | RecordingsDataset):
         raise BadOption(f"{dataset} has no simulated twin", "see `brainbench data list`")
     return found.twin(size, seed, progress)
