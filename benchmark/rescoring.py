@@ -12,8 +12,8 @@ from .errors import BadData, StoreError
 from .loading import Loaded, load
 from .record import Record, ScorePart
 from .registry import load_task
-from .score import judge, score_cells
-from .store import read_cell, read_split
+from .score import Judged, judge, score_cells
+from .store import Finished, read_cell, read_split
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,30 @@ def rescore(record: Record, folder: Path, progress: Progress) -> Rescored:
     """Read a record's predictions and score them anew against the installed data.
 
     Raises `StoreError` when predictions were edited, and `BadData` when the data are others.
+    """
+    task, judged, cells = rejudge(record, folder, progress)
+    finished = [part for part in record.cells if part.status == "ok"]
+    scores, own = score_cells(task, judged)
+    hashes = {(done.cell.fold, done.cell.seed): done.prediction for done in cells}
+    lines = [
+        line
+        for part, score in zip(finished, own, strict=True)
+        for line in _differences(f"{part.fold} seed {part.seed}", part.scores, score)
+    ]
+    lines += [
+        f"{part.fold} seed {part.seed}: the predictions are not those that the record was made from"
+        for part in finished
+        if hashes[part.fold, part.seed] != part.prediction
+    ]
+    for name, score in record.scores.items():
+        lines += _differences(name, score.model_dump(), scores[name].model_dump())
+    return Rescored(scores, tuple(lines))
+
+
+def rejudge(record: Record, folder: Path, progress: Progress) -> tuple[Task, list[Judged], list[Finished]]:
+    """The task, and the finished cells of a record with their truth, in the record's order.
+
+    Raises `StoreError` when cells are missing or edited, and `BadData` when the data are others.
     """
     task, loaded = reload(record, progress)
     split = read_split(folder)
@@ -45,21 +69,7 @@ def rescore(record: Record, folder: Path, progress: Progress) -> Rescored:
     if {(cell.fold, cell.seed) for cell in judged} != set(order) or not order:
         raise StoreError(f"{folder / 'cells'}: not the {len(order)} finished cells of the record", "run it again")
     judged.sort(key=lambda cell: order[cell.fold, cell.seed])
-    scores, own = score_cells(task, judged)
-    hashes = {(done.cell.fold, done.cell.seed): done.prediction for done in cells}
-    lines = [
-        line
-        for part, score in zip(finished, own, strict=True)
-        for line in _differences(f"{part.fold} seed {part.seed}", part.scores, score)
-    ]
-    lines += [
-        f"{part.fold} seed {part.seed}: the predictions are not those that the record was made from"
-        for part in finished
-        if hashes[part.fold, part.seed] != part.prediction
-    ]
-    for name, score in record.scores.items():
-        lines += _differences(name, score.model_dump(), scores[name].model_dump())
-    return Rescored(scores, tuple(lines))
+    return task, judged, cells
 
 
 def reload(record: Record, progress: Progress) -> tuple[Task, Loaded]:
