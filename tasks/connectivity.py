@@ -6,6 +6,7 @@ Four tracks that are never mixed: each subject alone (the task itself), and thre
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -118,8 +119,10 @@ def halves(subjects: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     if subjects < 4:
         return {}
-    draws = [np.sort(rng.permutation(subjects)[: subjects // 2]) for _ in range(HALF_SAMPLES)]
-    different = {tuple(rows): rows for rows in draws}
+    different: dict[bytes, np.ndarray] = {}
+    while len(different) < min(HALF_SAMPLES, math.comb(subjects, subjects // 2)):
+        rows = np.sort(rng.permutation(subjects)[: subjects // 2])
+        different[rows.tobytes()] = rows
     return {f"half-{k + 1:02d}": rows for k, rows in enumerate(different.values())}
 
 
