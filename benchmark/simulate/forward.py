@@ -71,8 +71,15 @@ class TwoState:
 
 def input_height(sigma: float) -> float:
     """Height of the two-state input's upper state for a neural rate (1/s); 7.613 at 20 /s."""
+    _check_rate(sigma)
     decay = 1 / (STEP * sigma)
     return _INPUT_AREA / float(np.exp(-np.arange(int(10 * decay) + 1) / decay).sum())
+
+
+def _check_rate(sigma: float) -> None:
+    """Raise `BadSimulation` for a neural rate that Euler steps cannot follow."""
+    if not 0 < sigma * STEP < 1:
+        raise BadSimulation(f"sigma is {sigma:g} /s", f"a rate between 0 and {1 / STEP:g} /s can be integrated")
 
 
 class Inputs:
@@ -125,7 +132,8 @@ class Inputs:
 
 def stability(weights: np.ndarray) -> np.ndarray:
     """Largest real part of the eigenvalues of W - I, for weights (..., node, node); stable below zero."""
-    return np.linalg.eigvals(weights).real.max(axis=-1) - 1.0
+    growth: np.ndarray = np.linalg.eigvals(weights).real.max(axis=-1) - 1.0
+    return growth
 
 
 class Neural:
@@ -142,8 +150,7 @@ class Neural:
     """
 
     def __init__(self, weights: np.ndarray, sigma: float) -> None:
-        if not 0 < sigma * STEP < 1:
-            raise BadSimulation(f"sigma is {sigma:g} /s", f"a rate between 0 and {1 / STEP:g} /s can be integrated")
+        _check_rate(sigma)
         worst = stability(weights)
         if (worst >= 0).any():
             subject = int(np.argmax(worst))
@@ -320,7 +327,8 @@ class Balloon:
         """BOLD signal now, percent, shape (cells,)."""
         volume, oxygen = np.exp(-self._logs[1]), np.exp(-self._logs[3])
         k1, k2, k3 = 7 * self._extraction, 2.0, 2 * self._extraction - 0.2
-        return _VOLUME * (k1 * (1 - oxygen) + k2 * (1 - oxygen / volume) + k3 * (1 - volume))
+        signal: np.ndarray = _VOLUME * (k1 * (1 - oxygen) + k2 * (1 - oxygen / volume) + k3 * (1 - volume))
+        return signal
 
 
 # ----------------------------------------------------------------------------------------------- scanner
@@ -329,7 +337,8 @@ class Balloon:
 def sample_steps(minutes: float, tr: float) -> np.ndarray:
     """Steps after which a scan is read: step round(scan * TR / step), scan = 1, 2 ... to the end."""
     scans = int(minutes * 60 / tr + 1e-9)
-    return np.rint(np.arange(1, scans + 1) * tr / STEP).astype(np.int64)
+    steps: np.ndarray = np.rint(np.arange(1, scans + 1) * tr / STEP).astype(np.int64)
+    return steps
 
 
 def high_pass_butterworth(series: np.ndarray, tr: float) -> np.ndarray:
@@ -360,4 +369,5 @@ def high_pass_local_linear(series: np.ndarray, tr: float, cutoff: float = 200.0)
 
 def _demeaned(series: np.ndarray) -> np.ndarray:
     """Without the mean over time (axis -2)."""
-    return series - series.mean(axis=-2, keepdims=True)
+    centred: np.ndarray = series - series.mean(axis=-2, keepdims=True)
+    return centred

@@ -299,9 +299,8 @@ def _common(case: Case, series: np.ndarray, seed: int) -> np.ndarray:
     white = np.stack([_rng(case, seed, _CONFOUND, s).standard_normal(series.shape[1] + 4) for s in range(len(series))])
     smooth = np.lib.stride_tricks.sliding_window_view(white, 5, axis=1).sum(axis=-1)[..., None]
     filtered = _FILTERS[case.high_pass](smooth, case.tr)
-    return (
-        filtered / filtered.std(axis=1, keepdims=True) * series.std(axis=1, keepdims=True).mean(axis=2, keepdims=True)
-    )
+    scale: np.ndarray = series.std(axis=1, keepdims=True).mean(axis=2, keepdims=True)
+    return scale * filtered / filtered.std(axis=1, keepdims=True)
 
 
 def _check(case: Case, subjects: int) -> None:
@@ -316,6 +315,8 @@ def _check(case: Case, subjects: int) -> None:
         (set(named) <= set(case.edges), "a setting names a pair that is not an edge", "list it in edges"),
         (case.tr >= STEP, f"tr is {case.tr:g} s", f"at least {STEP:g} s"),
         (case.minutes * 60 >= 10 * case.tr, f"{case.minutes:g} minutes are fewer than 10 volumes", "scan longer"),
+        (case.weight_sd >= 0 and case.weight_range[0] <= case.weight_range[1],
+         f"weight_sd is {case.weight_sd:g} and weight_range {case.weight_range}", "an SD and a lower and upper bound"),
         (case.noise >= 0 and case.confound >= 0, "a negative amount of noise or confound", "0 or more"),
         (all(0 <= p <= 1 for p in (case.reverse, case.shared_probability, case.mixing_share)),
          "a probability or share outside 0 to 1", "see reverse, shared_probability, mixing_share"),
