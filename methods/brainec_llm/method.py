@@ -26,9 +26,9 @@ NOTES = (
     "cyclic or not. Residual paths carry each region's own series past the attention, so that reconstruction does not "
     "need the graph; and nothing in the model uses temporal order, so direction rests on the difference of query and "
     "key weights. Two seeds show how much of a graph is the data's. 'small' is the same code on two CPU cores: the "
-    "first four layers of SmolLM2, prototypes from the 4096 most frequent words, the first ten subjects, a prompt of "
-    "at most 768 tokens (beyond, the strongest correlations only), 60 epochs, where the rate reaches zero for the "
-    "second time. The result depends on the order of regions as it does on the seed: weights over regions are drawn "
+    "first two layers of SmolLM2, prototypes from its 1024 most frequent words (they span its whole embedding), the "
+    "first ten subjects, a prompt of at most 768 tokens (beyond, the strongest correlations only), and 60 epochs: what "
+    "five nodes and 200 frames allow in three minutes, ending where the rate is zero. The result depends on the order of regions as it does on the seed: weights over regions are drawn "
     "at random. Recordings of unequal length are cut to the shortest. Our own readings where the source is silent: "
     "the hidden width of the contrastive projections is their output's, and graph attention has no biases."
 )
@@ -44,7 +44,7 @@ class BrainECLLM(Options, Method):
         "behind the decoder is the graph.",
         paper="BrainEC-LLM (NeurIPS 2025); code: github.com/XiongWenXww/BrainEC-LLM",
         pretraining=("SmolLM2's public text corpora (the default language model); no brain data",),
-        parameters="paper: 128 M in the map to word prototypes, 20 M LoRA, around Llama-3-8B; small: about 6 M",
+        parameters="paper: 128 M in the map to word prototypes, 20 M LoRA, around Llama-3-8B; small: 2.6 M",
         notes=NOTES,
     )
     supports: ClassVar[tuple[str, ...]] = ("connectivity",)

@@ -27,7 +27,7 @@ class Options:
         Heads of the attention to word prototypes, and their number.
     prototype_words
         Prototypes are mixtures of the first words of the vocabulary; 0: of all. Tokenizers number
-        words by frequency, and a few thousand already span all directions of the embedding.
+        words by frequency, and the first 1024 of SmolLM2 already span all directions of its embedding.
     dropout, attention_dropout
         Everywhere but in attention, and in both attentions.
     lm, lm_layers
@@ -115,8 +115,8 @@ CHOICES = {
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "small": {
-        "lm_layers": 4,
-        "prototype_words": 4096,
+        "lm_layers": 2,
+        "prototype_words": 1024,
         "prompt_tokens": 768,
         "max_subjects": 10,
         "epochs": 60,

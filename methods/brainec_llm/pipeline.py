@@ -43,7 +43,7 @@ def recover(options: Options, network: Network, context: Context) -> tuple[np.nd
         "regions": shape.regions,
         "patch_tokens": sum(shape.patches),
         **prompt_facts(prompt),
-        **training_facts(options, trained),
+        **training_facts(options, trained, series),
         "llm": options.llm,
         **language.facts,
         "parameters": part_sizes(model),
@@ -91,8 +91,9 @@ def prompt_facts(prompt: Prompt | None) -> dict[str, Any]:
     }
 
 
-def training_facts(options: Options, trained: Trained) -> dict[str, Any]:
-    """Epochs, seconds, and the first and last epoch's losses."""
+def training_facts(options: Options, trained: Trained, series: torch.Tensor) -> dict[str, Any]:
+    """Epochs, seconds, the first and last epoch's losses, and the share of variance reconstructed."""
+    variance = float(series.var(1, unbiased=False).mean())
     first, last = ({name: float(f"{value:.6g}") for name, value in trained.history[k].items()} for k in (0, -1))
     return {
         "epochs": options.epochs,
@@ -100,6 +101,7 @@ def training_facts(options: Options, trained: Trained) -> dict[str, Any]:
         "seconds_per_epoch": round(trained.seconds / options.epochs, 3),
         "loss_first": first,
         "loss_last": last,
+        "explained_variance": round(1 - last["reconstruction"] / variance, 4),
     }
 
 
