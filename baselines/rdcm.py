@@ -93,8 +93,8 @@ class RegressionDcm(GraphBaseline):
         notes="Own implementation of the equations. No inputs, all connections present (no sparsity prior), z-scored "
         "series. Prior, our choice: self-connections -0.5 per second with variance 1 / (8 nodes), others 0 with "
         "variance 8 / nodes; noise precision Gamma(2, 1). Without inputs the hemodynamic response cancels, and the "
-        "difference quotient makes the model a Bayesian autoregression of order one. Invariant to the scale and the sign "
-        "of a node. Reads rows as a time series; where there is no TR, a row counts as a second.",
+        "difference quotient makes the model a Bayesian autoregression of order one. Invariant to the scale and the "
+        "sign of a node. Reads rows as a time series; where there is no TR, a row counts as a second.",
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {"default": {}}
 
