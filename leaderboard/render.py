@@ -17,12 +17,11 @@ def title(board: Board) -> str:
     record = board.first
     data = record.data
     what = {"real": "real data", "twin": "SIMULATED twin"}.get(data.origin, data.origin)
-    items = f"{data.subjects} subjects"
-    if data.items >= data.subjects:
-        items = f"{data.items} items of {items}"
+    split = record.split.rule.partition(" ")[0]
+    told = [f"{data.items} items of {data.subjects} subjects", split] if split != "together" else []
     return (
-        f"{record.task.name} (version {record.task.version}) on {data.name}: {what}, {items}, "
-        f"{record.split.rule.partition(' ')[0]}"
+        f"{record.task.name} (version {record.task.version}) on {data.name}: {what}, "
+        f"{', '.join(told) or f'{data.subjects} subjects'}"
     )
 
 
@@ -205,9 +204,14 @@ def ceiling_note(record: Record) -> str:
     return f"{text}. {ceiling.note}".rstrip()
 
 
+def published_metrics(board: Board) -> list[str]:
+    """The task's metrics that papers print."""
+    return [name for name in board.first.task.metrics if any(name in row.values for row in board.published)]
+
+
 def published_cells(board: Board) -> list[list[str]]:
-    """Rows of papers: source, method, and the metrics that they print."""
-    names = board.first.task.metrics
+    """Rows of papers: source, method, the metrics that they print, and what to know of them."""
+    names = published_metrics(board)
     return [
         [
             f"{row.source} {row.table}",
@@ -221,7 +225,7 @@ def published_cells(board: Board) -> list[list[str]]:
 
 def published_header(board: Board) -> list[str]:
     """Column titles of the published section."""
-    return ["source", "method", *board.first.task.metrics, "caveats"]
+    return ["source", "method", *published_metrics(board), "caveats"]
 
 
 def _paper(value: tuple[float, float | None] | None) -> str:
