@@ -7,7 +7,7 @@ import sys
 import typer
 
 from ..errors import BrainbenchError
-from . import data, doctor, leaderboard, listing, rescore, run
+from . import data, doctor, leaderboard, listing, rescore, run, show
 
 app = typer.Typer(
     name="brainbench",
@@ -23,6 +23,7 @@ app.command("tasks")(listing.tasks)
 app.command("methods")(listing.methods)
 app.add_typer(data.app, name="data")
 app.command("leaderboard")(leaderboard.leaderboard)
+app.add_typer(show.app, name="show")
 app.command("rescore")(rescore.rescore)
 app.command("doctor")(doctor.doctor)
 
