@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..contracts import Progress
     from ..datasets.recordings.dataset import RecordingsDataset
 
+MIN_FRAMES = 50
+"""Default of ``import --min-frames``."""
+
 app = typer.Typer(
     help="List, fetch, import, check and simulate data.\n\nExample:  brainbench data list",
     no_args_is_help=True,
@@ -95,7 +98,7 @@ def import_(
         list[str] | None,
         typer.Option(metavar="NAME:CODES", help="What codes mean, such as diagnosis:1=autism,2=control."),
     ] = None,
-    min_frames: Annotated[int, typer.Option(min=2, metavar="N", help="Shorter scans are left out.")] = 50,
+    min_frames: Annotated[int, typer.Option(min=2, metavar="N", help="Shorter scans are left out.")] = MIN_FRAMES,
     atlas: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Which atlas; for NIfTI, the label image.")
     ] = None,
@@ -139,7 +142,7 @@ def import_(
 
     if networks := find_networks(dataset):
         cohort_only = (name, participants, column, code, atlas, atlas_table, select, confounds)
-        if any(cohort_only) or format_ != "auto":
+        if any(cohort_only) or format_ != "auto" or min_frames != MIN_FRAMES:
             raise BadOption(f"{dataset} takes --orientation, --tr and --json only", "leave out the other options")
         with progress_bar() as progress:
             found = import_recordings(networks, path, orientation=orientation, tr=tr, progress=progress)

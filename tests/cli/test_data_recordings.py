@@ -72,6 +72,8 @@ def test_errors_are_messages(copy, tmp_path):
     assert (
         "netsim takes --orientation, --tr and --json only" in refused("import", "netsim", copy, "--name", "x").message
     )
+    assert "netsim takes" in refused("import", "netsim", copy, "--min-frames", 20).message
+    assert "the TR of netsim is known" in refused("import", "netsim", copy, "--tr", 3).message
     assert "own holds no graphs" in refused("import", "own", copy, "--orientation", "source-target").message
     assert "netsim has no part '99'" in refused("import", "netsim:99", copy).message
     assert "no dataset 'netsin'" in refused("import", "netsin", copy).message
@@ -118,7 +120,16 @@ def test_damage_is_shown(copy):
     assert "truncated or replaced" in refused("check", "netsim-1").message
 
 
-def test_simulate(monkeypatch):
+def test_get_says_what_comes_next(monkeypatch, tmp_path):
+    from brainbench.benchmark.datasets import fetch
+
+    asked = []
+    monkeypatch.setattr(fetch, "get", lambda *options, **more: asked.append(options) or options[1])
+    assert command("get", "netsim:1").stdout == "netsim\nnext:  brainbench data import netsim:1 netsim\n"
+    assert asked == [("netsim:1", Path("netsim"), None)]
+
+
+def test_simulate():
     done = command("simulate", "netsim:26", "--seed", 2)
     assert done.stdout.strip() == str(home.twins() / "netsim-26-small-seed2")
     checked = json.loads(command("check", "netsim-26-small-seed2", "--json").stdout)

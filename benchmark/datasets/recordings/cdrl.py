@@ -12,7 +12,7 @@ import numpy as np
 
 from ...contracts import DatasetCard, Progress
 from ...errors import BadData
-from .dataset import TWIN_VERSION, RecordingsDataset, folder_of, in_order, simulated_part
+from .dataset import RecordingsDataset, folder_of, in_order, simulated_part, version_of
 from .files import Files
 from .parse import read_npy
 from .raw import Direction, Group, Layout, RawPart, oriented, same_graph, subject_names
@@ -89,7 +89,9 @@ class CDRL(RecordingsDataset):
 
     def twin_version(self) -> str:
         """Version of the generator."""
-        return str(TWIN_VERSION)
+        from ...simulate import quad
+
+        return version_of(self.part, quad)
 
     def simulate(self, subjects: int, seed: int, progress: Progress) -> RawPart:
         """A quadratic system by the same recipe."""

@@ -118,6 +118,8 @@ def _facts(found: Recordings, moments: Sequence[tuple[float, float]]) -> dict[st
         "order of nodes": _order(graphs),
     }
     if manifest.tr is None and all(_acyclic(graph) for graph in graphs):
+        from ...simulate.quad import varsortability
+
         values = [varsortability(found.series(s), graph) for s, graph in zip(manifest.subjects, graphs, strict=True)]
         shown = spread(values, "{:.2f}".format)
         facts["varsortability"] = f"{shown}; away from 0.5, variances give the order away: z-score first"
@@ -148,19 +150,3 @@ def _acyclic(graph: np.ndarray) -> bool:
             return False
         left = left[np.ix_(inner, inner)]
     return True
-
-
-def varsortability(series: np.ndarray, graph: np.ndarray) -> float:
-    """Share of directed paths of an acyclic graph along which the variance grows, equal ones counted half.
-
-    Reisach et al. 2021 (NeurIPS), Beware of the simulated DAG: pairs of nodes are counted once for each path
-    length that joins them. ``series`` is (time, node), ``graph`` (node, node) [source, target].
-    """
-    variance = series.var(axis=0)
-    grows = (variance[None] > variance[:, None]) + 0.5 * (variance[None] == variance[:, None])
-    paths, total, right = graph.astype(int), 0, 0.0
-    while paths.any():
-        total += int(paths.sum())
-        right += float((paths * grows).sum())
-        paths = ((paths @ graph.astype(int)) > 0).astype(int)
-    return right / total if total else float("nan")

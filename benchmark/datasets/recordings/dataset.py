@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,9 +21,6 @@ from ..dataset import SIZES
 from .files import Files
 from .raw import SOURCE_TARGET, Direction, Group, Layout, Origin, RawPart, natural, numbered
 from .store import MANIFEST, Recordings, write
-
-TWIN_VERSION = 1
-"""Raised with every change of the forward model that changes its numbers."""
 
 SMALL = 10
 """Subjects of a small twin."""
@@ -45,6 +43,8 @@ class RecordingsDataset(Dataset):
         Where imported numbers come from: "real" or "public simulation".
     full
         Subjects of the full twin.
+    says_tr
+        Whether files or papers say the TR, so that a person has nothing to state.
     archive
         What ``data get`` downloads: (address of its folder, file); None where nothing can be fetched.
     """
@@ -53,6 +53,7 @@ class RecordingsDataset(Dataset):
     layouts: ClassVar[Mapping[str, Layout]]
     origin: ClassVar[Origin] = "public simulation"
     full: ClassVar[int]
+    says_tr: ClassVar[bool] = True
     archive: ClassVar[tuple[str, str] | None] = None
 
     def __init__(self, part: str = "") -> None:
@@ -132,11 +133,11 @@ class RecordingsDataset(Dataset):
         return "the forward model of brainbench.benchmark.simulate under the published settings of this network"
 
     def twin_version(self) -> str:
-        """Version of the generator and hash of its settings; a stored twin of others is made again."""
+        """Version of the generator; a stored twin of another one is made again."""
+        from ...simulate import forward, network
         from ...simulate.network_cases import CASES
 
-        settings = repr(CASES[f"{self.name}:{self.part}"])
-        return f"{TWIN_VERSION}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
+        return version_of(repr(CASES[f"{self.name}:{self.part}"]), forward, network)
 
     def simulate(self, subjects: int, seed: int, progress: Progress) -> RawPart:
         """The part's network run through the forward model."""
@@ -150,6 +151,15 @@ class RecordingsDataset(Dataset):
         steps = [f"brainbench data get {self.name}"] if self.archive else []
         steps.append(f"brainbench data import {self.name} PATH")
         return f"the files:  {'   then  '.join(steps)}\n  its simulated twin:  add  --data simulated"
+
+
+def version_of(settings: str, *modules: ModuleType) -> str:
+    """Hash of a generator's settings and source, so that no change of it can go unnoticed."""
+    digest = hashlib.sha256(settings.encode())
+    for module in modules:
+        assert module.__file__
+        digest.update(Path(module.__file__).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def simulated_part(part: str, series: Any, graphs: Any, tr: float = math.nan) -> RawPart:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ... import home
 from ...contracts import Progress
-from ...errors import BadData
+from ...errors import BadData, BadOption
+from ..importer import MAX_TR
 from .dataset import RecordingsDataset
 from .files import Files
 from .raw import Group, natural
@@ -62,13 +63,14 @@ def import_recordings(
     orientation
         "source-target" or "target-source"; None for the layout's documented one.
     tr
-        Seconds a frame, where the files do not say.
+        Seconds a frame, where neither files nor papers say.
 
     Raises
     ------
     BadData, BadOption
-        When no part can be installed, and for an orientation that must be stated and is not.
+        When no part can be installed, and for an orientation or TR that must be stated and is not.
     """
+    _check_tr(dataset, tr)
     report = ImportReport(dataset.name)
     with Files(path) as files:
         report.left_out.update(files.damaged)
@@ -114,7 +116,7 @@ def _install(
         try:
             raw = dataset.read(files, group, resolved[0], tr)
         except BadData as error:
-            report.failed.setdefault(part, f"{_source(group)}: {error.message}" + f" ({error.hint})" * bool(error.hint))
+            report.failed.setdefault(part, _reason(group, error))
             continue
         target = home.cohorts() / f"{dataset.name}-{part}"
         source = f"{layout.title}: {_source(group)}"
@@ -126,6 +128,23 @@ def _install(
         for other in candidates[tried + 1 :]:
             report.notes.append(f"{dataset.name}-{part}: also found as {_source(other)}, which is not used")
         return
+
+
+def _check_tr(dataset: RecordingsDataset, tr: float | None) -> None:
+    """Raises `BadOption` for a TR that is lacking, not asked for, or impossible."""
+    if dataset.says_tr and tr is not None:
+        raise BadOption(f"the TR of {dataset.name} is known", "leave out --tr")
+    if not dataset.says_tr and tr is None:
+        raise BadOption(f"TR not stated: the files of {dataset.name} do not say it", "add  --tr SECONDS")
+    if tr is not None and not 0 < tr <= MAX_TR:
+        raise BadOption(f"a TR of {tr:g} s", f"--tr is in seconds, above 0 and at most {MAX_TR:g}")
+
+
+def _reason(group: Group, error: BadData) -> str:
+    """Why a group cannot be read, with the file."""
+    named = error.message.startswith((*group.series[:1], group.graph or group.series[0]))
+    hint = f" ({error.hint})" if error.hint else ""
+    return f"{'' if named else _source(group) + ': '}{error.message}{hint}"
 
 
 def _source(group: Group) -> str:

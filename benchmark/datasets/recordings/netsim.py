@@ -80,7 +80,7 @@ class NetSim(RecordingsDataset):
         text: dict[tuple[str, str], list[str]] = defaultdict(list)
         for name in files.names:
             if hit := MAT.match(name):
-                groups.append(Group(hit[1], "mat", (name,)))
+                groups.append(Group(str(int(hit[1])), "mat", (name,)))
             elif hit := NPY.match(name):
                 groups.append(Group(hit[1], "npy", (name,), f"{name.removesuffix('.npy')}_struct.csv"))
             elif hit := TEXT.match(files.full(name)):

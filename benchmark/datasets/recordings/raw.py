@@ -35,7 +35,7 @@ class Layout:
     reason
         Where the orientation is documented, or why it is not known.
     arrows
-        True where edges are listed by name with an arrow, so that there is nothing to state.
+        True where no matrix is read, but edges that say their direction: there is nothing to state.
     """
 
     title: str
@@ -52,7 +52,7 @@ class Layout:
         if stated is not None and stated not in ORIENTATIONS:
             raise BadOption(f"no orientation {stated!r}", f"choose {' or '.join(ORIENTATIONS)}")
         if self.arrows and stated == TARGET_SOURCE:
-            raise BadOption(f"{self.title}: the edges are listed with arrows", "leave out --orientation")
+            raise BadOption(f"{self.title}: nothing to state, {self.reason}", "leave out --orientation")
         if stated is not None:
             return SOURCE_TARGET if stated == SOURCE_TARGET else TARGET_SOURCE, "stated by --orientation"
         if self.orientation is None:

@@ -234,7 +234,7 @@ def test_a_damaged_copy_gives_way_to_another(tmp_path):
     mat.write_bytes(mat.read_bytes()[:200])
     report = import_recordings(NetSim(), tmp_path)
     assert report.installed[0].manifest.source.endswith("fmri_sim1.npy")
-    assert "another copy was used, because sim1.mat: sim1.mat: cannot be read as a MATLAB file" in report.notes[0]
+    assert "another copy was used, because sim1.mat: cannot be read as a MATLAB file" in report.notes[0]
 
 
 def test_subjects_that_cannot_be_used_are_named(tmp_path):
@@ -396,7 +396,7 @@ def test_graph_files_of_another_kind(text):
 
 def test_arrows_need_no_orientation(tmp_path):
     write_files(tmp_path, sanchez_files())
-    with pytest.raises(BadOption, match="listed with arrows"):
+    with pytest.raises(BadOption, match="nothing to state, the graph files list edges"):
         import_recordings(SanchezRomero(), tmp_path, orientation="target-source")
     left = read_edges(graph_text(["X1", "X2"], [("X1", "X2")]).replace("-->", "<--").encode(), "g")[1]
     assert left.tolist() == [[0, 0], [1, 0]]
@@ -463,8 +463,12 @@ def test_mtl_is_scored_against_a_reference(tmp_path):
         write_files(tmp_path, files)
     odd = table(recordings(1, nodes=7)[0], [*labels[:6], "other"])
     write_files(tmp_path, {"individual_left_mtl_reduced/subj_9.txt": odd.encode()})
-    with pytest.raises(BadData, match=r"the files do not say the TR \(add  --tr SECONDS\)"):
+    with pytest.raises(BadOption, match="TR not stated: the files of mtl do not say it"):
         import_recordings(MTL(), tmp_path)
+    with pytest.raises(BadOption, match="a TR of 1000 s"):
+        import_recordings(MTL(), tmp_path, tr=1000)
+    with pytest.raises(BadOption, match="the TR of netsim is known"):
+        import_recordings(NetSim(), tmp_path, tr=3)
     report = import_recordings(MTL(), tmp_path, tr=1.0)
     assert [found.manifest.name for found in report.installed] == ["mtl-left", "mtl-right"]
     assert installed_graph(report) == {(i, j) for i, targets in REFERENCE.items() for j in targets}

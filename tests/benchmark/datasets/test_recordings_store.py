@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from brainbench.benchmark import home
-from brainbench.benchmark.datasets.recordings import dataset as module
-from brainbench.benchmark.datasets.recordings.checks import check_recordings, varsortability
+from brainbench.benchmark.datasets.recordings.checks import check_recordings
+from brainbench.benchmark.datasets.recordings.dataset import version_of
 from brainbench.benchmark.datasets.recordings.netsim import NetSim
 from brainbench.benchmark.datasets.recordings.raw import RawPart, edges, graph_of, natural, oriented
 from brainbench.benchmark.datasets.recordings.store import Recordings, installed, write
@@ -160,7 +160,7 @@ def test_twins_are_made_once_and_again_when_stale(monkeypatch):
     assert asked == [("1", 10, 0), ("1", 50, 0), ("1", 10, 3)]
     names = ["netsim-1-full", "netsim-1-small", "netsim-1-small-seed3"]
     assert sorted(path.name for path in home.twins().iterdir()) == names
-    monkeypatch.setattr(module, "TWIN_VERSION", 99)
+    monkeypatch.setattr(NetSim, "twin_version", lambda self: "another")
     NetSim("1").load("simulated")
     assert asked[-1] == ("1", 10, 0)
     file = home.twins() / "netsim-1-small" / "series.f64"
@@ -173,6 +173,13 @@ def test_twins_are_made_once_and_again_when_stale(monkeypatch):
     with pytest.raises(DataMissing) as caught:
         NetSim("1").load("real")
     assert "brainbench data get netsim   then  brainbench data import netsim PATH" in caught.value.hint
+
+
+def test_the_version_follows_settings_and_source():
+    versions = [load_dataset(name).twin_version() for name in ("netsim:1", "netsim:1", "netsim:2", "cdrl:quad-5")]
+    assert versions[0] == versions[1]
+    assert len(set(versions)) == 3
+    assert version_of("a", np) != version_of("a", json)
 
 
 def test_parts_by_name():
@@ -203,7 +210,7 @@ def test_check_says_what_a_reader_should_know(tmp_path):
     assert report.facts["frames"] == "21.2 (20 to 23)"
     assert report.facts["order of nodes"].startswith("topological")
     assert report.facts["TR"].startswith("none")
-    assert "varsortability" in report.facts
+    assert report.facts["varsortability"].endswith("variances give the order away: z-score first")
     assert report.left_out == {"sub-09": "the file is empty"}
     cyclic = part(2)
     cyclic.graphs["sub-01"] = np.roll(np.eye(3, dtype=bool), 1, axis=1)
@@ -221,13 +228,3 @@ def test_moments_of_a_known_process(tmp_path):
     facts = check_recordings(keep(tmp_path / "netsim-1", raw).path).facts
     assert float(facts["SD"].split()[0]) == pytest.approx(2 * 1.25**0.5, abs=0.03)
     assert float(facts["lag-1 autocorrelation"].split()[0]) == pytest.approx(0.4, abs=0.02)
-
-
-def test_varsortability_counts_paths():
-    chain = np.eye(3, k=1, dtype=bool)
-    scale = np.random.default_rng(0).normal(size=(50, 1))
-    assert varsortability(scale * [1, 2, 3], chain) == 1
-    assert varsortability(scale * [3, 2, 1], chain) == 0
-    assert varsortability(scale * [1, 3, 2], chain) == pytest.approx(2 / 3)
-    assert varsortability(scale * [1, 1, 1], chain) == 0.5
-    assert np.isnan(varsortability(scale * [1, 2, 3], np.zeros((3, 3), bool)))
