@@ -59,7 +59,8 @@ class GraphAttention(nn.Module):
         return (logits / math.sqrt(self.size)).masked_fill(own, BLOCKED).softmax(-1)
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (HEADS, -1)).transpose(1, 2)
+        batch, regions, _ = x.shape
+        return x.view(batch, regions, HEADS, -1).transpose(1, 2)
 
 
 def graph_of(attention: Tensor) -> Tensor:

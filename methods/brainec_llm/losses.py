@@ -18,7 +18,8 @@ def cyclicity(graph: Tensor) -> Tensor:
 
     A graph whose columns sum to 1 always has a cycle, so the term never vanishes.
     """
-    return torch.linalg.matrix_exp(graph * graph).trace() - len(graph)
+    walks: Tensor = torch.linalg.matrix_exp(graph * graph)
+    return walks.trace() - len(graph)
 
 
 def entropy(graph: Tensor) -> Tensor:

@@ -51,11 +51,11 @@ class ModernTCN(nn.Module):
         start = self.embed(x.flatten(0, 1)).transpose(1, 2)  # (batch * region, width, patches)
         mixed = self.depth(start.reshape(batch, -1, start.shape[-1])).reshape(start.shape)
         mixed = self.within(self.norm(mixed).reshape(batch, -1, start.shape[-1]))
-        by_feature = mixed.unflatten(1, (regions, -1)).transpose(1, 2).flatten(1, 2)
-        mixed = self.across(by_feature).unflatten(1, (-1, regions)).transpose(1, 2).flatten(0, 1)
+        by_feature = mixed.view(batch, regions, -1, start.shape[-1]).transpose(1, 2)
+        mixed = self.across(by_feature.flatten(1, 2)).view(by_feature.shape).transpose(1, 2).flatten(0, 1)
         patches = self.lower((start + mixed).transpose(1, 2))
         out: Tensor = self.stretch(patches.flatten(1))
-        return out.unflatten(0, (batch, regions))
+        return out.view(batch, regions, -1)
 
 
 class Mixing(nn.Module):

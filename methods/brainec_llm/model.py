@@ -39,7 +39,7 @@ class Decoder(nn.Module):
         """(batch * region, token, width) -> (batch, time, region) at each scale."""
         parts = self.lower(hidden).split(list(self.shape.patches), dim=1)
         series = [layer(part.flatten(1)) for layer, part in zip(self.to_time, parts, strict=True)]
-        return [scale.unflatten(0, (-1, self.shape.regions)).transpose(1, 2) for scale in series]
+        return [scale.view(-1, self.shape.regions, scale.shape[-1]).transpose(1, 2) for scale in series]
 
     def joined(self, scales: list[Tensor]) -> Tensor:
         """(batch, time, region) at full length."""

@@ -11,7 +11,7 @@ from ...benchmark.errors import BadOption
 
 @dataclass
 class Options:
-    """Sizes, losses and schedule. Defaults are those of the published scripts.
+    """Sizes, losses and schedule. Defaults are those of the published scripts, but for the language model.
 
     Attributes
     ----------

@@ -59,7 +59,7 @@ def describe(task: TaskInfo, tr: float, recordings: Sequence[np.ndarray]) -> str
 
 def group_correlation(recordings: Sequence[np.ndarray]) -> np.ndarray:
     """(region, region) Pearson correlation of each (time, region) recording, averaged; zero diagonal."""
-    mean = np.mean([correlation(series) for series in recordings], axis=0)
+    mean: np.ndarray = np.mean([correlation(series) for series in recordings], axis=0)
     np.fill_diagonal(mean, 0)
     return mean
 

@@ -49,12 +49,13 @@ class Reader(nn.Module):
         assert isinstance(self.prompt, Tensor)
         given = tokens.to(self.prompt.dtype)
         if self.prompt.shape[1] == 0:
-            return self.decoder(inputs_embeds=given, use_cache=False).last_hidden_state.to(tokens.dtype)
+            out: Tensor = self.decoder(inputs_embeds=given, use_cache=False).last_hidden_state
+            return out.to(tokens.dtype)
         cache: Any = DynamicCache()
         for layer, (keys, values) in enumerate(self.prefix()):
             rows = (len(tokens), -1, -1, -1)
             cache.update(keys.expand(rows), values.expand(rows), layer)
-        out: Tensor = self.decoder(inputs_embeds=given, past_key_values=cache, use_cache=True).last_hidden_state
+        out = self.decoder(inputs_embeds=given, past_key_values=cache, use_cache=True).last_hidden_state
         return out.to(tokens.dtype)
 
 

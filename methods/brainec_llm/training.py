@@ -92,6 +92,6 @@ def read_graph(options: Options, model: BrainEC, series: Tensor) -> Tensor:
     model.eval()
     graph = torch.zeros(series.shape[2], series.shape[2], device=series.device)
     with torch.no_grad():
-        for part in series.split(options.batch):
+        for part in torch.split(series, options.batch):
             graph += len(part) / len(series) * model(part).graph
     return graph
