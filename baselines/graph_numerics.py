@@ -14,10 +14,21 @@ SINGULAR = 1e12
 
 
 def standardise(series: np.ndarray) -> np.ndarray:
-    """A recording (time, node) with mean 0 and variance 1 in every column."""
-    centred = np.asarray(series, dtype=float) - np.mean(series, axis=0, dtype=float)
+    """A recording (time, node) with mean 0 and variance 1 in every column.
+
+    A column's values come out the same to the last bit wherever it stands.
+    """
+    centred = centre(series)
     standard: np.ndarray = centred / np.sqrt(np.mean(centred**2, axis=0))
     return standard
+
+
+def centre(series: np.ndarray) -> np.ndarray:
+    """A recording (time, node) with mean 0 in every column."""
+    # One layout in memory, because sums along a column round differently in the other.
+    ordered = np.ascontiguousarray(series, dtype=float)
+    centred: np.ndarray = ordered - ordered.mean(axis=0)
+    return centred
 
 
 def need_frames(series: np.ndarray, least: int, purpose: str, hint: str) -> None:

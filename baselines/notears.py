@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from ..benchmark.contracts import Card, Context
 from ..benchmark.errors import BadOption
 from .graph_baseline import Graph, GraphBaseline
-from .graph_numerics import need_frames, standardise, without_diagonal
+from .graph_numerics import centre, need_frames, standardise, without_diagonal
 
 MAX_PENALTY = 1e16
 PROGRESS = 0.25
@@ -75,13 +75,6 @@ def fit_acyclic(covariance: np.ndarray, sparsity: float, tolerance: float, round
     return weights_of(parts)
 
 
-def _one_scale(series: np.ndarray) -> np.ndarray:
-    """Centred series over the root of their mean variance, for which ``sparsity`` means the same as for z-scores."""
-    centred = series - series.mean(axis=0)
-    scaled: np.ndarray = centred / np.sqrt(np.mean(centred**2))
-    return scaled
-
-
 @dataclass
 class Notears(GraphBaseline):
     """Linear NOTEARS; the score is the absolute weight.
@@ -93,7 +86,8 @@ class Notears(GraphBaseline):
     tolerance
         Acyclicity at which the optimisation stops.
     standardised
-        z-score the series; False keeps their relative variances and divides all by one number.
+        z-score the series; False keeps their relative variances (all are divided by one number, for which ``sparsity``
+        means the same).
     """
 
     sparsity: float = 0.1
@@ -123,10 +117,11 @@ class Notears(GraphBaseline):
     def graph(self, series: np.ndarray, tr: float, context: Context) -> Graph:
         """The graph of one recording (time, node)."""
         need_frames(series, 3, "a covariance", "join recordings, or leave this one out")
-        ready = standardise(series) if self.standardised else _one_scale(series)
+        ready = standardise(series) if self.standardised else centre(series)
         order = np.lexsort(ready[::-1])
         ready = np.ascontiguousarray(ready[:, order])
-        weights = fit_acyclic(ready.T @ ready / len(ready), self.sparsity, self.tolerance)
+        covariance = ready.T @ ready / len(ready)
+        weights = fit_acyclic(covariance / np.mean(np.diag(covariance)), self.sparsity, self.tolerance)
         scores = np.zeros_like(weights)
         scores[np.ix_(order, order)] = np.abs(weights)
         return Graph(without_diagonal(scores))

@@ -21,10 +21,11 @@ def activation(series: np.ndarray) -> np.ndarray:
 
 
 def kappa(both: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Patel's kappa in [-1, 1] from P(both active), P(first alone) and P(second alone).
+    """Patel's kappa from P(both active), P(first alone) and P(second alone); 0 where it is not defined.
 
-    The excess of P(both) over independence, as a share of the largest excess (or the largest lack)
-    that the two activation probabilities allow.
+    The excess of P(both) over its value E under independence, over D (max - E) + (1 - D) (E - min), where
+    max and min are what the two activation probabilities allow, and D grows from 1/2 at independence to
+    1 at either bound. It is 1 at the upper bound and -(E - min) / (max - E) at the lower one.
     """
     expected = (both + first) * (both + second)
     most = np.minimum(both + first, both + second)
