@@ -15,7 +15,7 @@ import numpy as np
 from ..benchmark.errors import need
 from ..benchmark.metrics.binarise import strongest
 from ..benchmark.metrics.graph_measures import f1, shd
-from .recovered import Comparison, Outcome, Recovered, outcome
+from .recovered import Comparison, Recovered, outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,16 @@ class Look(NamedTuple):
     line: Any
 
 
-LOOKS = Outcome(
+class Looks(NamedTuple):
+    """A look for each field of `Outcome`, in its order."""
+
+    hit: Look
+    missed: Look
+    extra: Look
+    turned: Look
+
+
+LOOKS = Looks(
     hit=Look("hit", "#0072B2", "s", True, "-"),
     missed=Look("missed", "#4D4D4D", "o", False, (0, (1, 1.6))),
     extra=Look("extra", "#E69F00", "X", True, (0, (5, 2))),
@@ -55,13 +64,13 @@ def graph_figure(shown: Comparison) -> bytes:
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
         raise need("figures", "matplotlib") from None
     columns = 1 + len(shown.methods)
     panel = _panel(len(shown.truth))
     width = panel * columns + 0.4
-    figure = Figure(figsize=(width, 3 * panel + 1.4), dpi=DPI, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr]
+    figure = Figure(figsize=(width, 3 * panel + 1.4), dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
     axes = figure.subplots(3, columns)
     _truth(axes[:, 0], shown.truth)
     for column, method in zip(axes[:, 1:].T, shown.methods, strict=True):
