@@ -122,8 +122,8 @@ class Inputs:
         flips[:, 0] ^= self._up
         state = np.bitwise_xor.accumulate(flips, axis=1)
         self._up, self._at = state[:, -1].copy(), self._at + steps
+        value += 20 * state
         value *= self._height / 20
-        value += self._height * state
         return value
 
 
@@ -183,16 +183,15 @@ class Neural:
         drive = STEP * inputs
         changing = None if weights is None else self._by_parent(weights)
         coupling, gathered = self._coupling, np.empty(self._gather.shape)
-        take, multiply, total, keep, gather = np.take, np.multiply, np.add.reduce, 1 - self._rate, self._gather
+        multiply, total, keep, gather = np.multiply, np.add.reduce, 1 - self._rate, self._gather
         for t in range(len(inputs)):
             now, following = activity[t], activity[t + 1]
             if changing is not None:
                 coupling = changing[t]
-            take(now, gather, out=gathered, mode="clip")
+            now.take(gather, out=gathered, mode="clip")
             multiply(gathered, coupling, out=gathered)
             total(gathered, axis=0, out=following)
-            now_kept = multiply(now, keep, out=gathered[0])
-            following += now_kept
+            following += multiply(now, keep, out=gathered[0])
             following += drive[t]
         self.state = activity[-1].copy()
         return activity[:-1]

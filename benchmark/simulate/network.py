@@ -242,7 +242,7 @@ def _bold(case: Case, seed: int, members: range, weights: np.ndarray, report: Ca
     group = max(1, int(_CHUNK_VALUES / (bold.shape[1] * steps.mean())))
     for first in range(0, len(times), group):
         chunk = steps[first : first + group]
-        drive = np.swapaxes(fast.read(int(chunk.sum())) @ gains, 0, 1)
+        drive = np.swapaxes(_external(fast.read(int(chunk.sum())), gains), 0, 1)
         changing = _modulated(case.modulators, weights, slow.read(len(drive))) if slow and case.modulators else None
         activity = neural.run(drive.reshape(len(drive), -1), changing)
         for scan, part in enumerate(np.split(activity, np.cumsum(chunk)[:-1]), start=first):
@@ -257,6 +257,16 @@ def _gains(case: Case, rng: np.random.Generator) -> np.ndarray:
     gains = case.shared_input * (rng.random((case.nodes, case.nodes)) < case.shared_probability)
     np.fill_diagonal(gains, case.gains or 1.0)
     return gains
+
+
+def _external(values: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """What reaches each region of inputs (subjects, steps, input) through gains (subjects, input, node)."""
+    own = np.diagonal(gains, axis1=1, axis2=2)
+    if np.count_nonzero(gains) == np.count_nonzero(own):
+        values *= own[:, None, :]
+        return values
+    mixed: np.ndarray = values @ gains
+    return mixed
 
 
 def _modulated(modulators: Modulators, weights: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -299,8 +309,9 @@ def _common(case: Case, series: np.ndarray, seed: int) -> np.ndarray:
     white = np.stack([_rng(case, seed, _CONFOUND, s).standard_normal(series.shape[1] + 4) for s in range(len(series))])
     smooth = np.lib.stride_tricks.sliding_window_view(white, 5, axis=1).sum(axis=-1)[..., None]
     filtered = _FILTERS[case.high_pass](smooth, case.tr)
-    scale: np.ndarray = series.std(axis=1, keepdims=True).mean(axis=2, keepdims=True)
-    return scale * filtered / filtered.std(axis=1, keepdims=True)
+    scale = series.std(axis=1, keepdims=True).mean(axis=2, keepdims=True)
+    common: np.ndarray = scale * filtered / filtered.std(axis=1, keepdims=True)
+    return common
 
 
 def _check(case: Case, subjects: int) -> None:
