@@ -146,7 +146,8 @@ def _subsets(nodes: Nodes) -> Iterator[Nodes]:
 
 def extension(edges: np.ndarray) -> np.ndarray:
     """A DAG with the edges of a PDAG and no new collider (Dor and Tarsi 1992)."""
-    dag, left = edges & ~edges.T, edges.copy()
+    dag: np.ndarray = edges & ~edges.T
+    left = edges.copy()
     remaining = set(range(len(edges)))
     while remaining:
         sink = next(node for node in remaining if _is_sink(left, node))

@@ -43,7 +43,8 @@ def initial(nodes: int, hidden: int, lag: int, device: str) -> Networks:
     """Random weights of the usual size: uniform within one over the root of the number of inputs."""
 
     def uniform(inputs: int, *shape: int) -> Tensor:
-        return ((torch.rand(*shape) * 2 - 1) / inputs**0.5).to(device)
+        drawn: Tensor = (torch.rand(*shape) * 2 - 1) / inputs**0.5
+        return drawn.to(device)
 
     first = uniform(nodes * lag, nodes, hidden, nodes, lag)
     bias = uniform(nodes * lag, nodes, hidden)

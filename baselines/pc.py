@@ -70,4 +70,4 @@ def _edges(marks: np.ndarray) -> np.ndarray:
 
     There i -> j is marks[i, j] = -1 and marks[j, i] = 1; undirected is -1 twice, conflicting 1 twice.
     """
-    return (marks != 0) & ~((marks == 1) & (marks.T == -1))
+    return np.asarray((marks != 0) & ~((marks == 1) & (marks.T == -1)))

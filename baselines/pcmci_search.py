@@ -17,7 +17,7 @@ Lagged = list[tuple[int, int]]
 """Variables as (node, minus the lag)."""
 
 
-class LaggedCorrelations(ParCorr):
+class LaggedCorrelations(ParCorr):  # type: ignore[misc]
     """ParCorr on the same frames, but with all lagged correlations computed once.
 
     A test then costs a small matrix inverse, however long the recordings are. ParCorr fits two
