@@ -24,7 +24,6 @@ METRICS: dict[str, str] = {
     "orientation-accuracy": "graph:OrientationAccuracy",
     "graph-auroc": "graph:GraphAUROC",
     "graph-auprc": "graph:GraphAUPRC",
-    "graph-density": "graph:GraphDensity",
     "graph-oracle-f1": "graph:OracleF1",
     "native-f1": "graph:NativeF1",
     "native-shd": "graph:NativeSHD",

@@ -205,21 +205,11 @@ class GraphAUROC(ScoreMetric):
 
 
 class GraphAUPRC(ScoreMetric):
-    """Average precision of the off-diagonal scores; random scores reach the `GraphDensity`."""
+    """Average precision of the off-diagonal scores; random scores reach the share of cells that are edges."""
 
     name = "graph-auprc"
     title = "AUPRC"
     of = staticmethod(measures.auprc)
-
-
-class GraphDensity(GraphMetric):
-    """Share of the off-diagonal cells that are true edges: what AUPRC must exceed to mean anything."""
-
-    name = "graph-density"
-    title = "Density"
-
-    def measure(self, truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        return measures.density(truth)
 
 
 class OracleF1(ScoreMetric):

@@ -65,12 +65,6 @@ def skeleton_f1(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
     return f1(truth | truth.swapaxes(1, 2), found | found.swapaxes(1, 2))
 
 
-def density(truth: np.ndarray) -> np.ndarray:
-    """Share of the off-diagonal cells that are edges: AUPRC of random scores. NaN for one node."""
-    cells = truth.shape[-1] * (truth.shape[-1] - 1)
-    return ratio(_size(truth), np.full(len(truth), cells))
-
-
 def orientation_accuracy(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Share of the true one-way edges whose score is above that of the reverse; a tie counts one half.
 

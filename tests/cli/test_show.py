@@ -132,6 +132,10 @@ def test_show_graph_draws_records(run_plan, store, tmp_path, monkeypatch):
     assert not np.array_equal(every.methods[0].scores, one.methods[0].scores)
 
 
+def test_help_shows_an_example():
+    assert "Example" in CliRunner().invoke(app, ["graph", "--help"]).output
+
+
 def test_show_graph_says_what_is_wrong(run_plan, store, tmp_path, monkeypatch):
     (follows,) = planted(run_plan, "Follows")
     (other,) = run_plan(plan_of("CONNECTIVITY", "Lag", data="simulated"))
