@@ -10,7 +10,7 @@ import numpy as np
 
 from ..benchmark.contracts import Card, Context
 from .graph_baseline import Graph, GraphBaseline
-from .graph_library import check_frames
+from .graph_library import check_frames, check_independent
 from .graph_numerics import standardise
 
 
@@ -41,6 +41,7 @@ class DirectLiNGAM(GraphBaseline):
         from .lingam_order import causal_order, weights
 
         check_frames(recordings, recordings[0].shape[1] + 1, "the regressions of DirectLiNGAM")
+        check_independent(recordings, "DirectLiNGAM")
         order = causal_order(recordings)
         sizes = np.zeros((len(order), len(order)))
         for done, series in enumerate(recordings):

@@ -11,7 +11,7 @@ import numpy as np
 from ..benchmark.contracts import Card, Context
 from ..benchmark.errors import BadOption
 from .graph_baseline import Graph, GraphBaseline
-from .graph_library import Undirected, check_frames, check_undirected, pattern_graph
+from .graph_library import Undirected, check_frames, check_independent, check_undirected, pattern_graph
 
 
 @dataclass
@@ -56,6 +56,7 @@ class GES(GraphBaseline):
 
         nodes = recordings[0].shape[1]
         check_frames(recordings, nodes + 1, "the regressions of GES")
+        check_independent(recordings, "GES")
         most = nodes * (nodes - 1) // 2
         edges = search(recordings, self.penalty, lambda done: context.progress("edges", min(done, most), most))
         return pattern_graph(edges, self.undirected)

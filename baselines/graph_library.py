@@ -1,4 +1,4 @@
-"""What the search-based connectivity baselines share: frame counts, and graphs with undirected edges."""
+"""What the search-based connectivity baselines share: checks, and graphs with undirected edges."""
 
 from __future__ import annotations
 
@@ -10,18 +10,31 @@ from typing import Literal
 
 import numpy as np
 
-from ..benchmark.errors import BadOption
+from ..benchmark.errors import BadData, BadOption
 from .graph_baseline import Graph
 from .graph_numerics import need_frames
 
 Undirected = Literal["half", "both"]
 """What an undirected edge scores in each of its cells: 1/2, or 1 as if it went both ways."""
 
+DEPENDENT = 1e-10
+"""Smallest eigenvalue of a correlation matrix whose nodes still count as independent."""
+
 
 def check_frames(recordings: Sequence[np.ndarray], least: int, what: str) -> None:
     """Raise `BadData` when a recording (time, node) has fewer than ``least`` frames for ``what``."""
     for series in recordings:
         need_frames(series, least, what, "give longer recordings, or leave this method out")
+
+
+def check_independent(recordings: Sequence[np.ndarray], what: str) -> None:
+    """Raise `BadData` when a node of a recording (time, node) is a linear combination of others."""
+    for series in recordings:
+        if np.linalg.eigvalsh(np.corrcoef(series, rowvar=False))[0] < DEPENDENT:
+            raise BadData(
+                f"the nodes are linearly dependent, which {what} cannot work with",
+                "leave out a node that others add up to (a duplicate, or one lost to global signal regression)",
+            )
 
 
 def check_undirected(choice: str) -> None:

@@ -10,7 +10,15 @@ import numpy as np
 from ..benchmark.contracts import Card, Context
 from ..benchmark.errors import BadOption, need
 from .graph_baseline import Graph, GraphBaseline
-from .graph_library import Undirected, by_correlation, check_frames, check_undirected, pattern_graph, quiet
+from .graph_library import (
+    Undirected,
+    by_correlation,
+    check_frames,
+    check_independent,
+    check_undirected,
+    pattern_graph,
+    quiet,
+)
 
 SEPARATING_SETS, MARK_CONFLICTS = 0, 1
 """causal-learn's numbers: colliders by separating sets, conflicting colliders as bi-directed edges."""
@@ -55,6 +63,7 @@ class PC(GraphBaseline):
         except ModuleNotFoundError:
             raise need("connectivity", "causal-learn") from None
         check_frames((series,), series.shape[1] + 3, "partial correlations")
+        check_independent((series,), "PC")
         order = by_correlation((series,))
         with quiet():
             found = pc(

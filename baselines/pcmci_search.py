@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,11 +51,16 @@ class LaggedCorrelations(ParCorr):  # type: ignore[misc]
         """Partial correlation of two variables given Z, its two-sided p-value, and whether p <= the level."""
         pair = [*X, *Y]
         rows = [self._row(variable) for variable in pair + [v for v in dict.fromkeys(Z or ()) if v not in pair]]
-        inverse = np.linalg.pinv(self._correlations[np.ix_(rows, rows)], hermitian=True)
-        value = float(np.clip(-inverse[0, 1] / np.sqrt(inverse[0, 0] * inverse[1, 1]), -1, 1))
-        freedom = self._frames - len(rows)
-        p = 2 * float(stdtr(freedom, -abs(value) * np.sqrt(freedom / max(1 - value**2, np.finfo(float).tiny))))
+        value, freedom = self._partial(rows), self._frames - len(rows)
+        odds = abs(value) * math.sqrt(max(freedom, 0) / max(1 - value**2, np.finfo(float).eps))
+        p = 2 * float(stdtr(freedom, -odds)) if freedom > 0 else 1.0
         return (value, p) if alpha_or_thres is None else (value, p, p <= alpha_or_thres)
+
+    def _partial(self, rows: list[int]) -> float:
+        """Partial correlation of the first two rows given the others."""
+        inverse = np.linalg.pinv(self._correlations[np.ix_(rows, rows)], hermitian=True)
+        scale = max(inverse[0, 0] * inverse[1, 1], np.finfo(float).tiny)
+        return float(np.clip(-inverse[0, 1] / np.sqrt(scale), -1, 1))
 
     def _row(self, variable: tuple[int, int]) -> int:
         node, past = variable

@@ -141,6 +141,23 @@ def test_too_few_frames_are_refused_by_number(method: type[GraphBaseline], conte
         installed(method).graph(np.random.default_rng(0).normal(size=(9, 12)), 2.0, context)
 
 
+@pytest.mark.parametrize("method", [DirectLiNGAM, PC, GES])
+def test_dependent_nodes_are_refused(method: type[GraphBaseline], context: Context) -> None:
+    series = np.random.default_rng(0).laplace(size=(100, 5))
+    series[:, 3] = series[:, 0] - 2 * series[:, 1]
+    with pytest.raises(BadData, match="linearly dependent"):
+        installed(method).graph(series, 2.0, context)
+
+
+@pytest.mark.parametrize("method", [DirectLiNGAM, PC, GES, PCMCIPlus])
+def test_scores_are_finite_at_the_fewest_frames(method: type[GraphBaseline], context: Context) -> None:
+    rows = np.random.default_rng(0).laplace(size=(40, 12))
+    least = {DirectLiNGAM: 13, PC: 15, GES: 13, PCMCIPlus: 17}[method]
+    with pytest.raises(BadData):
+        installed(method).graph(rows[: least - 1], 2.0, context)
+    assert np.isfinite(installed(method).graph(rows[:least], 2.0, context).scores).all()
+
+
 @pytest.mark.parametrize(
     ("method", "modules", "hint"),
     [

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from brainbench.baselines import ges_search
+from brainbench.baselines.ges import GES
+from brainbench.baselines.pc import PC
+from brainbench.benchmark.contracts import Context
 
 
 def ignore(done: int) -> None:
@@ -28,6 +34,30 @@ def test_ges_finds_the_graphs_of_causal_learn() -> None:
         marks = ges(series)["G"].graph
         expected = (marks == -1) & (np.abs(marks.T) == 1)
         np.testing.assert_array_equal(ges_search.search([series], 1.0, ignore), expected, str(seed))
+
+
+def first_subject(data: Path, number: int) -> np.ndarray:
+    """(time, node) of a NetSim simulation."""
+    return np.asarray(np.load(data / "netsim_smith2011" / f"fmri_sim{number}.npy")[0, ..., 0].T)
+
+
+@pytest.mark.parametrize(("method", "number", "edges"), [(GES, 3, 24), (GES, 4, 121), (PC, 3, 16), (PC, 4, 58)])
+def test_edge_counts_measured_independently_are_met(
+    method: type[GES] | type[PC], number: int, edges: int, shared: Path, context: Context
+) -> None:
+    if method is PC:
+        pytest.importorskip("causallearn")
+    native = method().graph(first_subject(shared, number), 3.0, context).native
+    assert native is not None
+    assert np.triu(native | native.T).sum() == edges
+
+
+def test_fifty_nodes_take_seconds(shared: Path) -> None:
+    """causal-learn takes 30 to 60 s."""
+    series = first_subject(shared, 4)
+    start = time.process_time()
+    ges_search.search([series], 1.0, ignore)
+    assert time.process_time() - start < 8
 
 
 def test_copies_of_a_recording_are_one_with_a_smaller_penalty() -> None:
