@@ -9,6 +9,7 @@ import pytest
 from recordings_files import UNIT, installed_graph, matrix, pack, recordings, write_mat, write_npy, write_text
 from scipy.io import savemat
 
+from brainbench.benchmark.datasets.recordings import files, parse
 from brainbench.benchmark.datasets.recordings.importer import import_recordings
 from brainbench.benchmark.datasets.recordings.netsim import NetSim, known_graph
 from brainbench.benchmark.datasets.recordings.parse import read_mat, read_npy, read_table
@@ -196,6 +197,23 @@ def test_npy_sizes_are_checked_before_anything_is_made(fortran):
         read_npy(huge, "x")
     with pytest.raises(BadData, match=r"not a \.npy file"):
         read_npy(b"PK\x03\x04", "x")
+
+
+def test_what_is_too_large_is_not_read(tmp_path, monkeypatch):
+    raw = write_mat(tmp_path / "sim1.mat", np.stack([matrix(UNIT, 5)] * 3), recordings()).read_bytes()
+    packed = pack(tmp_path / "sims.tar.gz", {"sim1.mat": raw, "more": b"-"})
+    monkeypatch.setattr(parse, "MAX_FILE", 1000)
+    with pytest.raises(BadData, match=r"ts of shape \(120, 5\) is larger than any known file's"):
+        read_mat(raw, "x", ("ts", "net"))
+    monkeypatch.setattr(files, "MAX_FILE", 1000)
+    for path in (tmp_path, packed):
+        with pytest.raises(BadData, match="more than any known file has"):
+            import_recordings(NetSim(), path)
+    for limit in ("MAX_MEMBERS", "MAX_ARCHIVE"):
+        with monkeypatch.context() as patch:
+            patch.setattr(files, limit, 1)
+            with pytest.raises(BadData, match="more files or bytes than any known copy has"):
+                import_recordings(NetSim(), packed)
 
 
 def test_matlab_files_of_any_bytes(tmp_path):
