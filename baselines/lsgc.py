@@ -23,16 +23,24 @@ def components(standard: np.ndarray, variance: float) -> np.ndarray:
     return directions
 
 
-def residual_variance(present: np.ndarray, past: np.ndarray) -> np.ndarray:
-    """Mean squared residual (..., node) of the least-squares fit of present on past, which may lack full rank.
+def residual_variance(present: np.ndarray, reduced: np.ndarray, directions: np.ndarray, lags: int) -> np.ndarray:
+    """Mean squared error (node,) of an autoregression of components, mapped back to the nodes.
 
-    ``past`` is (..., time, regressor); the shortest solution is taken.
+    Parameters
+    ----------
+    present
+        (time - lags, node), centred: what is predicted.
+    reduced
+        (time, component). Its columns may depend linearly on each other: the shortest solution is taken.
+    directions
+        (node, component).
+    lags
+        Order of the autoregression.
     """
-    gram = np.swapaxes(past, -1, -2) @ past
-    cross = np.swapaxes(past, -1, -2) @ present
-    weights = np.linalg.pinv(gram, rcond=1e-10, hermitian=True) @ cross
-    found: np.ndarray = np.mean((present - past @ weights) ** 2, axis=-2)
-    return found
+    target, past = lagged(reduced, lags)
+    weights = np.linalg.pinv(past.T @ past, rcond=1e-10, hermitian=True) @ (past.T @ target)
+    error: np.ndarray = np.mean((present - past @ weights @ directions.T) ** 2, axis=0)
+    return error
 
 
 @dataclass
@@ -52,11 +60,10 @@ class LargeScaleGranger(GraphBaseline):
 
     card: ClassVar[Card] = Card(
         title="lsGC",
-        summary="Large-scale Granger causality: each node is predicted from the past of a few principal components, "
-        "with and without the source's part in them; the score is the log ratio of residual variances.",
-        paper="DSouza et al. 2017, Med. Phys. 44:6175; Wismueller et al. 2021, Sci. Rep. 11:7817",
-        notes="The targets are regressed on the components directly, instead of predicting components and mapping them "
-        "back. The components hold 90 % of the variance of z-scored series. Negative log ratios are set to 0: the two "
+        summary="Large-scale Granger causality: a few principal components predict themselves and are mapped back to "
+        "the nodes, with and without the source's part in them; the score is the log ratio of residual variances.",
+        paper="DSouza et al. 2017, J. Neurosci. Methods 287:68",
+        notes="The components hold 90 % of the variance of z-scored series. Negative log ratios are set to 0: the two "
         "models are not nested. With all components it equals conditional Granger. Invariant to the scale and "
         "the sign of a node. Reads rows as a time series.",
     )
@@ -85,9 +92,9 @@ class LargeScaleGranger(GraphBaseline):
     def _index(self, standard: np.ndarray, directions: np.ndarray) -> np.ndarray:
         reduced = standard @ directions
         present = standard[self.lags :] - standard[self.lags :].mean(axis=0)
-        full = residual_variance(present, lagged(reduced, self.lags)[1])
+        full = residual_variance(present, reduced, directions, self.lags)
         scores = np.zeros((len(directions), len(directions)))
         for source, direction in enumerate(directions):
             without = reduced - np.outer(standard[:, source], direction)
-            scores[source] = np.log(residual_variance(present, lagged(without, self.lags)[1]) / full)
+            scores[source] = np.log(residual_variance(present, without, directions, self.lags) / full)
         return without_diagonal(np.maximum(scores, 0))
