@@ -71,8 +71,9 @@ class Case:
         Edges whose weight is made negative.
     fixed
         Edges with one given weight in all subjects.
-    reverse
-        Probability, for each edge and subject, of a negative backward edge drawn from the same law.
+    reverse, reversible
+        Probability, for each edge and subject, of a negative backward edge drawn from the same law; and the edges
+        that can have one, None for all.
     gains
         Input gain of each region; None for one everywhere.
     shared_input, shared_probability
@@ -108,6 +109,7 @@ class Case:
     negative: Edges = ()
     fixed: tuple[tuple[tuple[int, int], float], ...] = ()
     reverse: float = 0.0
+    reversible: Edges | None = None
     gains: tuple[float, ...] | None = None
     shared_input: float = 0.3
     shared_probability: float = 0.0
@@ -212,7 +214,8 @@ def _draw(case: Case, rng: np.random.Generator) -> np.ndarray:
         rng.normal(case.weight, case.weight_sd, (2, len(rows))), *case.weight_range
     )
     weights[rows, columns] = forward
-    chosen = rng.random(len(rows)) < case.reverse
+    allowed = [case.reversible is None or edge in case.reversible for edge in case.edges]
+    chosen = (rng.random(len(rows)) < case.reverse) & allowed
     weights[columns[chosen], rows[chosen]] = -backward[chosen]
     for i, j in case.negative:
         weights[i - 1, j - 1] *= -1
@@ -317,7 +320,8 @@ def _common(case: Case, series: np.ndarray, seed: int) -> np.ndarray:
 def _check(case: Case, subjects: int) -> None:
     """Raise `BadSimulation` for the first setting out of range."""
     pairs = (*case.edges, *case.negative, *(edge for edge, _ in case.fixed))
-    named = (*pairs, *(case.modulators.links if case.modulators else ()), *((case.halved,) if case.halved else ()))
+    links = case.modulators.links if case.modulators else ()
+    named = (*pairs, *links, *(case.reversible or ()), *((case.halved,) if case.halved else ()))
     rules = (
         (subjects >= 1, f"subjects is {subjects}", "at least 1"),
         (case.nodes >= 2 and bool(case.edges), "no edges", "at least 2 nodes and 1 edge"),
@@ -332,7 +336,7 @@ def _check(case: Case, subjects: int) -> None:
         (all(0 <= p <= 1 for p in (case.reverse, case.shared_probability, case.mixing_share)),
          "a probability or share outside 0 to 1", "see reverse, shared_probability, mixing_share"),
         (case.gains is None or len(case.gains) == case.nodes, "not one input gain a region", f"give {case.nodes}"),
-        (case.modulators is None or len(case.modulators.links) <= case.nodes, "too many modulators", "one a region"),
+        (len(links) <= case.nodes, "too many modulators", "one a region"),
         (case.mixing in ("", "regions", "subjects"), f"mixing is {case.mixing!r}", "regions, subjects or empty"),
         (case.high_pass in _FILTERS, f"high_pass is {case.high_pass!r}", f"filters are: {', '.join(_FILTERS)}"),
         (case.halved_every >= 1, f"halved_every is {case.halved_every}", "at least 1"),
