@@ -18,6 +18,9 @@ from .board import options_told
 
 KIND = "connectivity"
 
+TOGETHER = "all"
+"""Whose the one item is where subjects are taken together."""
+
 
 @dataclass(frozen=True)
 class Recovered:
@@ -105,6 +108,8 @@ def _seen(record: Record, folder: Path, progress: Progress) -> Iterator[Seen]:
             f"{record.id} is a record of {record.task.kind}, which has no graph",
             "for those that have:  brainbench leaderboard --family connectivity --ids",
         )
+    if not any(part.status == "ok" for part in record.cells):
+        raise BadOption(f"{record.id} holds no graph: {record.status}: {record.reason}", "give another record")
     for cell in rejudge(record, folder, progress)[1]:
         if cell.fold != HALVES:
             yield from map(Seen, cell.clusters, cell.truth.graphs, cell.prediction.scores)
@@ -132,5 +137,8 @@ def _joined(seen: Sequence[Seen]) -> str:
     """In words, what a score is the mean of."""
     subjects = sorted({one.subject for one in seen})
     seeds = len(seen) // len(subjects)
-    text = f"mean scores of {len(subjects)} subjects" if len(subjects) > 1 else f"subject {subjects[0]}"
-    return text if seeds == 1 else f"{text} and {seeds} seeds"
+    if subjects == [TOGETHER]:
+        text = "all subjects together"
+    else:
+        text = f"mean scores of {len(subjects)} subjects" if len(subjects) > 1 else f"subject {subjects[0]}"
+    return text if seeds == 1 else f"{text}, mean of {seeds} seeds"

@@ -14,6 +14,7 @@ from brainbench.benchmark.cli.show import app
 from brainbench.benchmark.errors import BadOption, ExtraMissing, StoreError
 from brainbench.benchmark.kinds.connectivity import Graphs, Truths
 from brainbench.benchmark.metrics.binarise import strongest
+from brainbench.benchmark.metrics.graph import GraphF1
 from brainbench.benchmark.metrics.graph_measures import shd
 from brainbench.benchmark.plan import Request, make_plan
 from brainbench.benchmark.score import Judged
@@ -130,6 +131,18 @@ def test_show_graph_draws_records(run_plan, store, tmp_path, monkeypatch):
     assert every.truth.sum() == 3
     np.testing.assert_array_equal(np.argwhere(every.truth), [[0, 1], [1, 2], [2, 3]])
     assert not np.array_equal(every.methods[0].scores, one.methods[0].scores)
+
+
+def test_group_tables_are_drawn_without_their_half_samples(run_plan, store):
+    (joined,) = planted(run_plan, "Follows", task="TASK@concatenated")
+    shown = compare([(joined, store.path / "records" / joined.id)], None, silent)
+    assert shown.title.endswith("all subjects together")
+    drawn = GraphF1().score(Truths([shown.truth]), Graphs([shown.methods[0].scores]))
+    assert drawn == joined.scores["graph-f1"].value
+    error = show(store, joined.id, "--subject", "half-01").exception
+    assert "has no subject 'half-01'" in str(error)
+    (skipped,) = planted(run_plan, "Alone", task="TASK@multi-group")
+    assert "holds no graph: skipped" in str(show(store, skipped.id).exception)
 
 
 def test_help_shows_an_example():
