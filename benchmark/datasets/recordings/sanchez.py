@@ -47,7 +47,7 @@ class SanchezRomero(RecordingsDataset):
     card = DatasetCard(
         title="Feedback networks (Sanchez-Romero et al. 2019)",
         summary="Simulated BOLD of 9 cyclic networks of 5 to 10 nodes, with amplifying and controlling variants.",
-        access="open: `brainbench data get sanchez` takes the archive of the repository cmu-phil/example-causal-datasets",
+        access="open: `brainbench data get sanchez` takes the repository cmu-phil/example-causal-datasets",
         licence="CC0-1.0",
         expected="sim-NN.CASE.continuous.txt, a table a subject with node names in its header, and "
         "CASE.ground.truth.graph.txt, in folders or .tar.gz archives",
