@@ -31,8 +31,9 @@ class Networks(NamedTuple):
     def predict(self, pasts: Tensor) -> Tensor:
         """Predicted frames (frame, target) from pasts (frame, source * lag)."""
         nodes, hidden = self.first_bias.shape
-        inner = pasts @ self.first.reshape(nodes * hidden, -1).T + self.first_bias.reshape(-1)
-        return torch.einsum("fnh,nh->fn", torch.relu(inner).reshape(-1, nodes, hidden), self.last) + self.last_bias
+        inner = torch.addmm(self.first_bias.reshape(-1, 1), self.first.reshape(nodes * hidden, -1), pasts.T)
+        outer = torch.bmm(self.last[:, None], torch.relu(inner).reshape(nodes, hidden, -1))
+        return outer[:, 0].T + self.last_bias
 
     def norms(self) -> Tensor:
         """(target, source) Euclidean norms of the groups."""
