@@ -65,8 +65,8 @@ class NetSim(RecordingsDataset):
     card = DatasetCard(
         title="NetSim: 28 simulated networks (Smith et al. 2011)",
         summary="Simulated BOLD of networks of 5 to 50 nodes with a known graph, 50 subjects each.",
-        access="open: `brainbench data get netsim` takes sims.tar.gz of FMRIB; another copy, of 23 simulations, is "
-        "datasets/fMRI of github.com/i6092467/GVAR",
+        access="open: `brainbench data get netsim` takes sims.tar.gz of FMRIB; other copies are data/ of "
+        "github.com/zoomrep/MetaCAE (simK.mat, 26 simulations) and datasets/fMRI of github.com/i6092467/GVAR (23)",
         licence="distributed freely by FMRIB without a stated licence; cite the paper",
         expected="; or ".join(layout.title for layout in LAYOUTS.values()),
         citation="Smith et al. 2011, NeuroImage 54:875",
