@@ -42,6 +42,7 @@ METHODS: dict[str, GraphBaseline] = {
     "notears": Notears(),
     "notears:raw": Notears(standardised=False),
     "fask": Fask(),
+    "fask:uncentred": Fask(centred=False),
 }
 UNITS_MATTER = {"notears:raw"}
 SIGN_MATTERS = {"patel", "patel:graded", "notears", "notears:raw"}
@@ -160,6 +161,7 @@ PAIRS: list[tuple[str, Callable[..., tuple[np.ndarray, np.ndarray]]]] = [
     ("pairwise-lingam:tanh", sparse_pair),
     ("notears:raw", sparse_pair),
     ("fask", skewed_pair),
+    ("fask:uncentred", skewed_pair),
 ]
 
 
