@@ -95,10 +95,18 @@ def compare(found: Sequence[tuple[Record, Path]], subject: str | None, progress:
         methods.append(Recovered(label, np.mean([one.scores for one in seen], axis=0)))
         joined.append(_joined(seen))
     assert truth is not None
-    what = joined[0] if len(set(joined)) == 1 else "mean scores"
+    return Comparison(_title(records, joined), truth, tuple(methods))
+
+
+def _title(records: Sequence[Record], joined: Sequence[str]) -> str:
+    """What all records share: the task, the data, and what their scores are the mean of."""
     first = records[0]
-    where = first.task.title if several else f"{first.task.name}, {first.task.title}"
-    return Comparison(f"{where}\n{first.data.name}, {first.data.origin}: {what}", truth, tuple(methods))
+    lines = [f"{first.data.name}, {first.data.origin}"]
+    if len(set(joined)) == 1:
+        lines[0] += f": {joined[0]}"
+    if len({record.task.name for record in records}) == 1:
+        lines.insert(0, f"{first.task.name}: {first.task.title}")
+    return "\n".join(lines)
 
 
 def _seen(record: Record, folder: Path, progress: Progress) -> Iterator[Seen]:

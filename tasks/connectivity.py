@@ -53,6 +53,7 @@ def score_mean(task: Task, argument: str) -> Task:
         alone,
         title=f"{task.title}, mean of the subjects' scores",
         track="score-mean",
+        published=None,
         computed_as=alone,
     )
 
@@ -74,6 +75,7 @@ def group(task: Task, track: str, argument: str, join: Callable[[Items], np.ndar
         task,
         title=f"{task.title}, {title}",
         track=track,
+        published=None,
         derive=partial(joined, join=join, count=count),
         interval="range",
     )

@@ -27,6 +27,9 @@ def test_the_task_of_that_simulation_names_them():
     assert names is not None
     assert published(*names)
     assert load_task("netsim-1")[0].published is None
+    # They are of single subjects: no group table shows them.
+    for track in ("score-mean", "concatenated", "multi-group"):
+        assert load_task(f"netsim-3@{track}")[0].published is None
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.file)
