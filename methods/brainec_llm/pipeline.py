@@ -60,7 +60,7 @@ def chosen(options: Options, recordings: Sequence[np.ndarray]) -> list[np.ndarra
 
 
 def load(options: Options, context: Context) -> Language:
-    """The language model, with LoRA where it is used."""
+    """The language model, before LoRA."""
     on_gpu = context.device.startswith("cuda")
     loading = Loading(
         random=options.llm == "random",
@@ -68,16 +68,19 @@ def load(options: Options, context: Context) -> Language:
         four_bit=options.four_bit,
         device=context.device,
     )
-    language = load_language(options.lm, options.lm_layers, context.seed, loading)
-    if options.llm != "none":
-        add_lora(options, language)
-    return language
+    return load_language(options.lm, options.lm_layers, context.seed, loading)
 
 
 def build(options: Options, shape: Shape, language: Language, prompt: Prompt | None) -> BrainEC:
-    """The network around a language model, or around none."""
-    reader = nn.Identity() if options.llm == "none" else Reader(language, prompt.ids if prompt else [])
-    return BrainEC(options, shape, language.table, reader)
+    """The network around a language model with LoRA, or around none.
+
+    LoRA draws its weights last, so that with one seed all other parts start alike in every ablation.
+    """
+    if options.llm == "none":
+        return BrainEC(options, shape, language.table, nn.Identity())
+    model = BrainEC(options, shape, language.table, Reader(language, prompt.ids if prompt else []))
+    add_lora(options, language)
+    return model
 
 
 def prompt_facts(prompt: Prompt | None) -> dict[str, Any]:
@@ -99,6 +102,7 @@ def training_facts(options: Options, trained: Trained, series: torch.Tensor) -> 
         "epochs": options.epochs,
         "seconds": round(trained.seconds, 1),
         "seconds_per_epoch": round(trained.seconds / options.epochs, 3),
+        "cpu_seconds_per_epoch": round(trained.cpu_seconds / options.epochs, 3),
         "loss_first": first,
         "loss_last": last,
         "explained_variance": round(1 - last["reconstruction"] / variance, 4),

@@ -27,18 +27,23 @@ class Reader(nn.Module):
         self.decoder = backbone(language.model)
         embedded = language.embed(torch.tensor([prompt], dtype=torch.long, device=language.table.device))
         self.register_buffer("prompt", embedded.detach(), persistent=False)
-        self.frozen = not any(parameter.requires_grad for parameter in self.decoder.parameters())
         self.kept: Cache | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether no weight of the language model is trained."""
+        return not any(parameter.requires_grad for parameter in self.decoder.parameters())
 
     def prefix(self) -> Cache:
         """Keys and values of the prompt at each layer, for one row; kept where no weight changes."""
         if self.kept is not None:
             return self.kept
         assert isinstance(self.prompt, Tensor)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+        frozen = self.frozen
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             cache = self.decoder(inputs_embeds=self.prompt, use_cache=True).past_key_values
         found = [(layer.keys, layer.values) for layer in cache.layers]
-        if self.frozen:
+        if frozen:
             self.kept = found
         return found
 

@@ -109,6 +109,24 @@ def test_ablations_run_and_matter(tmp_path: Path) -> None:
         assert not np.array_equal(found, plain), changes
 
 
+def test_ablations_of_one_seed_start_alike(tmp_path: Path) -> None:
+    """Beyond the language model all weights start equal, so that what differs is what was left out."""
+    from brainbench.methods.brainec_llm import pipeline
+    from brainbench.methods.brainec_llm.patches import Shape
+
+    def start(**changes: object) -> dict[str, torch.Tensor]:
+        options = method(**changes)
+        with pipeline.reproducible(context(tmp_path)):
+            language = pipeline.load(options, context(tmp_path))
+            model = pipeline.build(options, Shape.of(options, 64, REGIONS), language, None)
+        return {name: weight for name, weight in model.named_parameters() if not name.startswith("language.")}
+
+    plain = start()
+    for changes in ({"llm": "none"}, {"llm": "random"}, {"lora_rank": 0}):
+        other = start(**changes)
+        assert all(torch.equal(plain[name], other[name]) for name in plain), changes
+
+
 def test_without_a_language_model_no_prompt_is_written(tmp_path: Path) -> None:
     fitted = method(llm="none")
     fitted.predict([network()], context(tmp_path))
