@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from brainbench.baselines import ges_search
 from brainbench.baselines.ges import GES
@@ -130,6 +131,30 @@ def test_pcmci_finds_the_links_and_values_of_tigramites_own_test() -> None:
         assert (found != "").sum() > 4
         np.testing.assert_array_equal(found, expected["graph"])
         np.testing.assert_allclose(values, expected["val_matrix"], atol=1e-8)
+
+
+@pytest.mark.parametrize(("number", "level", "directed"), [(3, 0.852, 0.753), (4, 0.874, 0.845)])
+def test_levels_of_pcmci_measured_independently_are_met(
+    number: int, level: float, directed: float, shared: Path
+) -> None:
+    """That measurement counted a link in both directions; with its direction it is worth less."""
+    pytest.importorskip("tigramite")
+    from brainbench.baselines.pcmci_search import links
+
+    series = first_subject(shared, number)
+    found, values = links([(series - series.mean(axis=0)) / series.std(axis=0)], 1, 0.01)
+    nodes = series.shape[1]
+    unit = np.arange(0, nodes, 5)
+    graph = np.zeros((nodes, nodes), dtype=bool)
+    folder = shared / "netsim_smith2011"
+    graph[~np.eye(nodes, dtype=bool)] = np.loadtxt(folder / f"fmri_sim{number}_struct.csv", delimiter=",")
+    graph = graph.T  # the file's rows are targets
+    assert graph[unit, unit + 1].all()
+    off = ~np.eye(nodes, dtype=bool)
+    sizes = np.abs(values)
+    assert roc_auc_score(graph[off], (sizes * (found != "")).max(axis=2)[off]) == pytest.approx(level, abs=1e-3)
+    forward = (found != "") & (found != "<--")
+    assert roc_auc_score(graph[off], (sizes * forward).max(axis=2)[off]) == pytest.approx(directed, abs=1e-3)
 
 
 def test_pcmci_scores_half_where_the_direction_is_open() -> None:
