@@ -18,16 +18,22 @@ from .partial_correlation import partial_correlations
 CONTRASTS = ("skew", "tanh")
 
 
-def skew_ratio(series: np.ndarray) -> np.ndarray:
+def skew_ratio(series: np.ndarray, turn: np.ndarray | None = None) -> np.ndarray:
     """r_ij E[x_i^2 x_j - x_i x_j^2] of a recording (time, node): positive where i drives j.
 
-    Nodes are standardised and turned so that their skewness is positive.
+    Nodes are standardised and multiplied by ``turn`` (node,), the sign of their skewness unless given.
     """
     standard = standardise(series)
-    standard = standard * np.where(np.mean(standard**3, axis=0) < 0, -1.0, 1.0)
+    standard = standard * (np.where(np.mean(standard**3, axis=0) < 0, -1.0, 1.0) if turn is None else turn)
     cubic = (standard**2).T @ standard / len(standard)
     ratio: np.ndarray = correlations(standard) * (cubic - cubic.T)
     return ratio
+
+
+def common_turn(recordings: Sequence[np.ndarray]) -> np.ndarray:
+    """Sign (node,) of the skewness of each node over all recordings (time, node), each standardised."""
+    total = sum(np.sum(standardise(series) ** 3, axis=0) for series in recordings)
+    return np.where(total < 0, -1.0, 1.0)
 
 
 def tanh_ratio(series: np.ndarray) -> np.ndarray:
@@ -63,9 +69,10 @@ class PairwiseLingam(GraphBaseline):
         paper="Hyvarinen and Smith 2013, JMLR 14:111",
         notes="The favoured direction scores the strength, the other a third of it; both stay possible, as 2-cycles "
         "do. Several recordings: partial correlations are averaged, and the likelihood ratios, which add up over "
-        "independent recordings, are summed with the frames as weights. Invariant to the scale and the sign of a node "
-        "(skew turns each to positive skewness). Reads rows as exchangeable; assumes linear, non-Gaussian disturbances "
-        "- skewed for 'skew', sparse (super-Gaussian) for 'tanh'. Presets '-plain' use no shrinkage.",
+        "independent recordings, are summed with the frames as weights; a node is turned to positive skewness by "
+        "all its recordings together. Invariant to the scale and the sign of a node. Reads rows as "
+        "exchangeable; assumes linear, non-Gaussian disturbances - skewed for 'skew', sparse (super-Gaussian) for "
+        "'tanh'. Presets '-plain' use no shrinkage.",
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "skew": {},
@@ -85,7 +92,10 @@ class PairwiseLingam(GraphBaseline):
 
     def together(self, recordings: Sequence[np.ndarray], tr: float, context: Context) -> Graph:
         """One graph of several recordings (time, node) each."""
-        ratio_of = skew_ratio if self.contrast == "skew" else tanh_ratio
         strengths = [partial_correlations(series, self.shrink) for series in recordings]
-        ratios = [len(series) * ratio_of(series) for series in recordings]
+        if self.contrast == "skew":
+            turn = common_turn(recordings)
+            ratios = [len(series) * skew_ratio(series, turn) for series in recordings]
+        else:
+            ratios = [len(series) * tanh_ratio(series) for series in recordings]
         return Graph(directed(np.abs(np.mean(strengths, axis=0)), np.sum(ratios, axis=0)))

@@ -13,6 +13,22 @@ from .graph_baseline import Graph, GraphBaseline
 from .graph_numerics import need_frames, need_independent, standardise, without_diagonal
 
 
+def ledoit_wolf(standard: np.ndarray) -> np.ndarray:
+    """Shrunk covariance (node, node) of a centred recording (time, node): Ledoit and Wolf 2004, lemma 3.2 on.
+
+    The weight of the identity is the estimated sampling error of the covariance over its squared
+    distance from the (scaled) identity, at most 1.
+    """
+    frames, nodes = standard.shape
+    sample = standard.T @ standard / frames
+    target = np.trace(sample) / nodes * np.eye(nodes)
+    distance = np.sum((sample - target) ** 2)
+    error = (np.mean(np.sum(standard**2, axis=1) ** 2) - np.sum(sample**2)) / frames
+    weight = min(1.0, error / distance) if distance > 0 else 1.0
+    shrunk: np.ndarray = (1 - weight) * sample + weight * target
+    return shrunk
+
+
 def partial_correlations(series: np.ndarray, shrink: bool = True) -> np.ndarray:
     """Partial correlations (node, node) of a recording (time, node), ones on the diagonal.
 
@@ -24,10 +40,8 @@ def partial_correlations(series: np.ndarray, shrink: bool = True) -> np.ndarray:
         Ledoit-Wolf shrinkage towards the identity; else the plain inverse, which needs more frames than nodes.
     """
     if shrink:
-        from sklearn.covariance import ledoit_wolf
-
         need_frames(series, 3, "a partial correlation", "join recordings, or leave this one out")
-        covariance = ledoit_wolf(standardise(series), assume_centered=True)[0]
+        covariance = ledoit_wolf(standardise(series))
     else:
         least = series.shape[1] + 2
         need_frames(

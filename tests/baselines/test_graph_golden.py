@@ -14,7 +14,7 @@ from brainbench.baselines.granger import Granger, granger_index, lagged
 from brainbench.baselines.graph_numerics import REVERSE, directed, standardise
 from brainbench.baselines.lsgc import LargeScaleGranger, components
 from brainbench.baselines.notears import Notears, acyclicity
-from brainbench.baselines.pairwise_lingam import PairwiseLingam, skew_ratio, tanh_ratio
+from brainbench.baselines.pairwise_lingam import PairwiseLingam, common_turn, skew_ratio, tanh_ratio
 from brainbench.baselines.partial_correlation import partial_correlations
 from brainbench.baselines.patel import kappa, tau
 from brainbench.baselines.rdcm import RegressionDcm, derivative, variational_bayes
@@ -82,7 +82,8 @@ def test_granger_equals_two_fits(ridge: float) -> None:
         design = np.vstack([past[:, columns], penalty])
         target = np.vstack([present, np.zeros((len(columns), 4))])
         squares: np.ndarray = (target - design @ np.linalg.lstsq(design, target, rcond=None)[0]) ** 2
-        return squares.sum(axis=0)
+        total: np.ndarray = squares.sum(axis=0)
+        return total
 
     full, without = penalised(np.arange(8)), penalised(np.array([1, 2, 3, 5, 6, 7]))
     expected = np.log(without / full)
@@ -195,6 +196,21 @@ def test_pooled_lingam_adds_likelihood_ratios() -> None:
         assert skew_ratio(series)[0, 1] < 0
     scores = PairwiseLingam().together([forward, *against], 1.0, CONTEXT).scores
     assert scores[0, 1] > scores[1, 0]
+
+
+def test_pooled_lingam_turns_a_node_once_for_all_recordings() -> None:
+    """Fifty short recordings of faint skewness: each alone misjudges its sign, all together do not."""
+    weights = np.array([[0, 0.6], [0, 0]])
+    recordings = []
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        recordings.append(rng.gamma(20, size=(60, 2)) @ np.linalg.inv(np.eye(2) - weights))
+    np.testing.assert_array_equal(common_turn(recordings), [1, 1])
+    assert min(np.mean(standardise(series)[:, 0] ** 3) for series in recordings) < 0
+    scores = PairwiseLingam().together(recordings, 1.0, CONTEXT).scores
+    turned = PairwiseLingam().together([series * [-3, 2] for series in recordings], 1.0, CONTEXT).scores
+    assert scores[0, 1] > scores[1, 0]
+    np.testing.assert_allclose(turned, scores, atol=1e-8)
 
 
 # Weights of gcastle 1.0.4 (Notears(lambda1=0.1, w_threshold=0), torch 2.15.0) on the z-scored rows below.
