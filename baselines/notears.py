@@ -102,7 +102,7 @@ class Notears(GraphBaseline):
         paper="Zheng et al. 2018, NeurIPS (arXiv:1803.01422); polynomial constraint: Yu et al. 2019, ICML",
         notes="Own implementation: augmented Lagrangian, L1, L-BFGS-B. Nothing is thresholded. Series are z-scored, "
         "because least squares takes an order of variances for an order of causes; of two nodes alone the direction is "
-        "then not identified, and it follows from a third. Preset 'raw' keeps relative variances. The optimum is "
+        "then not identified and both weights vanish. Preset 'raw' keeps relative variances. The optimum is "
         "local: nodes are put in an order of their own values first, so that the file's order cannot matter. z-scored: "
         "invariant to a node's scale. Assumes an acyclic graph and exchangeable rows.",
     )
