@@ -343,6 +343,8 @@ class Dataset(ABC):
 
     name: str
     card: DatasetCard
+    parts: ClassVar[tuple[str, ...]] = ()
+    """Names of its parts, where a task takes one: ``netsim:3``."""
 
     @abstractmethod
     def load(self, source: str, progress: Progress = _silent) -> Data:

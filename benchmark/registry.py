@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,7 +90,12 @@ def entries(group: str) -> dict[str, Entry]:
     for package, table in BUILTIN[group]:
         for name, target in getattr(import_module(package), table).items():
             found[name] = Entry(group, name, f"{package}.{target}", "built-in")
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda item: _natural(item[0])))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort key that puts ``netsim-2`` before ``netsim-10``."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def find(group: str, name: str) -> Entry:
@@ -138,7 +144,7 @@ def load_dataset(name: str) -> Dataset:
     dataset: type[Dataset] = find("datasets", base).load()
     if not part:
         return dataset()
-    if not getattr(dataset, "parts", ()):
+    if not dataset.parts:
         raise UnknownName(f"data set {base!r} has no parts, such as {part!r}", f"write:  {base}")
     return dataset(part)  # type: ignore[call-arg]
 

@@ -156,7 +156,9 @@ def _apart(
     make: Callable[[], Method], kind: Kind, train: Train, items: Items, context: Context
 ) -> tuple[Any, dict[str, Any], np.ndarray]:
     """The same for each item by itself: a new method object, and a seed of its own."""
-    parts, first, seconds = [], {}, np.zeros(2)
+    parts: list[Any] = []
+    first: dict[str, Any] = {}
+    seconds = np.zeros(2)
     for row in range(len(items)):
         seed = int(np.random.SeedSequence([context.seed, row]).generate_state(1)[0])
         try:

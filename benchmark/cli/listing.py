@@ -35,7 +35,7 @@ def tasks(name: NameArgument = None, json_: JsonOption = False) -> None:
             "metrics": ", ".join(task.metrics),
             "version": task.version,
             "data": load_dataset(task.dataset).card.access,
-            "run": f"brainbench run --task {task.name} --method fc-svm",
+            "run": f"brainbench run --task {task.name} --method METHOD   (`brainbench methods --kind {task.kind}`)",
         }
         _show_card(card, json_)
         return
@@ -56,7 +56,10 @@ def tasks(name: NameArgument = None, json_: JsonOption = False) -> None:
     _show_rows(rows, json_)
 
 
-def methods(name: NameArgument = None, json_: JsonOption = False) -> None:
+KindOption = Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Only methods for this kind of task.")]
+
+
+def methods(name: NameArgument = None, kind: KindOption = None, json_: JsonOption = False) -> None:
     """List the methods and baselines, or show the card of one with its options.
 
     Example:  brainbench methods fmri-lm
@@ -80,7 +83,7 @@ def methods(name: NameArgument = None, json_: JsonOption = False) -> None:
     for entry, found in load_all("methods"):
         if isinstance(found, PluginBroken):
             rows.append({"method": entry.name, "kinds": "", "presets": "", "title": f"broken: {found}"})
-        else:
+        elif kind is None or kind in found.supports:
             rows.append(
                 {
                     "method": entry.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -183,7 +183,7 @@ class Connectivity(Kind):
 
     def controls(self, truth: Truths) -> dict[str, Graphs]:
         """What the true graph transposed, all edges and the order of the file would score."""
-        rules = {
+        rules: dict[str, Callable[[np.ndarray], np.ndarray]] = {
             "truth transposed": lambda graph: graph.T,
             "all edges": np.ones_like,
             "upper triangle in file order": lambda graph: np.triu(np.ones_like(graph), 1),

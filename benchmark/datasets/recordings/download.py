@@ -50,7 +50,7 @@ def download(
     try:
         from pooch import file_hash, get_logger, retrieve
     except ImportError:
-        raise need("neuro", "pooch") from None
+        raise need("connectivity", "pooch") from None
     get_logger().setLevel("WARNING")
     base, remote = dataset.archive
     name = f"{dataset.name}.tar.gz"

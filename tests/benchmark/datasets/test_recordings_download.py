@@ -20,7 +20,7 @@ from brainbench.benchmark.datasets.recordings.netsim import NetSim, known_graph
 from brainbench.benchmark.datasets.recordings.sanchez import COMMIT, SanchezRomero
 from brainbench.benchmark.errors import BadData, BadOption, DataMissing, StoreError
 
-pytest.importorskip("pooch", reason="the extra neuro is not installed")
+pytest.importorskip("pooch", reason="the extra connectivity is not installed")
 PADDING = np.random.default_rng(1).bytes(300_000)
 
 
