@@ -65,7 +65,8 @@ class LargeScaleGranger(GraphBaseline):
         paper="DSouza et al. 2017, J. Neurosci. Methods 287:68",
         notes="The components hold 90 % of the variance of z-scored series. Negative log ratios are set to 0: the two "
         "models are not nested. With all components it equals conditional Granger. Invariant to the scale and "
-        "the sign of a node. Reads rows as a time series.",
+        "the sign of a node. Reads rows as a time series. That components are predicted and mapped back, not the "
+        "series themselves, was settled with NetSim simulation 4 in view: its row there is not blind.",
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {"default": {}}
 
