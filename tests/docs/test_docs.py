@@ -15,7 +15,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 FIRST_LINE = re.compile(r"# (\S+\.py)\n")
 
 
-@pytest.mark.parametrize("document", ["docs/plugins.md"])
+@pytest.mark.parametrize("document", ["docs/plugins.md", "docs/connectivity.md"])
 def test_a_document_runs(document, tmp_path):
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
