@@ -126,7 +126,8 @@ class Store:
             matches = [p for p in sorted((self.path / "records").glob("*")) if p.name.startswith(name)] if name else []
             if len(matches) != 1:
                 problem = "no record" if not matches else f"{len(matches)} records begin with"
-                raise StoreError(f"{problem} {name!r} in {self.path}", "see `brainbench leaderboard --ids`")
+                listed = f"one of: {', '.join(path.name for path in matches[:5])}" if matches else ""
+                raise StoreError(f"{problem} {name!r} in {self.path}", listed or "see `brainbench leaderboard --ids`")
             folder = matches[0]
         return read_record(folder / "record.json"), folder
 
