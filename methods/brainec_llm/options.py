@@ -119,7 +119,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "prototype_words": 1024,
         "prompt_tokens": 768,
         "max_subjects": 10,
-        "epochs": 60,
+        "epochs": 20,
     },
     "paper": {"lm": "meta-llama/Meta-Llama-3-8B-Instruct", "lm_layers": 24, "four_bit": True},
 }
