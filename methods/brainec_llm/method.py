@@ -29,9 +29,10 @@ NOTES = (
     "the random start's. 'small' is the same code on two CPU cores: the first two layers of SmolLM2, prototypes "
     "from its 1024 most frequent words (they span its whole embedding), the first ten subjects, a prompt of at most "
     "768 tokens (beyond, the strongest correlations only), and 20 epochs: one fall of the rate from its peak to "
-    "zero, a minute on five nodes and 200 frames, ten on fifty; chosen by time, the same for all data. The result depends on the order of regions as it does on the "
-    "seed: weights over regions are drawn at random. Recordings of unequal length are cut to the shortest. Our own "
-    "readings where the source is silent: the hidden width of the contrastive projections is their output's, and "
+    "zero, a minute on five nodes and 200 frames, ten on fifty; chosen by time, the same for all data. The result "
+    "depends on the order of regions as it does on the seed: weights over regions are drawn at random. Recordings of "
+    "unequal length are cut to the shortest. Our own readings where the source is silent: the hidden width of the "
+    "contrastive projections is their output's, and "
     "graph attention has no biases."
 )
 
