@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .binarise import levels
+from .binarise import evidence, tied
 from .counts import ratio
 
 
@@ -71,12 +71,12 @@ def orientation_accuracy(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
     Pairs with edges in both directions have no orientation to find and are left out. NaN when no
     edge is left.
     """
-    level = levels(scores)
+    found = evidence(scores)
     one_way = truth & ~truth.swapaxes(1, 2)
-    reverse = level.swapaxes(1, 2)
-    won = np.count_nonzero(one_way & (level > reverse), axis=(1, 2))
-    tied = np.count_nonzero(one_way & (level == reverse), axis=(1, 2))
-    return ratio(won + tied / 2, _size(one_way))
+    reverse = found.swapaxes(1, 2)
+    same = tied(np.maximum(found, reverse), np.minimum(found, reverse))
+    won = _size(one_way & ~same & (found > reverse))
+    return ratio(won + _size(one_way & same) / 2, _size(one_way))
 
 
 class Ranking(NamedTuple):
@@ -101,19 +101,19 @@ class Ranking(NamedTuple):
 def rank(truth: np.ndarray, scores: np.ndarray) -> Ranking:
     """The cells of a batch, ranked."""
     cells = ~np.eye(truth.shape[-1], dtype=bool)
-    level = levels(scores)[:, cells]
-    order = np.argsort(-level, axis=1)
-    level = np.take_along_axis(level, order, axis=1)
+    found = evidence(scores)[:, cells]
+    order = np.argsort(-found, axis=1)
+    found = np.take_along_axis(found, order, axis=1)
     edge = np.take_along_axis(truth[:, cells], order, axis=1)
     hits = np.cumsum(edge, axis=1)
-    new = np.ones(level.shape, dtype=bool)
-    np.not_equal(level[:, 1:], level[:, :-1], out=new[:, 1:])
-    last = np.ones(level.shape, dtype=bool)
+    new = np.ones(found.shape, dtype=bool)
+    new[:, 1:] = ~tied(found[:, :-1], found[:, 1:])
+    last = np.ones(found.shape, dtype=bool)
     last[:, :-1] = new[:, 1:]
     # Running counts never fall, so the running maximum carries a tie's first value to its end, and
     # the running minimum from the right carries its last value to its start.
     above = np.maximum.accumulate(np.where(new, hits - edge, 0), axis=1)
-    end = np.where(last, np.arange(level.shape[1]), level.shape[1] - 1)
+    end = np.where(last, np.arange(found.shape[1]), found.shape[1] - 1)
     end = np.minimum.accumulate(end[:, ::-1], axis=1)[:, ::-1]
     return Ranking(edge, above, np.take_along_axis(hits, end, axis=1), end + 1)
 

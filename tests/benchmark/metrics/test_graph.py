@@ -15,7 +15,7 @@ from brainbench.benchmark.errors import BadData
 from brainbench.benchmark.kinds.connectivity import Graphs, Truths
 from brainbench.benchmark.metrics import METRICS
 from brainbench.benchmark.metrics import graph_measures as measures
-from brainbench.benchmark.metrics.binarise import levels, strongest
+from brainbench.benchmark.metrics.binarise import strongest
 from brainbench.benchmark.metrics.graph import (
     SHD,
     GraphAccuracy,
@@ -98,16 +98,39 @@ def test_rule_ignores_the_diagonal_and_rounding():
     np.testing.assert_array_equal(found, strongest(symmetric))
     np.testing.assert_array_equal(found, found.swapaxes(1, 2))
     assert OrientationAccuracy().score(Truths([graph(5, (0, 1), (1, 2))]), Graphs([noisy[0]])) == 0.5
-    # A score that is 0 but for rounding is no evidence.
-    assert strongest(np.array([[[0, 1.0], [1e-17, 0]]])).sum() == 1
 
 
-def test_levels_keep_simple_fractions_apart():
-    row = np.array([0, 1, 0.5, 0.25, 1 / 3, 1e-8])
-    matrix = np.zeros((1, 7, 7))
-    matrix[0, 0, 1:] = row
-    assert len(np.unique(levels(matrix)[0, 0, 1:])) == len(row)
-    np.testing.assert_array_equal(levels(matrix * 1e-30), levels(matrix))
+def test_ties_are_relative_to_the_two_scores():
+    truth = graph(6, (0, 1))
+    # Cells of 100 orders of magnitude: each below the one before, none a tie, and 0 is the only 0.
+    scores = np.zeros((6, 6))
+    scores[0, 1:] = [1e-90, 1, 1e-100, 3e-100, 1e-30]
+    assert strongest(scores[None])[0].sum() == 5
+    scores[1, 2], scores[1, 3] = 2e-100, 1.5e-100
+    kept = strongest(scores[None])[0]
+    assert kept.sum() == 6
+    assert not kept[0, 3]
+    assert GraphAUROC().score(Truths([truth]), Graphs([scores])) == pytest.approx(27 / 29)
+    np.testing.assert_array_equal(strongest(scores[None] * 1e-150), kept[None])
+
+
+def test_run_of_close_scores_is_one_tie():
+    truth, scores = graph(4, (0, 1), (1, 2)), np.zeros((4, 4))
+    scores[off(4)] = 1 + 0.9e-9 * np.random.default_rng(0).permutation(12)
+    assert strongest(scores[None]).sum() == 12
+    assert GraphAUROC().score(Truths([truth]), Graphs([scores])) == 0.5
+
+
+def test_last_bits_of_a_symmetric_score_orient_nothing():
+    series = np.random.default_rng(3).normal(size=(4000, 30))
+    found = np.abs(series.T @ series / 4000)
+    found *= 1 + 1e-15 * np.random.default_rng(4).normal(size=found.shape)
+    truth = np.triu(np.random.default_rng(5).random((30, 30)) < 0.2, 1)
+    for bent in (found, np.exp(200 * found), found**9, 1 / (1.2 - found)):
+        assert OrientationAccuracy().score(Truths([truth]), Graphs([bent])) == 0.5
+        edges = strongest(bent[None])[0]
+        np.testing.assert_array_equal(edges, edges.T)
+        assert edges.sum() == 30
 
 
 # -- Against other code -----------------------------------------------------------------------------
@@ -356,6 +379,36 @@ def test_monotone_transform_changes_no_ranking(name, case):
     plain = metric(name).score(Truths(truth), Graphs(scores))
     bent = metric(name).score(Truths(truth), Graphs([np.expm1(3 * matrix) for matrix in scores]))
     assert plain == pytest.approx(bent, nan_ok=True)
+
+
+INCREASING = {
+    "exp(200 x)": lambda x: np.exp(200 * x),
+    "exp(-30 / x)": lambda x: np.exp(-30 / np.maximum(x, 0.05)),
+    "x ** 40": lambda x: x**40,
+    "log(1 + x)": np.log1p,
+    "1 / (2 - x)": lambda x: 1 / (2 - x),
+}
+
+
+@pytest.mark.parametrize("name", INCREASING)
+@settings(max_examples=25, deadline=None)
+@given(case=cases)
+def test_increasing_function_leaves_what_scikit_learn_says(name, case):
+    seed, nodes, digits = case
+    (truth,), (plain,) = draw(seed, (nodes,), min(digits, 4))
+    truth[0, 1], truth[1, 0] = True, False
+    plain = np.maximum(plain, 0.1)
+    scores, cells = INCREASING[name](plain), off(nodes)
+    given_, found = Truths([truth]), Graphs([scores])
+    np.testing.assert_array_equal(strongest(scores[None]), strongest(plain[None]))
+    assert GraphAUROC().score(given_, found) == pytest.approx(roc_auc_score(truth[cells], scores[cells]))
+    assert GraphAUPRC().score(given_, found) == pytest.approx(average_precision_score(truth[cells], scores[cells]))
+    limit = np.sort(scores[cells])[-nodes:][0]
+    f1 = f1_score(truth[cells], scores[cells] >= limit)
+    assert GraphF1().score(given_, found) == pytest.approx(f1)
+    one_way = truth & ~truth.T
+    turned = np.heaviside(scores - scores.T, 0.5)[one_way].mean()
+    assert OrientationAccuracy().score(given_, found) == pytest.approx(turned)
 
 
 @settings(max_examples=60, deadline=None)
