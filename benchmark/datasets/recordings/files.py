@@ -14,6 +14,8 @@ MAX_FILE = 256 * 2**20
 
 MAX_ARCHIVE = 4 * 2**30
 MAX_MEMBERS = 100_000
+LINK = "a link, which is not followed: put the file itself in its place"
+DEVICE = "no regular file"
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 
@@ -21,7 +23,7 @@ class Files:
     """Regular files below a folder or inside an archive, by name.
 
     A member of an archive is named ``archive.tar.gz:path/in/it``. Links, devices and hidden folders
-    are passed over; nothing is written. Use as a context manager.
+    are passed over, the first two with a word; nothing is written. Use as a context manager.
 
     Attributes
     ----------
@@ -29,6 +31,8 @@ class Files:
         Sorted names, members of an archive in its order.
     damaged
         Archive -> what is wrong with it. Its members are not listed.
+    passed
+        Link or device -> what it is.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,14 +40,15 @@ class Files:
         self.path = path
         self.names: list[str] = []
         self.damaged: dict[str, str] = {}
+        self.passed: dict[str, str] = {}
         self._open: dict[str, tarfile.TarFile] = {}
         self._members: dict[str, tuple[tarfile.TarFile, tarfile.TarInfo]] = {}
         self._paths: dict[str, Path] = {}
         if path.is_dir():
             for file in sorted(path.rglob("*")):
                 name = file.relative_to(path)
-                if file.is_file() and not any(part.startswith(".") for part in name.parts):
-                    self._add(file, name.as_posix())
+                if not any(part.startswith(".") for part in name.parts):
+                    self._look(file, name.as_posix())
         elif path.is_file() and path.name.endswith(ARCHIVES):
             self._add(path, path.name)
         else:
@@ -57,6 +62,15 @@ class Files:
     ) -> None:
         for archive in self._open.values():
             archive.close()
+
+    def _look(self, file: Path, name: str) -> None:
+        """List what lies in the folder, if it is a file."""
+        if file.is_symlink():
+            self.passed[name] = LINK
+        elif file.is_file():
+            self._add(file, name)
+        elif not file.is_dir():
+            self.passed[name] = DEVICE
 
     def _add(self, file: Path, name: str) -> None:
         if not name.endswith(ARCHIVES):
@@ -81,6 +95,8 @@ class Files:
                 raise BadData("more files or bytes than any known copy has: not read")
             if member.isfile():
                 found[f"{name}:{member.name}"] = (archive, member)
+            elif not member.isdir():
+                self.passed[f"{name}:{member.name}"] = LINK if member.issym() or member.islnk() else DEVICE
         self._members.update(found)
         self.names.extend(found)
 

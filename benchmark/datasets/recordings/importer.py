@@ -73,7 +73,7 @@ def import_recordings(
     _check_tr(dataset, tr)
     report = ImportReport(dataset.name)
     with Files(path) as files:
-        report.left_out.update(files.damaged)
+        report.left_out.update(files.damaged | files.passed)
         groups, unusable = dataset.find(files)
         report.left_out.update(unusable)
         known = [group for group in groups if group.part in ([dataset.part] if dataset.part else dataset.parts)]

@@ -122,9 +122,7 @@ def read_sim_mat(files: Files, group: Group, orientation: Direction) -> Read:
     name = group.series[0]
     found = read_mat(files.read(name), name, ("ts", "net", "Nsubjects", "Ntimepoints"))
     ts, net = found["ts"], found["net"]
-    if any(found[key].size != 1 for key in ("Nsubjects", "Ntimepoints")):
-        raise BadData(f"{name}: Nsubjects and Ntimepoints are not single numbers")
-    subjects, frames = (int(found[key].item()) for key in ("Nsubjects", "Ntimepoints"))
+    subjects, frames = (_count(found[key], name, key) for key in ("Nsubjects", "Ntimepoints"))
     nodes = ts.shape[-1]
     if ts.shape != (subjects * frames, nodes) or net.shape != (subjects, nodes, nodes):
         raise BadData(
@@ -134,6 +132,16 @@ def read_sim_mat(files: Files, group: Group, orientation: Direction) -> Read:
     names = [numbered(k + 1) for k in range(subjects)]
     series = dict(zip(names, ts.reshape(subjects, frames, nodes), strict=True))
     return series, {key: oriented(net[k], orientation, name) for k, key in enumerate(names)}, {}
+
+
+def _count(value: np.ndarray, name: str, key: str) -> int:
+    """A number of subjects or frames. Raises `BadData` for what counts nothing."""
+    if value.size != 1:
+        raise BadData(f"{name}: {key} holds {value.size} values, not a single number")
+    number = float(value.item())
+    if not (number >= 1 and number.is_integer()):
+        raise BadData(f"{name}: {key} is {number:g}, not a whole number above 0")
+    return int(number)
 
 
 def read_sim_npy(files: Files, group: Group, orientation: Direction) -> Read:

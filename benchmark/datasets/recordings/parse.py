@@ -14,6 +14,12 @@ from .files import MAX_FILE
 NUMBERS = "fiub"
 """Kinds of numpy types that hold numbers."""
 
+MAX_HEADER = 10_000
+"""Bytes of a .npy file's header; that of an array of numbers has about a hundred."""
+
+HDF = b"\x89HDF"
+"""Beginning of an HDF5 file, which MATLAB's version 7.3 is, after 512 bytes of its own."""
+
 
 def read_npy(raw: bytes, name: str) -> np.ndarray:
     """An array of numbers from the bytes of a .npy file, as float64.
@@ -21,6 +27,11 @@ def read_npy(raw: bytes, name: str) -> np.ndarray:
     Raises `BadData` for another format, arrays of Python objects, and sizes that do not fit the header.
     """
     file = io.BytesIO(raw)
+    # numpy refuses such a header too, but advises to trust the file.
+    if raw[:6] == np.lib.format.MAGIC_PREFIX and _header_size(raw) > MAX_HEADER:
+        raise BadData(
+            f"{name}: a header of {_header_size(raw)} bytes, which no array of numbers has", "give another copy"
+        )
     try:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -38,12 +49,23 @@ def read_npy(raw: bytes, name: str) -> np.ndarray:
     return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C").astype(np.float64)
 
 
+def _header_size(raw: bytes) -> int:
+    """Bytes of a .npy file's header as the file says: two bytes hold it in version 1, four in later ones."""
+    return int.from_bytes(raw[8 : 10 if raw[6:7] == b"\x01" else 12], "little")
+
+
 def read_mat(raw: bytes, name: str, wanted: Sequence[str]) -> dict[str, np.ndarray]:
     """The wanted arrays of a MATLAB file (version 5 to 7.2), as float64.
 
     Raises `BadData` when one is lacking, is no full numeric array, or is larger than any known file.
     """
     from scipy.io import loadmat, whosmat
+
+    if HDF in (raw[:4], raw[512:516]):
+        raise BadData(
+            f"{name}: a MATLAB file of version 7.3 (HDF5), which is not read",
+            "in MATLAB:  load it, then  save('FILE.mat', '-v7')",
+        )
 
     def file() -> Any:  # scipy takes open files, which its types do not say
         return io.BytesIO(raw)

@@ -163,7 +163,11 @@ def test_one_subject_is_not_a_simulation(tmp_path):
         ({"net": np.array([[1, "x"]], dtype=object)}, "'net' is no array of numbers"),
         ({"ts": "text"}, "'ts' is no array of numbers"),
         ({"Nsubjects": None}, "no variable 'Nsubjects'"),
-        ({"Nsubjects": np.arange(3)}, "not single numbers"),
+        ({"Nsubjects": np.arange(3)}, "Nsubjects holds 3 values, not a single number"),
+        ({"Nsubjects": np.nan}, "Nsubjects is nan, not a whole number above 0"),
+        ({"Ntimepoints": np.inf}, "Ntimepoints is inf, not a whole number"),
+        ({"Nsubjects": 2.5}, "Nsubjects is 2.5, not a whole number"),
+        ({"Nsubjects": -3, "Ntimepoints": -40}, "Nsubjects is -3, not a whole number"),
     ],
 )
 def test_odd_matlab_files(tmp_path, change, reason):
@@ -197,6 +201,41 @@ def test_npy_sizes_are_checked_before_anything_is_made(fortran):
         read_npy(huge, "x")
     with pytest.raises(BadData, match=r"not a \.npy file"):
         read_npy(b"PK\x03\x04", "x")
+
+
+def test_a_broken_count_does_not_stop_the_other_simulations(tmp_path):
+    write_npy(tmp_path, 1, matrix(UNIT, 5), recordings())
+    savemat(tmp_path / "sim2.mat", {"ts": np.ones((9, 5)), "net": np.ones(9), "Nsubjects": np.nan, "Ntimepoints": 3})
+    report = import_recordings(NetSim(), tmp_path)
+    assert [found.manifest.part for found in report.installed] == ["1"]
+    assert "Nsubjects is nan" in report.failed["2"]
+
+
+def test_files_of_other_versions_say_what_to_do():
+    for raw in (b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n"):
+        with pytest.raises(BadData, match=r"version 7\.3") as error:
+            read_mat(raw + bytes(99), "x.mat", ("ts",))
+        assert "-v7'" in error.value.hint
+    for version, size in ((b"\x01", b"\xff\xff"), (b"\x02", b"\xff\xff\xff\0")):
+        with pytest.raises(BadData, match="a header of") as error:
+            read_npy(b"\x93NUMPY" + version + b"\0" + size + b" " * 2**17, "x.npy")
+        assert "pickle" not in f"{error.value.message} {error.value.hint}"
+
+
+def test_links_in_a_folder_are_not_followed(tmp_path):
+    folder, other = tmp_path / "copy", tmp_path / "other"
+    folder.mkdir()
+    write_npy(folder, 1, matrix(UNIT, 5), recordings())
+    write_mat(other / "sim2.mat", np.stack([known_graph("2")] * 3), recordings(nodes=10))
+    (folder / "sim2.mat").symlink_to(other / "sim2.mat")
+    (folder / "more").symlink_to(other)
+    report = import_recordings(NetSim(), folder)
+    assert [found.manifest.part for found in report.installed] == ["1"]
+    assert {"sim2.mat", "more"} == set(report.left_out)
+    assert "a link, which is not followed" in report.left_out["sim2.mat"]
+    # The folder that a person gives may be a link.
+    (tmp_path / "here").symlink_to(folder)
+    assert import_recordings(NetSim(), tmp_path / "here").installed
 
 
 def test_what_is_too_large_is_not_read(tmp_path, monkeypatch):

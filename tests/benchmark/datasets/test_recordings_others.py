@@ -106,9 +106,17 @@ def test_archives_with_tricks(tmp_path):
     link = tarfile.TarInfo(f"data/{CASE}/sim-04.{CASE}.continuous.txt")
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
     above = tarfile.TarInfo(f"../../sim-05.{CASE}.continuous.txt")
-    path = pack(tmp_path / "a.tar.gz", sanchez_files(), link, above)
-    (found,) = import_recordings(SanchezRomero(), path).installed
+    hard = tarfile.TarInfo("hard.txt")
+    hard.type, hard.linkname = tarfile.LNKTYPE, link.name
+    pipe = tarfile.TarInfo("pipe")
+    pipe.type = tarfile.FIFOTYPE
+    path = pack(tmp_path / "a.tar.gz", sanchez_files(), link, above, hard, pipe)
+    report = import_recordings(SanchezRomero(), path)
+    (found,) = report.installed
     assert [subject.name for subject in found.manifest.subjects] == ["sub-01", "sub-02", "sub-03"]
+    for member in (link, hard):
+        assert report.left_out[f"a.tar.gz:{member.name}"].startswith("a link, which is not followed")
+    assert report.left_out["a.tar.gz:pipe"] == "no regular file"
     assert not list(tmp_path.parent.glob("sim-05*"))
 
 
