@@ -168,7 +168,9 @@ def import_(
 
 @app.command("check")
 def check(
-    cohort: Annotated[str, typer.Argument(metavar="COHORT", help="Name of an installed cohort, or its folder.")],
+    cohort: Annotated[
+        str, typer.Argument(metavar="COHORT", help="Name of an installed cohort or network, or its folder.")
+    ],
     similar: Annotated[
         float, typer.Option(min=0.5, max=1, help="Correlation of FC above which two subjects are near-duplicates.")
     ] = 0.95,
@@ -176,14 +178,21 @@ def check(
 ) -> None:
     """Read every scan and say what is wrong, subject by subject. Exit code 1 when there are errors.
 
+    A data set of networks without a part, such as netsim, checks all installed parts, in one line each.
+
     Example:  brainbench data check abide1
     """
     from ..datasets.check import check_cohort
     from ..datasets.recordings.checks import check_recordings
     from ..datasets.recordings.store import MANIFEST
     from .data_views import find_cohort, print_check
-    from .recordings_views import print_recordings_check
+    from .recordings_rows import part_folders
+    from .recordings_views import print_parts_check, print_recordings_check
 
+    if parts := part_folders(cohort):
+        if print_parts_check(parts, json_):
+            raise typer.Exit(1)
+        return
     folder = find_cohort(cohort)
     if (folder / MANIFEST).is_file():
         with progress_bar() as progress:

@@ -15,7 +15,7 @@ from ..datasets.cohort import Cohort, installed
 from ..datasets.recordings.store import MANIFEST
 from ..errors import BrainbenchError, DataMissing, PluginBroken
 from .options import errors, out
-from .recordings_rows import by_dataset, installed_names, parts_installed, recordings_rows
+from .recordings_rows import by_dataset, installed_names, parts_installed, recordings_rows, refuse_missing
 
 if TYPE_CHECKING:
     from ..datasets.check import CheckReport
@@ -34,6 +34,7 @@ def find_cohort(name: str) -> Path:
     for folder in (*named, Path(name)):
         if (folder / "cohort.json").is_file() or (folder / MANIFEST).is_file():
             return folder
+    refuse_missing(name)
     have = ", ".join([*(path.name for place in places for path in installed(place)), *installed_names()])
     raise DataMissing(
         f"no cohort {name!r} below {home.home()} (there are: {have or 'none'})", "see `brainbench data list`"

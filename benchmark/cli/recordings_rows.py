@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from .. import home
@@ -11,12 +12,58 @@ from ..contracts import Dataset
 from ..datasets.recordings.dataset import RecordingsDataset
 from ..datasets.recordings.raw import natural
 from ..datasets.recordings.store import Recordings, installed
-from ..errors import BrainbenchError
+from ..errors import BrainbenchError, DataMissing, UnknownName
+from ..registry import entries, load_dataset
 
 
 def installed_names() -> list[str]:
     """Names of all installed networks and their twins."""
     return [path.name for place in (home.cohorts(), home.twins()) for path in installed(place)]
+
+
+def networks_named(name: str) -> RecordingsDataset | None:
+    """The data set of networks, or the part of it, that a name means (``netsim``, ``netsim:1``, ``netsim-1``), or None.
+
+    Raises `UnknownName` for ``netsim:99``, a part that there is not.
+    """
+    for mark in ":-":
+        base, _, part = name.partition(mark)
+        if base not in entries("datasets"):
+            continue
+        found = load_dataset(base)
+        if not isinstance(found, RecordingsDataset):
+            return None
+        try:
+            return type(found)(part)
+        except UnknownName:
+            if mark == ":":
+                raise
+    return None
+
+
+def refuse_missing(name: str) -> None:
+    """Raises `DataMissing` with what brings it, for a name of networks of which no folder was found."""
+    networks = networks_named(name)
+    if networks is None:
+        return
+    if networks.part or not networks.installed():
+        what = f"{networks.name}:{networks.part}" if networks.part else networks.name
+        twin = f"{networks.name}:{networks.part or networks.parts[0]}"
+        hint = f"{networks.how_to_get()}\n  a simulated twin:  brainbench data simulate {twin}"
+        raise DataMissing(f"{what} is not installed below {home.home()}", hint)
+    have = networks.installed_parts()
+    raise DataMissing(
+        f"{name} is no folder but {len(have)} installed parts: {listed(have)}",
+        f"name one, such as  {networks.name}:{have[0]}",
+    )
+
+
+def part_folders(name: str) -> list[Path]:
+    """The installed parts of a data set of networks that is named without a part, else nothing."""
+    networks = networks_named(name)
+    if networks is None or networks.part:
+        return []
+    return [home.cohorts() / f"{networks.name}-{part}" for part in networks.installed_parts()]
 
 
 def recordings_rows() -> list[dict[str, Any]]:

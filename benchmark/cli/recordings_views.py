@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
 
+from ..errors import BrainbenchError
 from .data_views import print_rows, say_listed
 from .options import errors, out
 from .recordings_rows import listed
@@ -117,3 +120,32 @@ def print_recordings_check(report: RecordingsReport, as_json: bool) -> None:
         for subject, why in report.left_out.items():
             console.print(f"  {subject}: {why}", markup=False, soft_wrap=True)
     console.print(f"\n{report.summary()}", markup=False, soft_wrap=True)
+
+
+def print_parts_check(folders: Sequence[Path], as_json: bool) -> int:
+    """Check several networks, one line each; a damaged one is an error. Returns how many have errors."""
+    from ..datasets.recordings.checks import check_recordings
+
+    wrong, found = 0, []
+    for folder in folders:
+        try:
+            report = check_recordings(folder)
+        except BrainbenchError as error:
+            found.append({"name": folder.name, "errors": 1, "damaged": error.message})
+            line, bad = f"{folder.name}: damaged: {error.message}", True
+        else:
+            found.append(report.as_json())
+            line, bad = report.summary(), report.errors > 0
+        wrong += bad
+        if not as_json:
+            out().print(line, style="red" if bad else "", markup=False, soft_wrap=True)
+    if as_json:
+        print(json.dumps(found, indent=1))
+    elif wrong:
+        errors().print(f"next:  brainbench data check {_first_wrong(found)}", markup=False)
+    return wrong
+
+
+def _first_wrong(found: Sequence[dict[str, Any]]) -> str:
+    """Name of the first network with errors."""
+    return next(str(each["name"]) for each in found if each["errors"])

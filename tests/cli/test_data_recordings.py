@@ -79,7 +79,7 @@ def test_errors_are_messages(copy, tmp_path):
     assert "no dataset 'netsin'" in refused("import", "netsin", copy).message
     assert "netsim has 28 parts" in refused("simulate", "netsim").message
     assert "no twin of size 'huge'" in refused("simulate", "netsim:1", "--size", "huge").message
-    assert "there are: none" in refused("check", "netsim-1").message
+    assert "there are: none" in refused("check", "netsin-1").message
     folder = tmp_path / "seed42_node5_n_samples10000"
     folder.mkdir()
     np.save(folder / "data1.npy", np.ones((9, 5)))
@@ -140,3 +140,38 @@ def test_runs_of_numbers():
     assert listed(["1", "2", "3", "5", "6", "8"]) == "1-3, 5, 6, 8"
     assert listed(["Network1_amp", "Network2_amp"]) == "Network1_amp, Network2_amp"
     assert listed([]) == ""
+
+
+def test_check_of_a_data_set_checks_all_its_installed_parts(copy):
+    assert "netsim is not installed" in refused("check", "netsim").message
+    command("import", "netsim", copy)
+    done = command("check", "netsim")
+    assert done.exit_code == 0, done.output
+    lines = ["netsim-1: 4 subjects: 0 errors, 0 warnings", "netsim-14: 3 subjects: 0 errors, 0 warnings"]
+    assert done.stdout.splitlines() == lines
+    file = home.cohorts() / "netsim-14" / "series.f64"
+    raw = bytearray(file.read_bytes())
+    raw[0] ^= 1
+    file.write_bytes(raw)
+    done = command("check", "netsim")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines() == [lines[0], "netsim-14: 3 subjects: 1 errors, 0 warnings"]
+    assert "brainbench data check netsim-14" in done.stderr
+    file.write_bytes(raw[:-1])
+    assert "netsim-14: damaged: " in command("check", "netsim").stdout
+    done = command("check", "netsim", "--json")
+    assert done.exit_code == 1
+    assert [(each["name"], each["errors"]) for each in json.loads(done.stdout)] == [("netsim-1", 0), ("netsim-14", 1)]
+    assert "netsim is no folder but 2 installed parts: 1, 14" in refused("where", "netsim").message
+
+
+@pytest.mark.parametrize("name", ["netsim:13", "netsim-13"])
+def test_a_part_that_is_not_installed_says_how_to_get_it(copy, name):
+    command("import", "netsim", copy)
+    error = refused("check", name)
+    assert error.message.startswith("netsim:13 is not installed")
+    assert "brainbench data get netsim   then  brainbench data import netsim PATH" in error.hint
+    assert "brainbench data simulate netsim:13" in error.hint
+    assert "netsim has no part '99'" in refused("check", "netsim:99").message
+    assert "no cohort 'netsim-1-small'" in refused("check", "netsim-1-small").message
+    assert "cdrl:quad-5 is not installed" in refused("check", "cdrl-quad-5").message

@@ -100,7 +100,8 @@ class RecordingsDataset(Dataset):
         kind, _, size = source.partition(":")
         if kind == "real" and not size:
             if not (cohorts() / self.folder / MANIFEST).is_file():
-                raise DataMissing(f"{self.name}:{self.part} is not installed", self._how_to_get())
+                hint = f"{self.how_to_get()}\n  its simulated twin:  add  --data simulated"
+                raise DataMissing(f"{self.name}:{self.part} is not installed", hint)
             return Recordings.open(cohorts() / self.folder).data()
         if kind == "simulated":
             return self.twin(size or SIZES[0], progress=progress).data()
@@ -146,11 +147,11 @@ class RecordingsDataset(Dataset):
         made = simulate(CASES[f"{self.name}:{self.part}"], subjects, seed, progress)
         return simulated_part(self.part, made.series, made.graphs, made.tr)
 
-    def _how_to_get(self) -> str:
+    def how_to_get(self) -> str:
         """The commands that bring the files."""
         steps = [f"brainbench data get {self.name}"] if self.archive else []
         steps.append(f"brainbench data import {self.name} PATH")
-        return f"the files:  {'   then  '.join(steps)}\n  its simulated twin:  add  --data simulated"
+        return f"the files:  {'   then  '.join(steps)}"
 
 
 def version_of(settings: str, *modules: ModuleType) -> str:
