@@ -72,7 +72,7 @@ def graph_figure(shown: Comparison) -> bytes:
     width = panel * columns + 0.4
     figure = Figure(figsize=(width, 3 * panel + 1.4), dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
     axes = figure.subplots(3, columns)
-    _truth(axes[:, 0], shown.truth)
+    _truth(axes[:, 0], shown)
     for column, method in zip(axes[:, 1:].T, shown.methods, strict=True):
         image = _method(column, shown.truth, method)
     bar = figure.colorbar(image, ax=list(axes[0]), shrink=0.85, pad=0.01, aspect=25)
@@ -90,8 +90,15 @@ def _panel(nodes: int) -> float:
     return PANEL if nodes <= FEW else WIDE_PANEL
 
 
-def _truth(axes: Any, truth: np.ndarray) -> None:
+MEAN = (
+    "\n\nF1 and SHD of the mean scores are those of\nthe matrix above, not the mean of the subjects'\n"
+    "own F1 and SHD, which tables by subject hold."
+)
+
+
+def _truth(axes: Any, shown: Comparison) -> None:
     """The first column: the true graph, once as a matrix and once as arrows."""
+    truth = shown.truth
     nodes = len(truth)
     edges = int(truth.sum())
     _matrix(axes[0], nodes, f"true graph\n{nodes} nodes, {edges} edges")
@@ -100,7 +107,7 @@ def _truth(axes: Any, truth: np.ndarray) -> None:
         axes[1],
         "A row is the source of an edge,\na column its target.\n\n"
         f"Recovered edges are the {nodes} strongest\nscores above 0 (as many as nodes);\nties are kept together.\n\n"
-        "SHD counts a reversed edge once.",
+        "SHD counts a reversed edge once." + (MEAN if any(method.mean for method in shown.methods) else ""),
     )
     _circle(axes[2], nodes)
     _arrows(axes[2], truth, TRUE)
@@ -117,7 +124,8 @@ def _method(axes: Any, truth: np.ndarray, method: Recovered) -> Any:
     became = outcome(truth, found[0])
     distance, score = shd(truth[None], found)[0], f1(truth[None], found)[0]
     told = ", ".join(f"{int(cells.sum())} {look.title}" for cells, look in zip(became, LOOKS, strict=True))
-    _matrix(axes[1], nodes, f"F1 {score:.3f}, SHD {distance:.0f}\n{told}")
+    of = " of the mean scores" if method.mean else ""
+    _matrix(axes[1], nodes, f"F1 {score:.3f}, SHD {distance:.0f}{of}\n{told}")
     _circle(axes[2], nodes)
     for cells, look in zip(became, LOOKS, strict=True):
         _marks(axes[1], cells, look)

@@ -21,13 +21,28 @@ KIND = "connectivity"
 TOGETHER = "all"
 """Whose the one item is where subjects are taken together."""
 
+TRACKS = {"concatenated": "subjects concatenated", "multi-group": "all subjects as one group"}
+"""How a task takes subjects together, by its track, in words."""
+
 
 @dataclass(frozen=True)
 class Recovered:
-    """What one record says of a network: its label and the scores (N, N) [source, target]."""
+    """What one record says of a network.
+
+    Attributes
+    ----------
+    label
+        The method, and how its subjects and seeds were joined.
+    scores
+        (N, N) [source, target].
+    mean
+        Whether ``scores`` are the mean of several matrices. What is measured on them is then not
+        the mean of what was measured on each, which is what a table of subjects holds.
+    """
 
     label: str
     scores: np.ndarray
+    mean: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,7 @@ def compare(found: Sequence[tuple[Record, Path]], subject: str | None, progress:
     records = [record for record, _ in found]
     several = len({record.task.name for record in records}) > 1
     truth: np.ndarray | None = None
-    methods, joined = [], []
+    methods = []
     for record, folder in found:
         seen = _chosen(record, list(_seen(record, folder, progress)), subject)
         own = _common(record, seen)
@@ -91,19 +106,16 @@ def compare(found: Sequence[tuple[Record, Path]], subject: str | None, progress:
             )
         truth = own
         told = options_told(record, records) + ([record.task.name] if several else [])
-        label = f"{record.method.name}\n({', '.join(told)})" if told else record.method.name
-        methods.append(Recovered(label, np.mean([one.scores for one in seen], axis=0)))
-        joined.append(_joined(seen))
+        lines = [record.method.name, *([f"({', '.join(told)})"] if told else []), _joined(record, seen)]
+        methods.append(Recovered("\n".join(lines), np.mean([one.scores for one in seen], axis=0), len(seen) > 1))
     assert truth is not None
-    return Comparison(_title(records, joined), truth, tuple(methods))
+    return Comparison(_title(records), truth, tuple(methods))
 
 
-def _title(records: Sequence[Record], joined: Sequence[str]) -> str:
-    """What all records share: the task, the data, and what their scores are the mean of."""
+def _title(records: Sequence[Record]) -> str:
+    """What all records share: the task and the data."""
     first = records[0]
     lines = [f"{first.data.name}, {first.data.origin}"]
-    if len(set(joined)) == 1:
-        lines[0] += f": {joined[0]}"
     if len({record.task.name for record in records}) == 1:
         lines.insert(0, f"{first.task.name}: {first.task.title}")
     return "\n".join(lines)
@@ -141,12 +153,12 @@ def _common(record: Record, seen: Sequence[Seen]) -> np.ndarray:
     return first
 
 
-def _joined(seen: Sequence[Seen]) -> str:
-    """In words, what a score is the mean of."""
+def _joined(record: Record, seen: Sequence[Seen]) -> str:
+    """In words, how the recordings of subjects, or their scores, became one matrix."""
     subjects = sorted({one.subject for one in seen})
     seeds = len(seen) // len(subjects)
     if subjects == [TOGETHER]:
-        text = "all subjects together"
+        text = TRACKS.get(record.task.track, "all subjects together")
     else:
-        text = f"mean scores of {len(subjects)} subjects" if len(subjects) > 1 else f"subject {subjects[0]}"
+        text = f"mean of {len(subjects)} subjects' scores" if len(subjects) > 1 else f"subject {subjects[0]}"
     return text if seeds == 1 else f"{text}, mean of {seeds} seeds"

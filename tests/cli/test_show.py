@@ -107,6 +107,20 @@ def test_marks_stand_on_the_cells_of_the_matrix(monkeypatch):
     }
     assert panels["F1 0.333, SHD 3"].get_xlabel() == "target"
     assert panels["F1 0.333, SHD 3"].get_title().endswith("1 hit, 1 missed, 1 extra, 1 reversed")
+    assert "own F1 and SHD" not in drawn[0].axes[2].texts[0].get_text()
+
+
+def test_measures_of_mean_scores_are_named_so(monkeypatch):
+    pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: drawn.append(self))
+    truth = np.eye(3, k=1, dtype=bool)
+    graph_figure(Comparison("", truth, (Recovered("mine", truth.astype(float), mean=True),)))
+    titles = [axes.get_title().partition("\n")[0] for axes in drawn[0].axes]
+    assert "F1 1.000, SHD 0 of the mean scores" in titles
+    assert any("own F1 and SHD" in text.get_text() for axes in drawn[0].axes for text in axes.texts)
 
 
 def test_show_graph_draws_records(run_plan, store, tmp_path, monkeypatch):
@@ -123,9 +137,11 @@ def test_show_graph_draws_records(run_plan, store, tmp_path, monkeypatch):
 
     found = [(record, store.path / "records" / record.id) for record in (follows, dice)]
     every, one = compare(found, None, silent), compare(found, "sub-03", silent)
-    assert "mean scores of 8 subjects" in compare(found[:1], None, silent).title
-    assert "subject sub-03" in compare(found[:1], "sub-03", silent).title
     assert [method.label.split("\n")[0] for method in every.methods] == [follows.method.name, dice.method.name]
+    assert every.methods[0].label.endswith("\nmean of 8 subjects' scores")
+    assert every.methods[1].label.endswith("\nmean of 8 subjects' scores, mean of 2 seeds")
+    assert one.methods[0].label.endswith("\nsubject sub-03")
+    assert [method.mean for method in (*every.methods, *one.methods)] == [True, True, False, True]
     # The mean over subjects recovers the planted chain; nodes stand in file order again.
     assert strongest(every.methods[0].scores[None])[0][every.truth].all()
     assert every.truth.sum() == 3
@@ -136,13 +152,22 @@ def test_show_graph_draws_records(run_plan, store, tmp_path, monkeypatch):
 def test_group_tables_are_drawn_without_their_half_samples(run_plan, store):
     (joined,) = planted(run_plan, "Follows", task="TASK@concatenated")
     shown = compare([(joined, store.path / "records" / joined.id)], None, silent)
-    assert shown.title.endswith("all subjects together")
+    assert shown.methods[0].label.endswith("\nsubjects concatenated")
+    assert not shown.methods[0].mean
     drawn = GraphF1().score(Truths([shown.truth]), Graphs([shown.methods[0].scores]))
     assert drawn == joined.scores["graph-f1"].value
     error = show(store, joined.id, "--subject", "half-01").exception
     assert "has no subject 'half-01'" in str(error)
     (skipped,) = planted(run_plan, "Alone", task="TASK@multi-group")
     assert "holds no graph: skipped" in str(show(store, skipped.id).exception)
+
+
+def test_records_of_several_tracks_say_how_subjects_were_joined(run_plan, store):
+    every = [planted(run_plan, "Follows", task=f"TASK{track}")[0] for track in ("", "@concatenated")]
+    shown = compare([(record, store.path / "records" / record.id) for record in every], None, silent)
+    ends = [method.label.split("\n")[-1] for method in shown.methods]
+    assert ends == ["mean of 8 subjects' scores", "subjects concatenated"]
+    assert "subjects" not in shown.title
 
 
 def test_help_shows_an_example():
