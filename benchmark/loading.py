@@ -31,20 +31,27 @@ class Loaded:
 def choose_source(tasks: Sequence[Task], option: str) -> tuple[str, str]:
     """The source for all tasks of a run, and a sentence that says so when it was chosen.
 
-    ``auto`` takes real data when every task's data are installed, else the twins: sources are
-    never mixed in one run.
+    ``auto`` takes real data when any task's data are installed (the others are then missing), else
+    the twins: sources are never mixed in one run.
     """
     if option != "auto":
         if option.partition(":")[0] not in ("real", "simulated"):
             raise BadOption(f"--data {option}: expected auto, real, simulated or simulated:SIZE")
         return option, ""
-    missing = sorted({task.dataset for task in tasks if not load_dataset(task.dataset).installed()})
-    if not missing:
-        return "real", "data: the real cohort is installed and used"
-    names = ", ".join(missing)
+    names = list(dict.fromkeys(task.dataset for task in tasks))
+    here = [name for name in names if load_dataset(name).installed()]
+    if len(here) == len(names):
+        return "real", "data: what is installed is used, not the simulated twin"
+    if here:
+        return "real", (
+            f"data: {len(here)} of {len(names)} data sets are installed and used; the tasks of the others are missing "
+            "(all on simulated twins:  --data simulated)"
+        )
+    listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    verb = "is" if len(names) == 1 else "are"
     return "simulated", (
-        f"data: {names} is not installed, so the simulated twin is used; its scores say nothing about real brains. "
-        "How to get real data:  brainbench data list"
+        f"data: {listed} {verb} not installed, so the simulated twin is used; its scores say nothing about real "
+        "brains. How to get real data:  brainbench data list"
     )
 
 

@@ -40,7 +40,8 @@ class TaskPart(Strict):
 class DataPart(Strict):
     """On what: cohort name, source asked for, origin (real | public simulation | twin), counts.
 
-    ``truths`` are hashes of the different truths, where items share few, such as one graph.
+    ``truths`` are hashes of the different truths, where items share few, such as one graph;
+    ``reference`` says what stands in the place of a truth that is not known.
     """
 
     name: str
@@ -52,6 +53,7 @@ class DataPart(Strict):
     sites: int
     left_out: dict[str, int]
     truths: tuple[str, ...] = ()
+    reference: str = ""
 
 
 class SplitPart(Strict):

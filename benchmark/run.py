@@ -16,12 +16,15 @@ from .executors import Event, LocalPool, Work
 from .files import write_error
 from .plan import Plan, Row
 from .record import CellCost, CellPart, DataPart, Record, SplitPart, TaskPart
-from .score import judge, score_cells, score_truth, share_of_ceiling
+from .score import Judged, judge, score_cells, score_truth, share_of_ceiling
 from .splits import HALVES
 from .staging import Shown, stage
 from .store import Finished, Store, cell_folder
 from .system import environment, harness_version
 from .worker import Outcome
+
+NAMED = 3
+"""Failed items that a reason names."""
 
 Watch = Callable[[Cell, Event], None]
 
@@ -114,13 +117,17 @@ def _keep(cell: Cell, outcome: Outcome, shown: Shown, store: Store) -> Finished 
     folder = store.work_path(cell.key)
     try:
         if outcome.status != "ok":
-            if outcome.item is not None:
-                reason = f"{shown.ids[outcome.item]}: {outcome.reason}"
-                outcome = outcome.model_copy(update={"reason": reason})
-            return outcome
+            return outcome.model_copy(update={"reason": named(outcome, shown)}) if outcome.items else outcome
         return store.keep(cell, outcome, shown.ids, folder / "out" / "prediction")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def named(outcome: Outcome, shown: Shown) -> str:
+    """Why a cell failed, with the ids of the items that the worker knows by number only."""
+    told = [f"{shown.ids[row]}: {reason}" for row, reason in sorted(outcome.items.items())]
+    more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
+    return f"{len(told)} of {len(shown.ids)} items failed: {'; '.join(told[:NAMED])}{more}"
 
 
 def _finish(
@@ -139,10 +146,10 @@ def _finish(
 def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Settings) -> Record:
     """Score the finished cells of a row and describe everything."""
     task, data = row.task, row.loaded.data
-    finished = [part for part in done.values() if isinstance(part, Finished)]
-    judged = [judge(task, data, row.split, task.split.min_per_class, part) for part in finished]
+    done, cells = judge_cells(row, done)
+    judged = list(cells.values())
     scores, own = score_cells(task, judged) if judged else ({}, [])
-    by_key = {part.cell.key: score for part, score in zip(finished, own, strict=True)}
+    by_key = dict(zip(cells, own, strict=True))
     parts = tuple(_cell_part(cell, done[cell.key], row, by_key.get(cell.key, {})) for cell in row.cells)
     status, reason = overall(parts)
     table = data.items.table
@@ -177,6 +184,7 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
             sites=table["site"].nunique() if "site" in table else 0,
             left_out=row.loaded.left_out,
             truths=truths,
+            reference=str(data.items.meta.get("reference", "")),
         ),
         split=SplitPart(rule=row.split.rule, hash=row.split.hash, folds=tuple(row.split.folds)),
         seeds=tuple(sorted({cell.seed for cell in row.cells})),
@@ -196,6 +204,21 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
             {cell_folder(c.fold, c.seed): _cost(done[c.key]) for c in row.cells},
         ),
     )
+
+
+def judge_cells(
+    row: Row, done: dict[str, Finished | Outcome]
+) -> tuple[dict[str, Finished | Outcome], dict[str, Judged]]:
+    """Truth beside prediction of each finished cell; one that cannot be judged becomes a failed one."""
+    parts, judged = dict(done), {}
+    for key, part in done.items():
+        if isinstance(part, Finished):
+            try:
+                judged[key] = judge(row.task, row.loaded.data, row.split, row.task.split.min_per_class, part)
+            except Exception as error:  # no other row is lost by it
+                reason = f"its prediction cannot be judged: {type(error).__name__}: {error}"
+                parts[key] = Outcome(status="failed", reason=reason)
+    return parts, judged
 
 
 def _cell_part(cell: Cell, part: Finished | Outcome, row: Row, scores: dict[str, float | None]) -> CellPart:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -40,8 +41,8 @@ class Outcome(BaseModel):
         Why, in one line; "" when ok.
     report
         The method's own facts; of several items predicted apart, those of the first.
-    item
-        Position of the item at which it ended, where items are predicted apart.
+    items
+        Position -> reason of the items that failed, where items are predicted apart.
     fit_seconds, predict_seconds, peak_memory
         Wall seconds, and bytes of resident memory at the most.
     """
@@ -49,7 +50,7 @@ class Outcome(BaseModel):
     status: str
     reason: str = ""
     report: dict[str, Any] = {}
-    item: int | None = None
+    items: dict[int, str] = {}
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
     peak_memory: int = 0
@@ -83,9 +84,10 @@ def run_cell(folder: Path, progress: Callable[[str, int, int], None]) -> Outcome
 
 def _failure(error: Exception) -> Outcome:
     """What an error says of a cell; one that a method did not foresee leaves its traceback in the log."""
-    if isinstance(error, ItemError):
-        assert isinstance(error.__cause__, Exception)
-        return _failure(error.__cause__).model_copy(update={"item": error.item})
+    if isinstance(error, ItemsError):
+        found = {row: _failure(cause) for row, cause in error.causes.items()}
+        first = next(iter(found.values()))
+        return first.model_copy(update={"items": {row: outcome.reason for row, outcome in found.items()}})
     if isinstance(error, MemoryError):
         return Outcome(status="out-of-memory", reason=f"MemoryError: {error}")
     if isinstance(error, BrainbenchError):
@@ -97,12 +99,12 @@ def _failure(error: Exception) -> Outcome:
     )
 
 
-class ItemError(Exception):
-    """An error, its cause, at one of several items that are predicted apart."""
+class ItemsError(Exception):
+    """Errors at some of several items that are predicted apart: position -> error."""
 
-    def __init__(self, item: int) -> None:
-        super().__init__(f"item {item}")
-        self.item = item
+    def __init__(self, causes: dict[int, Exception]) -> None:
+        super().__init__(f"{len(causes)} items failed")
+        self.causes = causes
 
 
 def _fit_predict(folder: Path, progress: Callable[[str, int, int], None]) -> Outcome:
@@ -155,22 +157,37 @@ def _together(
 def _apart(
     make: Callable[[], Method], kind: Kind, train: Train, items: Items, context: Context
 ) -> tuple[Any, dict[str, Any], np.ndarray]:
-    """The same for each item by itself: a new method object, and a seed of its own."""
+    """The same for each item by itself: a new method object, a folder and a seed of its own.
+
+    Goes on after a failure. Raises `ItemsError` at the end when there was one.
+    """
     parts: list[Any] = []
     first: dict[str, Any] = {}
     seconds = np.zeros(2)
+    causes: dict[int, Exception] = {}
     for row in range(len(items)):
         seed = int(np.random.SeedSequence([context.seed, row]).generate_state(1)[0])
+        own = replace(context, seed=seed, workdir=_fresh(context.workdir / str(row)))
+        if len(items) > 1:
+            own = replace(own, progress=_silent)
         try:
-            part, report, spent = _together(make(), kind, train, items.take([row]), replace(context, seed=seed))
+            part, report, spent = _together(make(), kind, train, items.take([row]), own)
         except Exception as error:
-            raise ItemError(row) from error
-        parts.append(part)
-        first = first or report
-        seconds += spent
+            causes[row] = error
+        else:
+            parts.append(part)
+            first = first or report
+            seconds += spent
+        shutil.rmtree(own.workdir, ignore_errors=True)
         if len(items) > 1:
             context.progress("networks", row + 1, len(items))
+    if causes:
+        raise ItemsError(causes)
     return kind.concat(parts), first, seconds
+
+
+def _silent(label: str, done: int, total: int) -> None:
+    """The progress of one of many items, which would hide that of all."""
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,8 @@ def title(board: Board) -> str:
     record = board.first
     data = record.data
     what = {"real": "real data", "twin": "SIMULATED twin"}.get(data.origin, data.origin)
+    if data.reference:
+        what += ", agreement with a reference"
     split = record.split.rule.partition(" ")[0]
     told = [f"{data.items} items of {data.subjects} subjects", split] if split != "together" else []
     return (
@@ -95,7 +97,7 @@ def control_rows(board: Board, wide: bool = True) -> list[list[str]]:
     return [[label, *(number(scores.get(name)) for name in names)] for label, scores in found.items()]
 
 
-CONTROLS_TITLE = "Controls: made from the true graph or the order of the file, which no method sees; not ranked"
+CONTROLS_TITLE = "Controls: made from the graph that scores, or from the order of the file; not methods, not ranked"
 
 
 def second(record: Record, metric: str) -> float | None:
@@ -144,7 +146,8 @@ def footnotes(board: Board, wide: bool = True) -> list[str]:
     score = next(
         (line.record.scores[board.headline] for line in board.lines if board.headline in line.record.scores), None
     )
-    notes = [
+    notes = ["Scores are agreement with a reference, not with a measured truth."] if record.data.reference else []
+    notes += [
         f"{board.headline}: {meaning(board)}"
         + (f"; chance {score.chance:g}" if score and score.chance is not None else "")
         + "."

@@ -65,16 +65,39 @@ class SuiteTable:
 
 def suite_tables(name: str, tasks: Sequence[str], found: Iterable[Board]) -> list[SuiteTable]:
     """A table for each source of data that has records on at least two of the suite's tasks."""
-    by_origin: dict[str, dict[str, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
+    by_source: dict[tuple[str, str], dict[str, list[Board]]] = defaultdict(lambda: defaultdict(list))
     for board in found:
-        task = suite_task(board.first, tasks)
-        for record in [line.record for line in board.lines if task and may_rank(line.record)]:
-            method = record.method
-            place = by_origin[record.data.origin][f"{method.ref} {method.preset} {method.options} {method.weights}"]
-            if task not in place or better(record, place[task]):
-                place[task] = record
-    made = [_table(name, origin, tasks, rows) for origin, rows in sorted(by_origin.items())]
-    return [table for table in made if len(table.tasks) > 1]
+        if task := suite_task(board.first, tasks):
+            by_source[board.first.data.origin, board.first.data.source][task].append(board)
+    made = []
+    for (origin, _), places in sorted(by_source.items()):
+        rows: dict[str, dict[str, Record]] = defaultdict(dict)
+        for task, candidates in places.items():
+            for record in task_records(task, candidates):
+                method = record.method
+                rows[f"{method.ref} {method.preset} {method.options} {method.weights}"].setdefault(task, record)
+        made.append(_table(name, origin, tasks, rows) if rows else None)
+    return [table for table in made if table and len(table.tasks) > 1]
+
+
+def task_records(task: str, candidates: Sequence[Board]) -> list[Record]:
+    """Records that may stand for a task, best first: one version of it on one set of data.
+
+    Those on all subjects come first, then those on fewer of the same subjects; of one
+    configuration the one with more seeds.
+    """
+
+    def order(board: Board) -> tuple[bool, int, int]:
+        return board.first.task.name == task, board.first.task.version, len(board.lines)
+
+    chosen = max(candidates, key=order).first
+    same = [
+        board
+        for board in candidates
+        if (board.first.task.version, board.first.data.fingerprint) == (chosen.task.version, chosen.data.fingerprint)
+    ]
+    found = [line.record for board in same for line in board.lines if may_rank(line.record)]
+    return sorted(found, key=lambda one: (one.task.name != task, -one.data.subjects, -len(one.seeds)))
 
 
 def suite_task(record: Record, tasks: Sequence[str]) -> str:
@@ -86,22 +109,12 @@ def suite_task(record: Record, tasks: Sequence[str]) -> str:
     return whole if record.task.track and whole in tasks else ""
 
 
-def better(record: Record, kept: Record) -> bool:
-    """Whether a record says more of a task than another: more subjects, more seeds, or newer."""
-
-    def order(one: Record) -> tuple[int, int, str]:
-        return one.data.subjects, len(one.seeds), one.environment.created
-
-    return order(record) > order(kept)
-
-
 def _table(name: str, origin: str, tasks: Sequence[str], rows: dict[str, dict[str, Record]]) -> SuiteTable:
     records = [record for place in rows.values() for record in place.values()]
     first = records[0]
     present = {task for place in rows.values() for task in place}
-    largest = {task: max(place[task].data.subjects for place in rows.values() if task in place) for task in present}
     metrics = first.task.metrics
-    lines = [_line(place, records, metrics, largest) for place in rows.values()]
+    lines = [_line(place, records, metrics) for place in rows.values()]
     higher = {metric: first.scores[metric].higher_is_better for metric in metrics if metric in first.scores}
     best = -1 if higher.get(metrics[0], True) else 1
     lines.sort(key=lambda line: (-len(line.tasks), best * (line.scores[metrics[0]] or 0), line.label))
@@ -117,9 +130,7 @@ def _table(name: str, origin: str, tasks: Sequence[str], rows: dict[str, dict[st
     )
 
 
-def _line(
-    place: dict[str, Record], records: Sequence[Record], metrics: Sequence[str], largest: dict[str, int]
-) -> SuiteLine:
+def _line(place: dict[str, Record], records: Sequence[Record], metrics: Sequence[str]) -> SuiteLine:
     first = next(iter(place.values()))
     told = options_told(first, records)
     scores = {}
@@ -132,6 +143,6 @@ def _line(
         label=f"{first.method.name} ({', '.join(told)})" if told else first.method.name,
         scores=scores,
         tasks=tuple(place),
-        fewer={task: record.data.subjects for task, record in place.items() if record.data.subjects < largest[task]},
+        fewer={task: record.data.subjects for task, record in place.items() if record.task.name != task},
         seconds=sum(cost.fit_seconds + cost.predict_seconds for cost in costs),
     )

@@ -89,8 +89,10 @@ def number(task: Task, track: str, argument: str) -> int:
 
 
 def first(items: Items, count: int | None) -> Items:
-    """The first ``count`` subjects in the order of the data set; all when None."""
-    return items if count is None else items.take(np.arange(min(count, len(items))))
+    """The first ``count`` subjects in the order of the data set; all when None. Raises `BadOption`."""
+    if count is not None and count > len(items):
+        raise BadOption(f"{count} subjects are asked for, and there are {len(items)}", "leave the number out for all")
+    return items if count is None else items.take(np.arange(count))
 
 
 def joined(items: Items, join: Callable[[Items], np.ndarray], count: int | None) -> Items:

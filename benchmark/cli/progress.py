@@ -33,7 +33,7 @@ class Bars:
         )
         self._overall = self._progress.add_task("cells", total=self.total, completed=self.finished)
         self._bars: dict[str, TaskID] = {}
-        self._stage: dict[str, str] = {}
+        self._said: set[tuple[str, str]] = set()
         if self.finished:
             console.print(f"{self.finished} of {self.total} cells are finished already", markup=False)
 
@@ -55,8 +55,8 @@ class Bars:
         if event.what == "started":
             self._bars[event.key] = self._progress.add_task(cell.label, total=None)
         elif event.what == "progress":
-            if self._plain and self._stage.get(event.key) != event.label:
-                self._stage[event.key] = event.label
+            if self._plain and (event.key, event.label) not in self._said:
+                self._said.add((event.key, event.label))
                 self._plain.print(f"         {cell.label}: {event.label}", markup=False)
             self._progress.update(
                 self._bars[event.key],

@@ -74,6 +74,7 @@ def run(
 
     tasks = tuple(task or ()) + suite_tasks(suite)
     check_usage(tasks, tuple(method or ()), executor)
+    data = tell_source(tasks, data)
     request = Request(
         tasks=tuple(dict.fromkeys(tasks)),
         methods=tuple(dict.fromkeys(method or ())),
@@ -99,9 +100,32 @@ def run(
         return
     records = execute(plan, place, request, jobs, shard, time_limit, memory_limit)
     print_records(records, place, json_)
+    if suite and not json_:
+        print_suite(suite, place)
     print_missing(plan)
     if any(record.status not in ("ok", "skipped") for record in records):
         raise typer.Exit(1)
+
+
+def tell_source(tasks: tuple[str, ...], data: str) -> str:
+    """The source that ``auto`` stands for, said before a twin is made, which may take minutes."""
+    from ..loading import choose_source
+    from ..registry import load_task
+
+    source, note = choose_source([load_task(name)[0] for name in tasks], data)
+    if note:
+        errors().print(note, style="yellow", markup=False, soft_wrap=True)
+    return source
+
+
+def print_suite(suite: str, store: Store) -> None:
+    """The means of a suite, after the boards of its tasks."""
+    from ...leaderboard.board import boards
+    from ...leaderboard.render import suite_to_terminal
+    from ...leaderboard.suite import suite_tables
+
+    for table in suite_tables(suite, suite_tasks(suite), boards(store.records())):
+        suite_to_terminal(table, out())
 
 
 def print_missing(plan: Plan) -> None:

@@ -145,9 +145,9 @@ class Connectivity(Kind):
 
     def check(self, prediction: Any, items: Items, task: TaskInfo) -> Graphs:
         graphs = prediction if isinstance(prediction, Graphs) else Graphs(list(prediction))
-        scores = [np.asarray(graph, dtype=np.float64) for graph in graphs.scores]
-        native = None if graphs.native is None else [np.asarray(graph).astype(bool) for graph in graphs.native]
-        for found in (scores, native or scores):
+        scores = [_real(graph) for graph in graphs.scores]
+        native = None if graphs.native is None else [_binary(graph) for graph in graphs.native]
+        for found in (scores, scores if native is None else native):
             if len(found) != len(items):
                 raise BadPrediction(f"predict returned {len(found)} graphs for {len(items)} networks")
             for row, graph in enumerate(found):
@@ -207,6 +207,22 @@ def _nodes(items: Items, row: int) -> int:
     value = items.arrays["series"][row]
     assert value is not None
     return int(value.shape[1])
+
+
+def _real(graph: Any) -> np.ndarray:
+    """Scores as float64. Raises `BadPrediction` for what is no matrix of real numbers."""
+    values = np.asarray(graph)
+    if values.dtype.kind not in "fiub":
+        raise BadPrediction(f"a graph of {values.dtype} values", "return real numbers")
+    return values.astype(np.float64)
+
+
+def _binary(graph: Any) -> np.ndarray:
+    """A method's own graph as booleans. Raises `BadPrediction` for values other than 0 and 1."""
+    values = _real(graph)
+    if not np.isin(values, (0, 1)).all():
+        raise BadPrediction("a native graph holds values other than 0 and 1", "give its scores as `scores`")
+    return values.astype(bool)
 
 
 def _fault(series: np.ndarray) -> str:

@@ -119,8 +119,12 @@ class Wrong(Method):
             "square": np.ones((4, 3)),
             "negative": -np.ones((4, 4)),
             "nan": np.full((4, 4), np.nan),
+            "complex": np.full((4, 4), 1j),
         }
-        return Graphs([made[self.how] for _ in test])
+        if self.how in made:
+            return Graphs([made[self.how] for _ in test])
+        native = {"empty": [], "shares": [np.full((4, 4), 0.3)]}
+        return Graphs([np.ones((4, 4)) for _ in test], native[self.how])
 
 
 @dataclass
@@ -134,15 +138,28 @@ class Short(GraphBaseline):
 
 
 @dataclass
+class SometimesFails(GraphBaseline):
+    """Fails where the first node is loud."""
+
+    card = CARD
+
+    def graph(self, series, tr, context) -> Graph:
+        if series[0].max() > 5:
+            raise BadData("too loud", "turn it down")
+        return Graph(np.ones((series.shape[1],) * 2))
+
+
+@dataclass
 class Peeping(GraphBaseline):
-    """Keeps what it saw in its object, to tell when it is shown more than one subject."""
+    """Keeps what it saw in its object and its folder, to tell when it is shown more than one subject."""
 
     card = CARD
 
     def predict(self, test, context):
         self.seen = getattr(self, "seen", 0) + len(test)
         assert self.seen == 1, "shown several subjects"
-        assert not hasattr(context, "truth")
+        assert not any(context.workdir.iterdir()), "found what it left for another subject"
+        (context.workdir / "note").write_text("seen")
         return super().predict(test, context)
 
     def graph(self, series, tr, context) -> Graph:

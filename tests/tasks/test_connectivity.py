@@ -152,13 +152,47 @@ def test_controls_tell_what_the_truth_and_the_file_would_give(run_plan):
 
 @pytest.mark.parametrize(
     ("how", "message"),
-    [("size", r"shape \(3, 3\); expected \(4, 4\)"), ("square", r"\(4, 3\)"), ("negative", "negative"), ("nan", "NaN")],
+    [
+        ("size", r"shape \(3, 3\); expected \(4, 4\)"),
+        ("square", r"\(4, 3\)"),
+        ("negative", "negative"),
+        ("nan", "NaN"),
+        ("complex", "complex128 values"),
+        ("empty", "0 graphs for 1 networks"),
+        ("shares", "other than 0 and 1"),
+    ],
 )
 def test_what_is_no_graph_fails_with_the_subject_and_the_rest_goes_on(how, message, run_plan):
     bad, good = run_plan(plan("Wrong", "Follows", settings=(f"{PLUGINS}:Wrong.how={how}",)))
     assert bad.status == "failed"
-    assert "sub-0" in bad.reason
+    assert "8 of 8 items failed: sub-0" in bad.reason
+    assert "and 5 more" in bad.reason
     assert re.search(message, bad.reason)
+    assert good.status == "ok"
+
+
+def test_all_subjects_that_fail_are_counted_and_the_first_are_named(run_plan):
+    (record,) = run_plan(plan("SometimesFails"))
+    assert record.status == "failed"
+    assert re.search(r"all seed 0: [2-7] of 8 items failed: sub-0\d: too loud", record.reason)
+    assert record.reason.count("too loud") <= 3
+
+
+def test_a_damaged_prediction_is_one_failed_row(run_plan, store, monkeypatch):
+    from brainbench.benchmark.kinds.connectivity import Connectivity
+
+    made = plan("Alone", "Follows")
+    run_plan(made)
+    load = Connectivity.load
+
+    def broken(self, folder, task):
+        found = load(self, folder, task)
+        return type(found)(found.scores, []) if found.scores[0].min() == 1 else found
+
+    monkeypatch.setattr(Connectivity, "load", broken)
+    bad, good = run_plan(made)
+    assert bad.status == "failed"
+    assert "cannot be judged" in bad.reason
     assert good.status == "ok"
 
 
@@ -184,6 +218,8 @@ def test_fewer_subjects_are_another_task(run_plan):
     assert averaged.data.subjects == 3
     with pytest.raises(BadOption, match="not a number of subjects"):
         plan("Follows", regime="@subject:x")
+    with pytest.raises(BadOption, match="there are 8"):
+        plan("Follows", regime="@subject:9")
     with pytest.raises(BadOption, match="no regime"):
         plan("Follows", regime="@native")
 
@@ -226,6 +262,27 @@ def test_a_suite_goes_on_where_data_are_missing(run_plan, own_home):
     assert [row.task.name for row in made.rows] == ["planted"]
 
 
+def test_auto_takes_what_is_installed_and_never_mixes(monkeypatch):
+    from brainbench.benchmark import loading
+
+    tasks = [load_task(name)[0] for name in ("netsim-1", "netsim-2")]
+    assert loading.choose_source(tasks, "auto")[0] == "simulated"
+    monkeypatch.setattr(
+        loading, "load_dataset", lambda name: type("D", (), {"installed": lambda self: name == "netsim:2"})()
+    )
+    source, note = loading.choose_source(tasks, "auto")
+    assert source == "real"
+    assert "1 of 2 data sets are installed" in note
+
+
+def test_agreement_with_a_reference_is_called_so(run_plan):
+    (record,) = run_plan(plan("Follows"))
+    data = record.data.model_copy(update={"reference": "reference, not truth"})
+    text = to_markdown(next(iter(boards([record.model_copy(update={"data": data})]))))
+    assert "agreement with a reference" in text.splitlines()[0]
+    assert "not with a measured truth" in text
+
+
 def test_a_suite_counts_its_graphs_its_tasks_and_who_took_fewer_subjects(run_plan):
     (one,) = run_plan(plan("Follows"))
     (few,) = run_plan(plan("Follows", regime="@subject:3"))
@@ -250,5 +307,7 @@ def test_a_suite_counts_its_graphs_its_tasks_and_who_took_fewer_subjects(run_pla
     text = suite_to_markdown(table)
     assert "2 distinct true graphs" in text
     assert "b on 3 subjects" in text
+    small = few.model_copy(update={"data": few.data.model_copy(update={"source": "simulated:small"})})
+    assert len(suite_tables("mine", ("a", "b"), boards([*records, named(small, "a"), named(small, "b")]))) == 2
     assert "Missing, without any record: c" in text
     assert HALVES not in text

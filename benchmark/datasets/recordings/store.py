@@ -202,7 +202,10 @@ class Recordings:
             "series": [self._ref(subject) for subject in manifest.subjects],
             "graph": [self.graph(subject).astype(np.uint8) for subject in manifest.subjects],
         }
-        items = Items(table, arrays, {"nodes": list(manifest.nodes), "truth": manifest.truth})
+        meta = {"nodes": list(manifest.nodes), "truth": manifest.truth}
+        if manifest.truth != "generating network":
+            meta["reference"] = manifest.truth
+        items = Items(table, arrays, meta)
         return Data(items, manifest.name, manifest.origin, manifest.fingerprint)
 
 
