@@ -3,7 +3,7 @@
 ::
 
     cells/KEY/          cell.json, outcome.json, ids.json, prediction/     one finished cell
-    records/ID/         record.json, split.json, cells/FOLD-SEED/...       one method on one task
+    records/ID/         record.json, record.sha256, split.json, cells/FOLD-SEED/...   one method on one task
     work/HOST.PID-.../  staged cells in flight; removed when their process is gone
     log.txt             what methods printed
 """
@@ -27,6 +27,9 @@ from .files import host, whole_folder, write_error
 from .record import SCHEMA_VERSION, Record
 from .splits import SplitManifest
 from .worker import Outcome
+
+SEAL = "record.sha256"
+"""SHA-256 of a record's file as it was written. Of the bytes: a field that a later version adds changes no old hash."""
 
 
 class Ids(BaseModel):
@@ -105,14 +108,16 @@ class Store:
         """Write a record with its split and its cells' predictions."""
         folder = self.path / "records" / record.id
         with whole_folder(folder) as new:
-            (new / "record.json").write_text(record.model_dump_json(indent=1))
+            content = record.model_dump_json(indent=1).encode()
+            (new / "record.json").write_bytes(content)
+            (new / SEAL).write_text(hashlib.sha256(content).hexdigest())
             (new / "split.json").write_text(split.model_dump_json())
             for done in cells:
                 shutil.copytree(done.folder, new / "cells" / cell_folder(done.cell.fold, done.cell.seed))
         return folder
 
     def records(self) -> Iterator[Record]:
-        """All records that can be read; a damaged one is left out (see `doctor`)."""
+        """All records that can be read; a damaged or edited one is left out (see `doctor`)."""
         for path in sorted((self.path / "records").glob("*/record.json")):
             try:
                 yield read_record(path)
@@ -171,14 +176,23 @@ def digest_folder(folder: Path) -> str:
 
 
 def read_record(path: Path) -> Record:
-    """A record from its file. Raises `StoreError` when it is damaged or of another schema."""
+    """A record from its file. Raises `StoreError` when it is damaged, edited or of another schema.
+
+    A folder without a hash, as earlier versions wrote it, is read as it is.
+    """
     try:
-        content = json.loads(path.read_text())
+        raw = path.read_bytes()
+        content = json.loads(raw)
         version = content["schema_version"]
         if version != SCHEMA_VERSION:
             raise StoreError(
                 f"{path}: schema {version}; this version reads {SCHEMA_VERSION}",
                 "read it with the version that wrote it, or run the method again",
+            )
+        seal = path.parent / SEAL
+        if seal.is_file() and seal.read_text().strip() != hashlib.sha256(raw).hexdigest():
+            raise StoreError(
+                f"{path}: edited: it is not the file that was written", "run the method again: finished cells are kept"
             )
         return Record.model_validate(content)
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -276,6 +276,32 @@ def test_folder_names_stay_inside_the_store(store):
     assert Path(cell_folder("../../x", 1)).name == cell_folder("../../x", 1)
 
 
+def test_an_edited_record_is_on_no_board(run_plan, store):
+    from brainbench.benchmark.cli.doctor import store_lines
+
+    (record,) = run_plan(plan_of("CLASSIFICATION", "FirstRoi"))
+    folder = store.path / "records" / record.id
+    assert [found.id for found in store.records()] == [record.id]
+    content = json.loads((folder / "record.json").read_text())
+    name = next(iter(content["scores"]))
+    content["scores"][name]["value"] = 0.999
+    (folder / "record.json").write_text(json.dumps(content, indent=1))
+    assert list(store.records()) == []
+    with pytest.raises(StoreError, match=r"record\.json: edited") as error:
+        store.find(record.id)
+    assert "run the method again" in error.value.hint
+    assert ": 0 records" in store_lines(store.path)[0]
+    assert "edited" in store_lines(store.path)[1]
+    # A record of an earlier version has no hash.
+    seal = folder / "record.sha256"
+    seal.rename(store.path / "aside")
+    assert len(list(store.records())) == 1
+    (store.path / "aside").rename(seal)
+    # Running again writes record and hash anew.
+    run_plan(plan_of("CLASSIFICATION", "FirstRoi"))
+    assert store.find(record.id)[0].scores[name].value == record.scores[name].value
+
+
 def test_damaged_and_foreign_files_of_a_store_are_one_message_each(run_plan, store):
     plan = plan_of("CLASSIFICATION", "FirstRoi")
     (record,) = run_plan(plan)
