@@ -172,7 +172,9 @@ def test_mtl_is_scored_against_a_reference(tmp_path):
     assert [found.manifest.name for found in report.installed] == ["mtl-left", "mtl-right"]
     assert installed_graph(report) == {(i, j) for i, targets in REFERENCE.items() for j in targets}
     data = MTL("left").load("real")
-    assert (data.origin, data.items.meta) == ("real", {"nodes": labels, "truth": "reference, not truth"})
+    reference = "reference, not truth"
+    assert data.origin == "real"
+    assert data.items.meta == {"nodes": labels, "truth": reference, "reference": reference}
     assert list(data.items.table.index) == ["sub-00", "sub-01", "sub-02", "sub-03"]
     assert list(report.installed[0].manifest.left_out) == ["sub-09"]
 
