@@ -41,7 +41,7 @@ class DirectLiNGAM(GraphBaseline):
         from .lingam_order import causal_order, weights
 
         check_frames(recordings, recordings[0].shape[1] + 1, "the regressions of DirectLiNGAM")
-        check_independent(recordings, "DirectLiNGAM")
+        check_independent(recordings)
         order = causal_order(recordings)
         sizes = np.zeros((len(order), len(order)))
         for done, series in enumerate(recordings):

@@ -56,7 +56,7 @@ class GES(GraphBaseline):
 
         nodes = recordings[0].shape[1]
         check_frames(recordings, nodes + 1, "the regressions of GES")
-        check_independent(recordings, "GES")
+        check_independent(recordings)
         most = nodes * (nodes - 1) // 2
         edges = search(recordings, self.penalty, lambda done: context.progress("edges", min(done, most), most))
         return pattern_graph(edges, self.undirected)

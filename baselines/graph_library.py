@@ -10,15 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from ..benchmark.errors import BadData, BadOption
+from ..benchmark.errors import BadOption
 from .graph_baseline import Graph
-from .graph_numerics import need_frames
+from .graph_numerics import need_frames, need_independent
 
 Undirected = Literal["half", "both"]
 """What an undirected edge scores in each of its cells: 1/2, or 1 as if it went both ways."""
-
-DEPENDENT = 1e-10
-"""Smallest eigenvalue of a correlation matrix whose nodes still count as independent."""
 
 
 def check_frames(recordings: Sequence[np.ndarray], least: int, what: str) -> None:
@@ -27,14 +24,10 @@ def check_frames(recordings: Sequence[np.ndarray], least: int, what: str) -> Non
         need_frames(series, least, what, "give longer recordings, or leave this method out")
 
 
-def check_independent(recordings: Sequence[np.ndarray], what: str) -> None:
+def check_independent(recordings: Sequence[np.ndarray]) -> None:
     """Raise `BadData` when a node of a recording (time, node) is a linear combination of others."""
     for series in recordings:
-        if np.linalg.eigvalsh(np.corrcoef(series, rowvar=False))[0] < DEPENDENT:
-            raise BadData(
-                f"the nodes are linearly dependent, which {what} cannot work with",
-                "leave out a node that others add up to (a duplicate, or one lost to global signal regression)",
-            )
+        need_independent(np.corrcoef(series, rowvar=False))
 
 
 def check_undirected(choice: str) -> None:

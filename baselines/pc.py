@@ -63,7 +63,7 @@ class PC(GraphBaseline):
         except ModuleNotFoundError:
             raise need("connectivity", "causal-learn") from None
         check_frames((series,), series.shape[1] + 3, "partial correlations")
-        check_independent((series,), "PC")
+        check_independent((series,))
         order = by_correlation((series,))
         with quiet():
             found = pc(

@@ -89,7 +89,7 @@ class Train:
     groups: np.ndarray
 
 
-def _silent(label: str, done: int, total: int) -> None:
+def silent(label: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
@@ -120,7 +120,7 @@ class Context:
     workdir: Path
     device: str = "cpu"
     threads: int = 1
-    progress: Progress = _silent
+    progress: Progress = silent
     checkpoint: Path | None = None
     save: Path | None = None
     sources: Mapping[str, Train] = field(default_factory=dict)
@@ -347,7 +347,7 @@ class Dataset(ABC):
     """Names of its parts, where a task takes one: ``netsim:3``."""
 
     @abstractmethod
-    def load(self, source: str, progress: Progress = _silent) -> Data:
+    def load(self, source: str, progress: Progress = silent) -> Data:
         """The data from a source: "real", "simulated" or "simulated:SIZE".
 
         Raises `DataMissing`, with the commands that bring it, when it is not installed.

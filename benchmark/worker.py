@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from .contracts import Context, Kind, Method, Train
+from .contracts import Context, Kind, Method, Train, silent
 from .errors import BrainbenchError
 from .items import Items
 
@@ -169,7 +169,7 @@ def _apart(
         seed = int(np.random.SeedSequence([context.seed, row]).generate_state(1)[0])
         own = replace(context, seed=seed, workdir=_fresh(context.workdir / str(row)))
         if len(items) > 1:
-            own = replace(own, progress=_silent)
+            own = replace(own, progress=silent)
         try:
             part, report, spent = _together(make(), kind, train, items.take([row]), own)
         except Exception as error:
@@ -184,10 +184,6 @@ def _apart(
     if causes:
         raise ItemsError(causes)
     return kind.concat(parts), first, seconds
-
-
-def _silent(label: str, done: int, total: int) -> None:
-    """The progress of one of many items, which would hide that of all."""
 
 
 def _plain(value: Any) -> Any:

@@ -8,17 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from ..contracts import Ceiling, Data, Dataset, Progress
+from ..contracts import Ceiling, Data, Dataset, Progress, silent
 from ..errors import BadOption, DataMissing
 from ..home import cohorts, twins
 from .cohort import Cohort
 
 SIZES = ("small", "full")
 """Sizes of a twin; the first is the default."""
-
-
-def _silent(label: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
 
 
 def data_of(cohort: Cohort) -> Data:
@@ -71,7 +67,7 @@ class CohortDataset(Dataset):
         """Whether the real cohort is on this machine."""
         return (cohorts() / self.name / "cohort.json").exists()
 
-    def load(self, source: str, progress: Progress = _silent) -> Data:
+    def load(self, source: str, progress: Progress = silent) -> Data:
         """The data from "real", "simulated" or "simulated:SIZE". See `Dataset.load`."""
         kind, _, size = source.partition(":")
         if kind == "real" and not size:
@@ -82,7 +78,7 @@ class CohortDataset(Dataset):
             return data_of(self.twin(size or SIZES[0], progress=progress))
         raise BadOption(f"--data {source}: no such source", "sources are: real, simulated, simulated:full")
 
-    def twin(self, size: str, seed: int = 0, progress: Progress = _silent) -> Cohort:
+    def twin(self, size: str, seed: int = 0, progress: Progress = silent) -> Cohort:
         """The twin of a size, made when it is not there yet. Raises `BadOption` for an unknown size."""
         if size not in SIZES:
             raise BadOption(f"no twin of size {size!r}", f"sizes are: {', '.join(SIZES)}")

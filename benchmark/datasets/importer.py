@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import home
-from ..contracts import Progress
+from ..contracts import Progress, silent
 from ..errors import BadData, BadOption, BrainbenchError
 from .atlas import NOT_USED, UNUSED_TABLE, describe
 from .cohort import Cohort, CohortWriter, write_cohort
@@ -79,10 +79,6 @@ class _Plan:
     participants: str = ""
 
 
-def _silent(label: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
 def import_cohort(
     dataset: str,
     path: Path,
@@ -91,7 +87,7 @@ def import_cohort(
     format: str = "auto",
     options: Options | None = None,
     target: Path | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> ImportReport:
     """Import a folder as a cohort.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..contracts import Progress
+from ..contracts import Progress, silent
 from ..datasets.cohort import Cohort
 from .gaussian import Pair
 from .twin import TwinSpec, write_twin
@@ -39,12 +39,8 @@ SPECS = {
 }
 
 
-def _silent(label: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
 def simulate(
-    name: str, size: str, path: Path, seed: int = 0, effect: float | None = None, progress: Progress = _silent
+    name: str, size: str, path: Path, seed: int = 0, effect: float | None = None, progress: Progress = silent
 ) -> Cohort:
     """Write the twin of ``abide1`` or ``abide2``.
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from ..contracts import Progress
+from ..contracts import Progress, silent
 from .forward import (
     STEP,
     BadSimulation,
@@ -154,11 +154,7 @@ _REDRAWS = 100
 _FILTERS = {"butterworth": high_pass_butterworth, "local-linear": high_pass_local_linear}
 
 
-def _silent(label: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
-def simulate(case: Case, subjects: int, seed: int, progress: Progress = _silent) -> Simulated:
+def simulate(case: Case, subjects: int, seed: int, progress: Progress = silent) -> Simulated:
     """Recordings of a case.
 
     A subject's random numbers depend on the case's name, the seed and the subject's number only: ten

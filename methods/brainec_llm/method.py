@@ -32,8 +32,7 @@ NOTES = (
     "zero, a minute on five nodes and 200 frames, ten on fifty; chosen by time, the same for all data. The result "
     "depends on the order of regions as it does on the seed: weights over regions are drawn at random. Recordings of "
     "unequal length are cut to the shortest. Our own readings where the source is silent: the hidden width of the "
-    "contrastive projections is their output's, and "
-    "graph attention has no biases."
+    "contrastive projections is their output's, and graph attention has no biases."
 )
 
 
@@ -47,7 +46,7 @@ class BrainECLLM(Options, Method):
         "behind the decoder is the graph.",
         paper="BrainEC-LLM (NeurIPS 2025); code: github.com/XiongWenXww/BrainEC-LLM",
         pretraining=("SmolLM2's public text corpora (the default language model); no brain data",),
-        parameters="paper: 128 M in the map to word prototypes, 20 M LoRA, around Llama-3-8B; small: 2.6 M",
+        parameters="paper: 128 M in the map to word prototypes, 20 M LoRA, around Llama-3-8B; small: 2.7 M",
         notes=NOTES,
     )
     supports: ClassVar[tuple[str, ...]] = ("connectivity",)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...contracts import Progress
+from ...contracts import Progress, silent
 from ..check import Finding
 from .raw import unusable
 from .store import Manifest, Recordings
@@ -52,11 +52,7 @@ class RecordingsReport:
         return {**asdict(self), "errors": self.errors}
 
 
-def _silent(label: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
-def check_recordings(path: Path, progress: Progress = _silent) -> RecordingsReport:
+def check_recordings(path: Path, progress: Progress = silent) -> RecordingsReport:
     """Read all recordings of a folder. Raises `BadData` when the manifest or the file's size is wrong."""
     found = Recordings.open(path)
     manifest = found.manifest

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...contracts import Data, Dataset, Progress
+from ...contracts import Data, Dataset, Progress, silent
 from ...errors import BadData, BadOption, DataMissing, UnknownName
 from ...home import cohorts, twins
 from ..dataset import SIZES
@@ -24,10 +24,6 @@ from .store import MANIFEST, Recordings, write
 
 SMALL = 10
 """Subjects of a small twin."""
-
-
-def _silent(label: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
 
 
 class RecordingsDataset(Dataset):
@@ -95,7 +91,7 @@ class RecordingsDataset(Dataset):
         have = self.installed_parts()
         return self.part in have if self.part else bool(have)
 
-    def load(self, source: str, progress: Progress = _silent) -> Data:
+    def load(self, source: str, progress: Progress = silent) -> Data:
         """The data from "real", "simulated" or "simulated:SIZE". See `Dataset.load`."""
         kind, _, size = source.partition(":")
         if kind == "real" and not size:
@@ -107,7 +103,7 @@ class RecordingsDataset(Dataset):
             return self.twin(size or SIZES[0], progress=progress).data()
         raise BadOption(f"--data {source}: no such source", "sources are: real, simulated, simulated:full")
 
-    def twin(self, size: str, seed: int = 0, progress: Progress = _silent) -> Recordings:
+    def twin(self, size: str, seed: int = 0, progress: Progress = silent) -> Recordings:
         """The twin of a size, made when it is not there whole. Raises `BadOption` for an unknown size."""
         if size not in SIZES:
             raise BadOption(f"no twin of size {size!r}", f"sizes are: {', '.join(SIZES)}")

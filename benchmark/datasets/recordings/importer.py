@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ... import home
-from ...contracts import Progress
+from ...contracts import Progress, silent
 from ...errors import BadData, BadOption
 from ..importer import MAX_TR
 from .dataset import RecordingsDataset
@@ -44,17 +44,13 @@ class ImportReport:
     notes: list[str] = field(default_factory=list)
 
 
-def _silent(label: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
 def import_recordings(
     dataset: RecordingsDataset,
     path: Path,
     *,
     orientation: str | None = None,
     tr: float | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> ImportReport:
     """Install all parts that are found in a folder or archive, or only the data set's one part.
 
