@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,8 @@ class Card:
 class TaskInfo:
     """What a method is told of its task. It holds no label of any item.
 
-    ``track`` says how subjects are joined, where a kind knows several ways; "" elsewhere.
+    ``track`` says how subjects are joined, where a kind knows several ways; "" elsewhere. ``inputs`` names
+    the arrays that an item holds, where a kind knows several: "series" (ROI series) or "volume" (4-D images).
     """
 
     name: str
@@ -68,6 +69,7 @@ class TaskInfo:
     covariates: tuple[str, ...] = ()
     title: str = ""
     track: str = ""
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,12 +143,16 @@ class Method(ABC):
     seeded
         Whether its results depend on the seed. A method that says False is run once, however many
         seeds are asked for.
+    reads
+        Arrays of an item that it needs ("series", "volume"); a task without them is skipped. Empty for
+        a method that reads none.
     """
 
     card: ClassVar[Card]
     supports: ClassVar[tuple[str, ...]]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     seeded: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ()
 
     def skip(self, task: TaskInfo) -> str | None:
         """A reason why this task cannot be run, or None."""
@@ -163,6 +169,14 @@ class Method(ABC):
     def report(self) -> dict[str, Any]:
         """Plain JSON facts for the record: parameters, settings chosen, weights used."""
         return {}
+
+
+@runtime_checkable
+class Pretrainable(Protocol):
+    """A method that can learn weights from scans without labels: ``brainbench pretrain``."""
+
+    def pretrain(self, cohorts: Sequence[Any], context: Context) -> None:
+        """Learn from label-free views, one a cohort, and leave the weights in the folder ``context.save``."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +235,11 @@ class Task:
         Another installed cohort to test on (external validation); None for the same.
     track
         How subjects are joined, where a kind knows several ways.
+    inputs
+        Arrays that an item holds, where a kind knows several: "series" or "volume".
+    label
+        Makes the target's column from the cohort's own columns, such as bands of age; None where the
+        cohort holds it.
     derive
         Makes the items that are asked from those of the data set, such as all subjects as one item.
     computed_as
@@ -247,6 +266,8 @@ class Task:
     published: tuple[str, str] | None = None
     test_dataset: str | None = None
     track: str = ""
+    inputs: tuple[str, ...] = ()
+    label: Callable[[pd.DataFrame], pd.Series] | None = None
     derive: Callable[[Items], Items] | None = None
     computed_as: Task | None = None
     interval: Literal["subjects", "range"] = "subjects"
@@ -254,7 +275,9 @@ class Task:
     @property
     def info(self) -> TaskInfo:
         """What is asked, without any label."""
-        return TaskInfo(self.name, self.kind, self.target, self.classes, self.covariates, self.title, self.track)
+        return TaskInfo(
+            self.name, self.kind, self.target, self.classes, self.covariates, self.title, self.track, self.inputs
+        )
 
     @property
     def run_as(self) -> Task:
@@ -324,8 +347,8 @@ class Data:
         Cohort name, and "real", "public simulation" or "twin".
     fingerprint
         Hash of the content.
-    ceiling
-        Only of a twin.
+    ceilings
+        Target -> best attainable score; only of a twin.
     folds
         Number of folds a small twin asks for instead of the task's own; None otherwise.
     """
@@ -334,7 +357,7 @@ class Data:
     name: str
     origin: str
     fingerprint: str
-    ceiling: Ceiling | None = None
+    ceilings: Mapping[str, Ceiling] = field(default_factory=dict)
     folds: int | None = None
 
 
@@ -406,6 +429,10 @@ class Kind(ABC):
     @abstractmethod
     def targets(self, items: Items, task: TaskInfo) -> Any:
         """The typed truth of items that carry the target fields; its `len` is the items'."""
+
+    def truth(self, items: Items, train: Items, task: TaskInfo) -> Any:
+        """The truth as metrics get it: the targets, and what a metric needs of the training items'."""
+        return self.targets(items, task)
 
     def target_fields(self, task: TaskInfo) -> tuple[str, ...]:
         """Columns and array fields that hold the truth."""

@@ -62,7 +62,7 @@ def load(task: Task, source: str, progress: Progress) -> Loaded:
         if data.origin == "twin":
             raise BadOption(f"{task.name}: external validation needs real data", "use --data real")
         data = with_external(data, load_cohort(task.test_dataset))
-    items, left_out = get_kind(task.kind).clean(data.items, task.info)
+    items, left_out = get_kind(task.kind).clean(labelled(data.items, task), task.info)
     if not len(items):
         raise BadData(
             f"{task.name}: no item of {data.name!r} has a usable {task.target!r}",
@@ -71,6 +71,13 @@ def load(task: Task, source: str, progress: Progress) -> Loaded:
     if task.derive:
         items = task.derive(items)
     return Loaded(replace(data, items=items), left_out)
+
+
+def labelled(items: Items, task: Task) -> Items:
+    """The items with the target's column, where a task makes it from the cohort's own columns."""
+    if task.label is None:
+        return items
+    return Items(items.table.assign(**{task.target: task.label(items.table)}), items.arrays, items.meta)
 
 
 def with_external(home: Data, other: Data) -> Data:

@@ -192,7 +192,7 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
         reason=reason,
         scores=scores,
         cells=parts,
-        ceiling=share_of_ceiling(data.ceiling, scores),
+        ceiling=share_of_ceiling(data.ceilings.get(task.target), scores),
         controls=controls,
         audit=audit(task, data.items, row.split, row.overlap),
         isolated=False,

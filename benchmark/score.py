@@ -49,7 +49,8 @@ def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finish
     prediction = kind.check(kind.load(done.folder / "prediction", task.info), test, task.info)
     rows = data.items.table.index.get_indexer(pd.Index(list(done.ids)))
     items = data.items.take(rows)
-    truth = kind.targets(items, task.info)
+    train = data.items.take(data.items.table.index.get_indexer(pd.Index(list(fold.train))))
+    truth = kind.truth(items, train, task.info)
     return Judged(
         done.cell.fold,
         done.cell.seed,

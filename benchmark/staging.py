@@ -44,7 +44,8 @@ class Job(BaseModel):
     def info(self) -> TaskInfo:
         """The task as methods see it."""
         task = self.task
-        return TaskInfo(**{**task, "classes": tuple(task["classes"]), "covariates": tuple(task["covariates"])})
+        lists = {name: tuple(value) for name, value in task.items() if isinstance(value, (list, tuple))}
+        return TaskInfo(**{**task, **lists})
 
 
 class Shown(BaseModel):

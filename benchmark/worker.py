@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from .contracts import Context, Kind, Method, Train, silent
+from .contracts import Context, Kind, Method, TaskInfo, Train, silent
 from .errors import BrainbenchError
 from .items import Items
 
@@ -119,7 +119,7 @@ def _fit_predict(folder: Path, progress: Callable[[str, int, int], None]) -> Out
     method = method_class(**job.options)
     if info.kind not in method.supports:
         return Outcome(status="skipped", reason=f"{job.method} does not do {info.kind}")
-    if reason := method.skip(info):
+    if reason := lacking(method, info) or method.skip(info):
         return Outcome(status="skipped", reason=reason)
     context = Context(
         task=info,
@@ -141,6 +141,15 @@ def _fit_predict(folder: Path, progress: Callable[[str, int, int], None]) -> Out
     kind.save(prediction, folder / "out" / "prediction", info)
     report = json.loads(json.dumps(report, default=_plain))
     return Outcome(status="ok", report=report, fit_seconds=seconds[0], predict_seconds=seconds[1])
+
+
+def lacking(method: Method, info: TaskInfo) -> str | None:
+    """Why a method cannot read what the task's items hold, or None."""
+    missing = [name for name in method.reads if info.inputs and name not in info.inputs]
+    words = {"series": "ROI series", "volume": "4-D volumes"}
+    told = ", ".join(words.get(name, name) for name in missing)
+    held = ", ".join(words.get(name, name) for name in info.inputs)
+    return f"it reads {told}; the task's items hold {held}" if missing else None
 
 
 def _together(

@@ -18,15 +18,14 @@ SIZES = ("small", "full")
 
 
 def data_of(cohort: Cohort) -> Data:
-    """A cohort as a task gets it: origin, fingerprint, and of a twin its ceiling and folds."""
+    """A cohort as a task gets it: origin, fingerprint, and of a twin its ceilings and folds."""
     manifest, twin = cohort.manifest, cohort.manifest.twin or {}
-    ceiling = twin.get("ceiling")
     return Data(
         items=cohort.items(),
         name=manifest.name,
         origin=manifest.origin,
         fingerprint=manifest.fingerprint,
-        ceiling=Ceiling(**ceiling) if ceiling else None,
+        ceilings={target: Ceiling(**ceiling) for target, ceiling in twin.get("ceilings", {}).items()},
         folds=twin.get("folds"),
     )
 

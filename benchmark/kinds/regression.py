@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,47 @@ from ..items import Items
 from .scans import SCAN_FIELDS, Scans
 
 
+@dataclass(frozen=True)
+class Values:
+    """Truth of a regression.
+
+    Attributes
+    ----------
+    value
+        (n,) true values, in the units of the target.
+    train_mean
+        (n,) mean of the labels that the model of each item's fold was trained on.
+    """
+
+    value: np.ndarray
+    train_mean: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
 class Regression(Kind):
     """Input `Scans`; target and prediction floats (n,), in the units of the target."""
 
     name = "regression"
     inputs = SCAN_FIELDS
-    headline = ("mae", "pearson-r")
+    headline = ("mae", "mae-of-mean", "pearson-r", "predictive-cod")
 
     def view(self, items: Items, task: TaskInfo) -> Scans:
         return Scans(items, task.covariates)
 
     def targets(self, items: Items, task: TaskInfo) -> np.ndarray:
         return items.table[task.target].to_numpy(np.float64)
+
+    def truth(self, items: Items, train: Items, task: TaskInfo) -> Values:
+        value = self.targets(items, task)
+        mean = self.targets(train, task).mean() if len(train) else np.nan
+        return Values(value, np.full(len(value), mean))
+
+    def concat(self, parts: Sequence[Any]) -> Any:
+        if isinstance(parts[0], Values):
+            return Values(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Values)))
+        return super().concat(parts)
 
     def clean(self, items: Items, task: TaskInfo) -> tuple[Items, dict[str, int]]:
         if task.target not in items.table:

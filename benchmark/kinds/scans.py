@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..items import Items
 
-SCAN_FIELDS = ("series", "tr", "frames")
+SCAN_FIELDS = ("series", "volume", "tr", "frames")
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
-"""Regression: truth and prediction floats (n,), in the units of the target."""
+"""Regression: truth `Values` (value and training mean, each (n,)), prediction floats (n,)."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..contracts import Metric
-from .counts import ItemMetric, sums
+from ..kinds.regression import Values
+from .counts import ItemMetric, ratio, sums
 
 FLAT = 1e-12
 
@@ -17,10 +18,40 @@ class MAE(ItemMetric):
     title = "MAE"
     higher_is_better = False
 
-    def items(self, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    def items(self, truth: Values, prediction: np.ndarray) -> np.ndarray:
         """Absolute errors (n,)."""
-        errors: np.ndarray = np.abs(np.asarray(truth, dtype=np.float64) - prediction)
+        errors: np.ndarray = np.abs(truth.value - prediction)
         return errors
+
+
+class MAEOfMean(ItemMetric):
+    """Mean absolute error of the training mean: what an MAE must undercut to mean anything."""
+
+    name = "mae-of-mean"
+    title = "MAE of the training mean"
+    higher_is_better = False
+
+    def items(self, truth: Values, prediction: np.ndarray) -> np.ndarray:
+        """Absolute errors (n,) of the training mean."""
+        errors: np.ndarray = np.abs(truth.value - truth.train_mean)
+        return errors
+
+
+class PredictiveCOD(Metric):
+    """1 - squared error over that of the training mean (He et al. 2020); negative where the mean is better.
+
+    NaN where the training mean has no error.
+    """
+
+    name = "predictive-cod"
+    title = "Predictive COD"
+    chance = 0.0
+
+    def resample(self, truth: Values, prediction: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Predictive coefficient of determination (B,)."""
+        errors = np.stack([(truth.value - prediction) ** 2, (truth.value - truth.train_mean) ** 2], axis=1)
+        total = sums(counts, errors)
+        return 1 - ratio(total[:, 0], total[:, 1])
 
 
 def correlation_from_sums(
@@ -46,9 +77,9 @@ class PearsonR(Metric):
     title = "Pearson r"
     chance = 0.0
 
-    def resample(self, truth: np.ndarray, prediction: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    def resample(self, truth: Values, prediction: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Correlation (B,)."""
-        x = np.asarray(truth, dtype=np.float64) - np.mean(truth)
+        x = truth.value - np.mean(truth.value)
         y = np.asarray(prediction, dtype=np.float64) - np.mean(prediction)
         total = sums(counts, np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1))
         r, truth_varies, _ = correlation_from_sums(*total.T)

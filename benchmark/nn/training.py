@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -41,6 +41,8 @@ class Recipe:
         Limit of the gradient's norm; 0 for none.
     patience
         Stop after so many epochs without a better validation score; None never stops early.
+    precision
+        "float32", or "bf16" for mixed precision: matrix products in bfloat16, weights in float32.
     """
 
     epochs: int
@@ -53,6 +55,7 @@ class Recipe:
     weight_decay: float = 0.0
     clip: float = 0.0
     patience: int | None = None
+    precision: Literal["float32", "bf16"] = "float32"
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ def train(
     recipe: Recipe,
     context: Context,
     score: Callable[[], float] | None = None,
+    groups: list[dict[str, Any]] | None = None,
 ) -> History:
     """Minimise ``loss`` over ``rows``; with ``score`` keep the weights of the best epoch.
 
@@ -93,11 +97,14 @@ def train(
     score
         Validation score, larger is better, called in evaluation mode without gradients. NaN counts
         as no improvement. Without it the weights of the last epoch stay.
+    groups
+        Parameter groups of the optimiser, each with ``params`` and, where they differ, ``weight_decay`` and
+        ``scale`` (a factor on the learning rate); all trainable parameters alike when None.
 
     Call it within `reproducible`, which seeds the weights as well.
     """
     rng = np.random.default_rng(context.seed)
-    optimiser = _optimiser(model, recipe)
+    optimiser = _optimiser(model, recipe, groups)
     steps = math.ceil(len(rows) / recipe.batch)
     losses: list[float] = []
     scores: list[float] = []
@@ -128,12 +135,14 @@ def _epoch(
     done: int,
 ) -> float:
     model.train()
+    device = next(model.parameters()).device.type
     total = 0.0
     for number, part in enumerate(parts):
         for group in optimiser.param_groups:
-            group["lr"] = rate_at(recipe, done + number, recipe.epochs * len(parts))
+            group["lr"] = rate_at(recipe, done + number, recipe.epochs * len(parts)) * group.get("scale", 1.0)
         optimiser.zero_grad(set_to_none=True)
-        value = loss(part)
+        with mixed(recipe.precision, device):
+            value = loss(part)
         value.backward()  # type: ignore[no-untyped-call]
         if recipe.clip:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
@@ -166,20 +175,37 @@ def rate_at(recipe: Recipe, step: int, total: int) -> float:
     return recipe.final_rate + (recipe.rate - recipe.final_rate) * share
 
 
-def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimiser(model: nn.Module, recipe: Recipe, groups: list[dict[str, Any]] | None) -> torch.optim.Optimizer:
     kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return kind(parameters, lr=recipe.rate, weight_decay=recipe.weight_decay)
+    return kind(groups or parameters, lr=recipe.rate, weight_decay=recipe.weight_decay)
+
+
+def without_decay(model: nn.Module) -> list[dict[str, Any]]:
+    """Parameter groups in which biases and norms (tensors of rank under 2) have no weight decay."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [parameter for parameter in parameters if parameter.dim() >= 2]},
+        {"params": [parameter for parameter in parameters if parameter.dim() < 2], "weight_decay": 0.0},
+    ]
+
+
+def mixed(precision: str, device: str) -> contextlib.AbstractContextManager[Any]:
+    """Autocast to bfloat16 on a type of device ("cpu", "cuda"), or nothing."""
+    return torch.autocast(device, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
 
 
 def hold_out(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Training and validation rows: one of ``folds`` stratified parts that cut no group.
+    """Training and validation rows: one of ``folds`` parts that cut no group, stratified by class.
 
-    The validation part is empty when a class has fewer than ``folds`` groups.
+    Numbers are stratified by their fifths. The validation part is empty when a class has fewer than
+    ``folds`` groups.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
     everything = np.arange(len(labels))
+    if np.issubdtype(np.asarray(labels).dtype, np.floating):
+        labels = np.searchsorted(np.quantile(labels, (0.2, 0.4, 0.6, 0.8)), labels)
     if min(len(np.unique(groups[labels == k])) for k in np.unique(labels)) < folds:
         return everything, everything[:0]
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)

@@ -1,0 +1,87 @@
+"""Weights of a network in a folder: ``weights.safetensors`` and ``weights.json`` beside it.
+
+Files of others (``.pth``, ``.ckpt``, ``.pth.tar``) are read without running what they contain.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..errors import BadData, BadOption
+from ..files import write_error, write_text
+
+WEIGHTS, SETTINGS = "weights.safetensors", "weights.json"
+
+
+def save_weights(folder: Path, state: Mapping[str, Tensor], settings: Mapping[str, Any]) -> None:
+    """Write tensors and the (plain JSON) settings that their shapes depend on; the settings come last."""
+    beside = folder / f".{WEIGHTS}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / SETTINGS).unlink(missing_ok=True)
+        save_file({name: value.detach().cpu().contiguous().clone() for name, value in state.items()}, beside)
+        beside.replace(folder / WEIGHTS)
+    except OSError as error:
+        raise write_error(error, folder) from error
+    write_text(folder / SETTINGS, json.dumps(dict(settings), indent=1))
+
+
+def load_weights(place: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and settings of a folder that `save_weights` wrote, or of a file of somebody else.
+
+    A file of others comes with empty settings, and nested under whatever keys it has:
+    ``model.encoder.weight`` for {"model": {"encoder.weight": ...}}. Raises `BadData`.
+    """
+    if place.is_dir():
+        place = place / WEIGHTS
+    if not place.is_file():
+        raise BadOption(f"{place}: no such checkpoint", "give the folder that `brainbench pretrain` or --save wrote")
+    try:
+        if place.suffix == ".safetensors":
+            settings = place.with_name(SETTINGS)
+            told = json.loads(settings.read_text()) if settings.is_file() else {}
+            return load_file(place), dict(told)
+        found = torch.load(place, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, ValueError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        raise BadData(
+            f"{place}: cannot be read as weights ({type(error).__name__})",
+            "save it again as .safetensors, or with torch.save of tensors only: other objects are refused",
+        ) from None
+    return dict(_flat(found)), {}
+
+
+def _flat(value: Any, prefix: str = "") -> list[tuple[str, Tensor]]:
+    """All tensors of nested dicts, by their dotted keys."""
+    if isinstance(value, Tensor):
+        return [(prefix, value)]
+    if isinstance(value, Mapping):
+        return [pair for key, item in value.items() for pair in _flat(item, f"{prefix}.{key}" if prefix else str(key))]
+    return []
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], place: Path) -> None:
+    """Load a state dict whole. Raises `BadData` that names what is missing, unknown or of another shape."""
+    own = network.state_dict()
+    wrong = [f"{name} is missing" for name in own if name not in state]
+    wrong += [f"{name} is not known" for name in state if name not in own]
+    wrong += [
+        f"{name} has shape {tuple(state[name].shape)}, expected {tuple(value.shape)}"
+        for name, value in own.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise BadData(
+            f"{place}: not the weights of this network: {'; '.join(wrong[:3])}{more}",
+            "use the preset and the atlas that the checkpoint was made with",
+        )
+    network.load_state_dict(dict(state))
