@@ -61,6 +61,13 @@ class ArrayRef(NamedTuple):
             )
         return np.frombuffer(raw, dtype).reshape(self.shape)
 
+    def rows(self, start: int, stop: int) -> ArrayRef:
+        """Where rows ``start`` to ``stop`` of the first axis lie. Raises `BadData` outside of the array."""
+        if not 0 <= start <= stop <= self.shape[0]:
+            raise BadData(f"{self.path}: no rows {start} to {stop} in an array of {self.shape[0]}")
+        row_bytes = int(np.prod(self.shape[1:], dtype=np.int64)) * np.dtype(self.dtype).itemsize
+        return self._replace(offset=self.offset + start * row_bytes, shape=(stop - start, *self.shape[1:]))
+
 
 @dataclass(frozen=True)
 class Items:
@@ -84,12 +91,16 @@ class Items:
     def __len__(self) -> int:
         return len(self.table)
 
-    def read(self, name: str, row: int) -> np.ndarray:
-        """Array `name` of a row (by position)."""
+    def read(self, name: str, row: int, part: tuple[int, int] | None = None) -> np.ndarray:
+        """Array `name` of a row (by position), or its rows ``part[0]`` to ``part[1]`` alone."""
+        if name not in self.arrays:
+            raise BadData(f"items hold no {name}; they hold: {', '.join(self.arrays) or 'no array'}")
         value = self.arrays[name][row]
         if value is None:
             raise BadData(f"item {self.table.index[row]!r} has no array {name!r}")
-        return value.read() if isinstance(value, ArrayRef) else value
+        if isinstance(value, ArrayRef):
+            return (value.rows(*part) if part else value).read()
+        return value[slice(*part)] if part else value
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Items:
         """The items at these positions, in this order."""

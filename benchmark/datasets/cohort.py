@@ -7,13 +7,15 @@ Layout of a cohort folder::
     series.npy         all scans below each other, (total time, roi), in the precision of the source
 
 Scan ``k`` is rows ``start`` to ``start + frames`` of ``series.npy``; readers seek there, so memory
-does not grow with the cohort.
+does not grow with the cohort. A *volume cohort* holds 4-D images: its manifest has a ``grid`` (x, y, z), and a
+row of ``series.npy`` is one frame's voxels in C order.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,6 +71,7 @@ class Manifest(BaseModel):
     importer: dict[str, Any]
     left_out: dict[str, str]
     twin: dict[str, Any] | None = None
+    grid: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -118,28 +121,33 @@ class Cohort:
             raise BadData(f"{self.path / 'scans.parquet'}: does not fit the manifest", "import the cohort again")
         return table
 
+    @property
+    def holds(self) -> str:
+        """Name of the items' array: "volume" (frames, x, y, z) or "series" (frames, roi)."""
+        return "volume" if self.manifest.grid else "series"
+
     def items(self) -> Items:
         """All scans as items; the series stay on disk."""
         table = self.scans()
         path = str((self.path / "series.npy").resolve())
         dtype = np.dtype(self.manifest.dtype)
         row_bytes = self.manifest.rois * dtype.itemsize
+        width = self.manifest.grid or (self.manifest.rois,)
         refs = [
-            ArrayRef(
-                path, self.manifest.data_offset + int(start) * row_bytes, (int(frames), self.manifest.rois), dtype.str
-            )
+            ArrayRef(path, self.manifest.data_offset + int(start) * row_bytes, (int(frames), *width), dtype.str)
             for start, frames in zip(table["start"], table["frames"], strict=True)
         ]
         group = table["family"].where(table["family"].astype(bool), table["subject"])
-        return Items(table.assign(group=group), {"series": refs}, {"atlas": self.manifest.atlas})
+        return Items(table.assign(group=group), {self.holds: refs}, {"atlas": self.manifest.atlas})
 
 
 class CohortWriter:
     """Appends scans to a cohort that is being written. Use through `write_cohort`."""
 
-    def __init__(self, folder: Path, rois: int, dtype: np.dtype) -> None:
+    def __init__(self, folder: Path, rois: int, dtype: np.dtype, grid: tuple[int, int, int] | None = None) -> None:
         self._folder = folder
         self._rois = rois
+        self._grid = grid
         self._dtype = dtype
         self._rows: list[dict[str, Any]] = []
         self._frames = 0
@@ -162,9 +170,8 @@ class CohortWriter:
         values = np.ascontiguousarray(series, dtype=self._dtype)
         if values.ndim != 2 or values.shape[1] != self._rois:
             raise BadData(f"scan {scan}: series of shape {values.shape}; expected (time, {self._rois})")
-        raw = values.tobytes()
-        digest = hashlib.sha256(raw).hexdigest()
-        self._file.write(raw)
+        digest = hashlib.sha256(values.data).hexdigest()
+        self._file.write(values.data)
         self._rows.append(
             {
                 "session": "",
@@ -208,6 +215,7 @@ class CohortWriter:
         digest = digest_file(self._folder / "series.npy")
         full = Manifest(
             **manifest,
+            grid=self._grid,
             dtype=self._dtype.str,
             data_offset=self._offset,
             total_frames=self._frames,
@@ -232,7 +240,9 @@ def content_fingerprint(series_digest: str, table: pd.DataFrame, atlas: Mapping[
 
 
 @contextmanager
-def write_cohort(path: Path, *, rois: int, dtype: str = "float32") -> Iterator[CohortWriter]:
+def write_cohort(
+    path: Path, *, rois: int = 0, dtype: str = "float32", grid: tuple[int, int, int] | None = None
+) -> Iterator[CohortWriter]:
     """Write a cohort folder whole or not at all.
 
     Parameters
@@ -243,9 +253,13 @@ def write_cohort(path: Path, *, rois: int, dtype: str = "float32") -> Iterator[C
         Number of columns of every series.
     dtype
         float16 or float32: keep the precision of the source; computation is in float32.
+    grid
+        Voxels along x, y and z of a cohort of 4-D images, whose frames are written as rows (x * y * z); it
+        takes the place of ``rois``.
     """
     with whole_folder(path) as folder:
-        writer = CohortWriter(folder, rois, np.dtype(dtype).newbyteorder("<"))
+        width = math.prod(grid) if grid else rois
+        writer = CohortWriter(folder, width, np.dtype(dtype).newbyteorder("<"), grid)
         try:
             yield writer
         finally:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..errors import BadData
 from ..items import Items
 
 SCAN_FIELDS = ("series", "volume", "tr", "frames")
@@ -83,8 +84,28 @@ class Scans:
         return (self[row] for row in range(len(self)))
 
     def series(self, row: int) -> np.ndarray:
-        """(time, roi) float32 of one scan."""
+        """(time, roi) float32 of one scan. Raises `BadData` where the scans are 4-D images."""
+        if "series" not in self._items.arrays and "volume" in self._items.arrays:
+            raise BadData("these scans are 4-D images, not ROI series", "take a task or cohort of ROI series")
         return self._items.read("series", row).astype(np.float32)
+
+    def volume(self, row: int, start: int, stop: int) -> np.ndarray:
+        """Frames ``start`` to ``stop`` of one scan, (time, x, y, z) float32; the others stay on disk.
+
+        Raises `BadData` where the scans are ROI series, or have fewer frames.
+        """
+        if "volume" not in self._items.arrays:
+            raise BadData(
+                "these scans are ROI series, not 4-D images",
+                "import images with  brainbench data import --format volumes",
+            )
+        return self._items.read("volume", row, (start, stop)).astype(np.float32)
+
+    @property
+    def grid(self) -> tuple[int, int, int] | None:
+        """Voxels along x, y and z; None where the scans are ROI series."""
+        first = next(iter(self._items.arrays.get("volume", ())), None)
+        return None if first is None else (first.shape[1], first.shape[2], first.shape[3])
 
     @cached_property
     def covariates(self) -> pd.DataFrame:
