@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...benchmark.contracts import Context
+from .inputs import Inputs
 from .loops import Losses, Schedule, optimise, precision
 from .options import Options
-from .preprocess import Inputs
 from .pretraining import augmented
 from .prompts import DESCRIBE, PLAIN_TEXT
 from .reader import Reader

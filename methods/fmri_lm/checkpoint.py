@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from ...benchmark.errors import BadData, BadOption
 from ...benchmark.files import write_error, write_text
 from ...benchmark.nn.language import load_language
+from ...benchmark.preprocess import SiteScale
 from .descriptors import Descriptors
 from .options import Options
-from .preprocess import SiteScale
 from .pretraining import build_tokenizer
 from .reader import Adapter, Reader, adapt_language
 

@@ -12,11 +12,12 @@ from ...benchmark.errors import BadOption
 from ...benchmark.kinds.scans import Scans
 from ...benchmark.nn.language import Language, load_language
 from ...benchmark.nn.training import reproducible
+from ...benchmark.preprocess import SiteScale, robust_z, to_frames
 from . import checkpoint
 from .alignment import align, fit_statistics
 from .descriptors import Descriptors, Networks
+from .inputs import Inputs, scratch, sites_of
 from .options import Options
-from .preprocess import Inputs, SiteScale, robust_z, scratch, sites_of, to_frames
 from .pretraining import ScanTexts, build_tokenizer, pretrain, read_texts
 from .prompts import answers, prompt
 from .reader import Adapter, Reader, adapt_language

@@ -13,10 +13,10 @@ from ...benchmark.contracts import Context
 from ...benchmark.nn.language import Language
 from ...benchmark.nn.transformer import INIT_STD
 from .connectivity_init import start_as_connectivity
+from .inputs import Inputs
 from .loops import Losses, Schedule, optimise
 from .losses import ContrastiveLoss, DomainLoss, reversal_strength
 from .options import POOL_HEADS, Options
-from .preprocess import Inputs
 from .tokenizer import Tokenizer, TokenizerShape, trainable
 
 TEXT_BATCH = 16

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...benchmark.contracts import Context
+from .inputs import Inputs
 from .loops import Losses, Schedule, optimise, precision
 from .options import Options
-from .preprocess import Inputs
 from .pretraining import augmented
 from .reader import Reader
 from .sequence import Packed, Text, pack

@@ -1,8 +1,6 @@
-"""What fMRI-LM reads: descriptors, normalised series, language models."""
+"""What fMRI-LM reads: descriptors and language models."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
@@ -17,7 +15,6 @@ from brainbench.benchmark.nn import language as language_module  # noqa: E402
 from brainbench.benchmark.nn.language import load_language  # noqa: E402
 from brainbench.methods.fmri_lm.descriptors import Descriptors, Networks, band  # noqa: E402
 from brainbench.methods.fmri_lm.options import Options  # noqa: E402
-from brainbench.methods.fmri_lm.preprocess import SiteScale, robust_z, to_frames  # noqa: E402
 from brainbench.methods.fmri_lm.pretraining import build_tokenizer  # noqa: E402
 from brainbench.methods.fmri_lm.reader import Adapter, Reader, adapt_language  # noqa: E402
 from brainbench.methods.fmri_lm.sequence import Text, pack  # noqa: E402
@@ -67,42 +64,6 @@ def test_description_names_the_extremes_with_their_z() -> None:
         "raised",
         "markedly raised",
     ]
-
-
-# Preprocessing
-
-
-def test_robust_z_is_the_stated_formula_and_survives_bad_columns() -> None:
-    rng = np.random.default_rng(0)
-    series = rng.normal(100, 7, (200, 5)).astype(np.float32)
-    series[3, 0] = 1e6  # an outlier is clipped and does not move the scale
-    series[:, 1] = 42
-    series[5:9, 2] = np.nan
-    series[:, 3] = np.nan
-    series[:, 4] = 0
-    series[7, 4] = 1  # quartiles coincide
-    z = robust_z(series)
-    assert np.isfinite(z).all()
-    assert np.abs(z).max() <= 10
-    assert z[3, 0] == 10
-    column = series[:, 0]
-    low, middle, high = np.percentile(column, (25, 50, 75))
-    assert z[10, 0] == pytest.approx((column[10] - middle) / ((high - low) / 1.349), rel=1e-4)
-    assert not z[:, [1, 3]].any()
-    assert not z[5:9, 2].any()
-    assert z[7, 4] == 10
-
-
-def test_frames_are_cut_or_stretched_linearly() -> None:
-    ramp = np.arange(10, dtype=np.float32)[:, None]
-    assert np.array_equal(to_frames(ramp, 4), ramp[:4])
-    assert np.allclose(to_frames(ramp, 19)[:, 0], np.arange(19) / 2)
-    assert to_frames(ramp[:1], 5).shape == (5, 1)
-
-
-def test_unseen_site_gets_the_pooled_scale() -> None:
-    scale = SiteScale.fit(np.array([1.0, 1.0, 9.0, 9.0]), ["a", "a", "b", "b"])
-    assert scale.of(["a", "b", "c"]).tolist() == pytest.approx([1, 3, math.sqrt(5)])
 
 
 # Language models
