@@ -23,20 +23,27 @@ class Sheet:
     file
         Below ``published/``; columns source, table, method, dataset, target, metric, mean, std, note.
         A note is one or more caveats, parted by ``"; "``.
-    unit
-        What is printed for a score of 1: 100 where the numbers are percent.
     metrics
-        Metric as printed -> name here. Rows of other metrics have no counterpart and are left out.
+        Metric as printed -> name here, and what is printed for a score of 1: 100 for percent. Rows of
+        other metrics have no counterpart and are left out.
     """
 
     file: str
-    unit: float
-    metrics: Mapping[str, str]
+    metrics: Mapping[str, tuple[str, float]]
 
 
 SHEETS = (
-    Sheet("rsfmri.csv", 100, {"Acc": "accuracy", "AUC": "auc"}),
-    Sheet("ec.csv", 1, {"AUROC": "graph-auroc", "AUPRC": "graph-auprc"}),
+    Sheet(
+        "rsfmri.csv",
+        {
+            "Acc": ("accuracy", 100),
+            "AUC": ("auc", 100),
+            "F1": ("macro-f1", 100),
+            "MAE": ("mae", 1),
+            "p": ("pearson-r", 1),
+        },
+    ),
+    Sheet("ec.csv", {"AUROC": ("graph-auroc", 1), "AUPRC": ("graph-auprc", 1)}),
 )
 
 
@@ -47,7 +54,7 @@ class Published:
     Attributes
     ----------
     values
-        Metric name -> (mean, standard deviation or None), as fractions.
+        Metric name -> (mean, standard deviation or None), in the units of our metrics.
     notes
         Known caveats.
     """
@@ -76,8 +83,9 @@ def published(dataset: str, target: str) -> list[Published]:
                 continue
             key = (row["source"], row["table"], row["method"])
             old = found.get(key, Published(*key, {}, ()))
-            sd = float(row["std"]) / sheet.unit if row["std"] else None
-            values = {**old.values, sheet.metrics[row["metric"]]: (float(row["mean"]) / sheet.unit, sd)}
+            metric, unit = sheet.metrics[row["metric"]]
+            sd = float(row["std"]) / unit if row["std"] else None
+            values = {**old.values, metric: (float(row["mean"]) / unit, sd)}
             found[key] = Published(*key, values, tuple(dict.fromkeys((*old.notes, *_notes(row)))))
     return list(found.values())
 

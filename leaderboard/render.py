@@ -289,18 +289,26 @@ def to_markdown(board: Board, ids: bool = False) -> str:
 def suite_title(table: SuiteTable) -> str:
     """Suite, source, and what its means average."""
     what = {"real": "real data", "twin": "SIMULATED twins"}.get(table.origin, table.origin)
-    graphs = f", which hold {table.truths} distinct true graphs" if table.truths else ""
-    return f"suite {table.name}: {what}, mean over {len(table.tasks)} tasks{graphs}"
+    if not table.averaged:
+        return f"suite {table.name}: {what}, headlines of {len(table.tasks)} tasks"
+    graphs = f"which hold {table.truths} distinct true graphs"
+    return f"suite {table.name}: {what}, mean over {len(table.tasks)} tasks, {graphs}"
 
 
 def suite_header(table: SuiteTable, wide: bool = True) -> list[str]:
     """Column titles of a suite's table."""
+    if not table.averaged:
+        return ["method", "mean rank", *table.tasks, "fit + predict s"]
     names = table.metrics if wide else table.metrics[:SHOWN]
     return ["method", "tasks", *names, "fit + predict s"]
 
 
 def suite_cells(table: SuiteTable, line: SuiteLine, wide: bool = True) -> list[str]:
     """The cells of a suite's row."""
+    if not table.averaged:
+        rank = "-" if line.rank is None else f"{line.rank:.1f}"
+        scores = [interval(line.headlines.get(task), short=not wide) for task in table.tasks]
+        return [line.label, rank, *scores, f"{line.seconds:.1f}"]
     names = table.metrics if wide else table.metrics[:SHOWN]
     count = f"{len(line.tasks)}/{len(table.tasks)}{'*' if line.fewer else ''}"
     return [line.label, count, *(number(line.scores[name]) for name in names), f"{line.seconds:.1f}"]
@@ -309,7 +317,9 @@ def suite_cells(table: SuiteTable, line: SuiteLine, wide: bool = True) -> list[s
 def suite_notes(table: SuiteTable) -> list[str]:
     """What a reader must know of the means."""
     notes = []
-    if any(not table.complete(line) for line in table.lines):
+    if not table.averaged:
+        notes.append("Ranks are means over the tasks, among rows that have them all; scores are never averaged.")
+    elif any(not table.complete(line) for line in table.lines):
         notes.append("Only rows with the same tasks compare; rows with fewer tasks stand last.")
     for line in table.lines:
         if line.fewer:

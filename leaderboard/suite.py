@@ -1,12 +1,19 @@
-"""A suite's table: means over its tasks, of methods that have a record on the same ones."""
+"""A suite's table, of methods that have a record on the same tasks.
+
+Tasks that ask the same, such as networks to recover, are averaged. Others stand side by side with their
+headlines, and only ranks are averaged: a mean of different targets' scores means nothing.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..benchmark.record import Record
+import numpy as np
+from scipy.stats import rankdata
+
+from ..benchmark.record import Record, ScorePart
 from .board import Board, may_rank, options_told
 
 
@@ -26,6 +33,10 @@ class SuiteLine:
         Tasks that were run on some of the subjects only, and how many subjects.
     seconds
         Fit and predict, all tasks.
+    headlines
+        Task -> its headline score.
+    rank
+        Mean rank over the tasks; None where tasks are averaged, or for a row that lacks one.
     """
 
     label: str
@@ -33,6 +44,8 @@ class SuiteLine:
     tasks: tuple[str, ...]
     fewer: dict[str, int]
     seconds: float
+    headlines: dict[str, ScorePart]
+    rank: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,11 @@ class SuiteTable:
     tasks: tuple[str, ...]
     missing: tuple[str, ...]
     truths: int
+
+    @property
+    def averaged(self) -> bool:
+        """Whether its tasks ask the same, so that scores are averaged over them."""
+        return self.truths > 0
 
     def complete(self, line: SuiteLine) -> bool:
         """Whether a method has every task that any method has."""
@@ -116,18 +134,36 @@ def _table(name: str, origin: str, tasks: Sequence[str], rows: dict[str, dict[st
     metrics = first.task.metrics
     lines = [_line(place, records, metrics) for place in rows.values()]
     higher = {metric: first.scores[metric].higher_is_better for metric in metrics if metric in first.scores}
+    truths = len({truth for record in records for truth in record.data.truths})
+    here = tuple(task for task in tasks if task in present)
     best = -1 if higher.get(metrics[0], True) else 1
-    lines.sort(key=lambda line: (-len(line.tasks), best * (line.scores[metrics[0]] or 0), line.label))
+    if not truths:
+        lines = ranked(lines, here)
+    lines.sort(key=lambda line: (-len(line.tasks), line.rank or best * (line.scores[metrics[0]] or 0), line.label))
     return SuiteTable(
         name=name,
         origin=origin,
         metrics=metrics,
         higher_is_better=higher,
         lines=tuple(lines),
-        tasks=tuple(task for task in tasks if task in present),
+        tasks=here,
         missing=tuple(task for task in tasks if task not in present),
-        truths=len({truth for record in records for truth in record.data.truths}),
+        truths=truths,
     )
+
+
+def ranked(lines: Sequence[SuiteLine], tasks: Sequence[str]) -> list[SuiteLine]:
+    """The lines with the mean of their ranks over all tasks, among those that have all; ties share a rank."""
+    whole = [line for line in lines if len(line.tasks) == len(tasks)]
+    if not whole:
+        return list(lines)
+    ranks = np.zeros(len(whole))
+    for task in tasks:
+        scores = [line.headlines[task] for line in whole]
+        values = np.array([np.nan if score.value is None else score.value for score in scores])
+        ranks += rankdata(-values if scores[0].higher_is_better else values)
+    mean = {line.label: float(rank) / len(tasks) for line, rank in zip(whole, ranks, strict=True)}
+    return [replace(line, rank=mean.get(line.label)) for line in lines]
 
 
 def _line(place: dict[str, Record], records: Sequence[Record], metrics: Sequence[str]) -> SuiteLine:
@@ -145,4 +181,5 @@ def _line(place: dict[str, Record], records: Sequence[Record], metrics: Sequence
         tasks=tuple(place),
         fewer={task: record.data.subjects for task, record in place.items() if record.task.name != task},
         seconds=sum(cost.fit_seconds + cost.predict_seconds for cost in costs),
+        headlines={task: record.scores[record.task.metrics[0]] for task, record in place.items()},
     )

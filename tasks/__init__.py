@@ -13,14 +13,46 @@ SANCHEZ = tuple(
 )
 CONNECTIVITY = (*NETSIM, *SANCHEZ, "cdrl-quad-5", "cdrl-quad-7", "mtl-left", "mtl-right")
 
+COGNITION = tuple(f"{score}{form}" for score in ("fluid-composite", "flanker") for form in ("", "-status"))
+PHENOTYPES = {
+    "abide1": ("sex", "age", "age-group"),
+    "abide2": ("sex", "age", "age-group"),
+    "adhd200": ("adhd", "sex", "age"),
+    "ukb": ("sex", "age", "age-group", "fluid", "fluid-status"),
+    "hcp": ("sex", "age", *COGNITION[:2]),
+    "hcp-aging": ("sex", "age", "age-group", *COGNITION),
+    "abcd": ("sex", "age", *COGNITION),
+    "adni": ("ad", "cn-mci-ad", "cn-vs-rest", "apoe4", "sex", "age", "age-group"),
+    "hcp-volumes": ("sex",),
+}
+"""Cohort -> its targets; autism has a file of its own."""
+
 TASKS = {
     "abide1-asd": "autism:ABIDE1_ASD",
     "abide2-asd": "autism:ABIDE2_ASD",
+    **{
+        name: f"phenotypes:DECLARED/{name}"
+        for name in (f"{cohort}-{target}" for cohort, targets in PHENOTYPES.items() for target in targets)
+    },
     **{name: f"connectivity:DECLARED/{name}" for name in CONNECTIVITY},
 }
 
 SUITES = {
     "autism": ("abide1-asd", "abide2-asd"),
+    "fmri-lm-table3": ("ukb-sex", "hcp-sex", "adni-cn-vs-rest", "adhd200-adhd", "abide2-asd"),
+    "fmri-lm-table4": (
+        *("ukb-age", "ukb-fluid", "hcp-age", "hcp-fluid-composite"),
+        *("hcp-aging-flanker", "hcp-aging-fluid-composite"),
+    ),
+    "fmri-lm-table9": (
+        *("ukb-age-group", "ukb-fluid-status", "hcp-fluid-composite-status"),
+        *("hcp-aging-age-group", "hcp-aging-fluid-composite-status", "hcp-aging-flanker-status"),
+    ),
+    "fmri-lm-table10": (
+        *("ukb-sex", "ukb-fluid-status", "hcp-sex", "hcp-fluid-composite-status", "hcp-aging-sex"),
+        *("hcp-aging-fluid-composite-status", "hcp-aging-flanker-status"),
+        *("adni-cn-vs-rest", "adhd200-adhd", "abide2-asd"),
+    ),
     "netsim": NETSIM,
     "sanchez": SANCHEZ,
 }

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from ..errors import BrainbenchError
-from . import data, doctor, leaderboard, listing, rescore, run, show
+from . import compare, data, doctor, leaderboard, listing, pretrain, rescore, run, show
 
 app = typer.Typer(
     name="brainbench",
@@ -22,8 +22,10 @@ app.command("run")(run.run)
 app.command("tasks")(listing.tasks)
 app.command("methods")(listing.methods)
 app.add_typer(data.app, name="data")
+app.command("pretrain")(pretrain.pretrain)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.add_typer(show.app, name="show")
+app.command("compare")(compare.compare)
 app.command("rescore")(rescore.rescore)
 app.command("doctor")(doctor.doctor)
 

@@ -35,7 +35,7 @@ class Classification(Kind):
                 f"the cohort has no column {task.target!r} (it has: {have})",
                 "import it again with a participants table that holds the target",
             )
-        values = items.table[task.target]
+        values = items.table[task.target].replace("", None)
         unknown = sorted({str(value) for value in values.dropna()} - set(task.classes))
         if unknown:
             raise BadData(

@@ -54,7 +54,7 @@ def test_rows_of_one_name_say_in_what_they_differ(record):
 def test_versions_data_splits_and_sources_are_never_ranked_together(record):
     rows = [
         record,
-        record.model_copy(update={"task": record.task.model_copy(update={"version": 2})}),
+        record.model_copy(update={"task": record.task.model_copy(update={"version": 99})}),
         record.model_copy(update={"data": record.data.model_copy(update={"origin": "twin"})}),
         record.model_copy(update={"data": record.data.model_copy(update={"fingerprint": "other"})}),
         record.model_copy(update={"split": record.split.model_copy(update={"hash": "other"})}),

@@ -1,0 +1,53 @@
+"""``brainbench pretrain``: weights from scans without labels, with a list of the subjects they saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import errors
+from .run import choose_device
+
+
+def pretrain(
+    method: Annotated[str, typer.Option("--method", "-m", metavar="M", help="Method that can be pretrained.")],
+    cohort: Annotated[
+        list[str], typer.Option("--cohort", "-c", metavar="C", help="Imported cohort or data set; repeat for several.")
+    ],
+    save: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the checkpoint goes.")],
+    data: Annotated[str, typer.Option(help="real | simulated | simulated:full.")] = "real",
+    preset: Annotated[str | None, typer.Option(help="Size of the method.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+) -> None:
+    """Pretrain a method on cohorts, without labels, and write a checkpoint.
+
+    The checkpoint lists (as hashes) whom it has seen; `brainbench run --checkpoint` refuses to test on them.
+
+    Example:  brainbench pretrain --method brain-jepa --cohort abide1 --cohort my-cohort --out ./weights
+    """
+    from ..pretraining import Plan
+    from ..pretraining import pretrain as learn
+    from .data import progress_bar
+
+    settings = dict(split_setting(text) for text in set_ or ())
+    plan = Plan(method, tuple(cohort), data, preset, settings, seed, choose_device(device))
+    with progress_bar() as progress:
+        seen = learn(plan, save, progress)
+    print(f"{save}: pretrained on {seen.scans} scans of {seen.subjects} subjects ({', '.join(seen.cohorts)})")
+    errors().print(
+        f"next:  brainbench run --task TASK --method {method} --checkpoint {save}", markup=False, soft_wrap=True
+    )
+
+
+def split_setting(text: str) -> tuple[str, str]:
+    """Key and value of ``key=value``. Raises `BadOption`."""
+    from ..errors import BadOption
+
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise BadOption(f"--set {text}: expected key=value")
+    return key, value

@@ -1,0 +1,79 @@
+"""Regimes that tasks on scans share: other splits, another cohort to test on, other thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from ..benchmark.contracts import Task
+from ..benchmark.errors import BadOption
+from ..benchmark.splits import External, KFold, SiteOut
+from .labels import Bands, Status
+
+
+def site_out(task: Task, argument: str) -> Task:
+    """Leave one site out, or with a number one of that many groups of sites."""
+    if argument and not (argument.isdecimal() and int(argument) >= 2):
+        raise BadOption(
+            f"{task.name}@site-out:{argument}: not a number of groups",
+            f"use  {task.name}@site-out  or  {task.name}@site-out:5",
+        )
+    split = SiteOut(int(argument) if argument else None)
+    return replace(task, split=split, title=f"{task.title}, sites left out")
+
+
+def external(task: Task, argument: str) -> Task:
+    """Train on the task's cohort, test on an imported one with the same target and ROIs."""
+    if not argument:
+        raise BadOption(f"{task.name}@external: which cohort?", f"use  {task.name}@external:NAME")
+    return replace(task, split=External(), test_dataset=argument, title=f"{task.title}, tested on {argument}")
+
+
+def repeated(task: Task, argument: str) -> Task:
+    """Five folds, so many times over with other shuffles."""
+    if not (argument.isdecimal() and int(argument) >= 1):
+        raise BadOption(f"{task.name}@repeats:{argument}: not a number", f"use  {task.name}@repeats:5")
+    return replace(task, split=KFold(5, repeats=int(argument)))
+
+
+def other_z(task: Task, argument: str) -> Task:
+    """Lower and higher begin at another number of standard deviations."""
+    assert isinstance(task.label, Status)
+    (z,) = _numbers(task, "z", argument, "1")
+    if z <= 0:
+        raise BadOption(f"{task.name}@z:{argument}: not above 0", f"use  {task.name}@z:1")
+    return replace(
+        task,
+        label=replace(task.label, z=z),
+        target=f"{task.target}:{argument}",
+        title=f"{task.title}, beyond {z:g} sd",
+        published=None,
+    )
+
+
+def other_edges(task: Task, argument: str) -> Task:
+    """Age groups with other edges."""
+    assert isinstance(task.label, Bands)
+    edges = _numbers(task, "edges", argument, "40,60")
+    if list(edges) != sorted(set(edges)):
+        raise BadOption(f"{task.name}@edges:{argument}: not rising", f"use  {task.name}@edges:40,60")
+    names = band_names(edges)
+    label = Bands(task.label.source, edges, names)
+    return replace(task, label=label, classes=names, target=f"{task.target}:{argument}", published=None)
+
+
+def _numbers(task: Task, name: str, argument: str, example: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in argument.split(","))
+    except ValueError:
+        raise BadOption(f"{task.name}@{name}:{argument}: not numbers", f"use  {task.name}@{name}:{example}") from None
+
+
+def band_names(edges: tuple[float, ...]) -> tuple[str, ...]:
+    """Names of the bands between edges in whole years: ``<18``, ``18-35``, ``>=36``."""
+    inner = [f"{low:g}-{high - 1:g}" for low, high in pairwise(edges)]
+    return (f"<{edges[0]:g}", *inner, f">={edges[-1]:g}")
+
+
+SPLITS = {"site-out": site_out, "external": external, "repeats": repeated}
+"""Regime name -> function, of every task on a cohort of scans."""
