@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .benchmark.items import Items
     from .benchmark.kinds.connectivity import Graphs, Network
     from .benchmark.kinds.questions import Answers
+    from .benchmark.splits import KFold, SiteOut
 
 __version__ = "0.1.0"
 
@@ -31,6 +32,7 @@ _HOMES = {
     "benchmark.items": ("Items",),
     "benchmark.kinds.connectivity": ("Graphs", "Network"),
     "benchmark.kinds.questions": ("Answers",),
+    "benchmark.splits": ("KFold", "SiteOut"),
 }
 
 __all__ = [
@@ -42,10 +44,12 @@ __all__ = [
     "DatasetCard",
     "Graphs",
     "Items",
+    "KFold",
     "Kind",
     "Method",
     "Metric",
     "Network",
+    "SiteOut",
     "Task",
     "TaskInfo",
     "Train",

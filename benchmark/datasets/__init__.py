@@ -6,5 +6,6 @@ DATASETS = {
     "cdrl": "recordings.cdrl:CDRL",
     "mtl": "recordings.mtl:MTL",
     "netsim": "recordings.netsim:NetSim",
+    "own": "own:OwnCohort",
     "sanchez": "recordings.sanchez:SanchezRomero",
 }
