@@ -1,8 +1,9 @@
-"""What linear models on connectivity have in common: kernel, choice of C, scoring scan by scan."""
+"""What linear models on one feature vector a scan have in common: kernel, inner folds, scoring scan by scan."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,16 +11,107 @@ import numpy as np
 
 from ..benchmark.contracts import Context, Method, Train
 from ..benchmark.errors import BadOption
-from .kernel import GramFeatures, Solver, Tuned, one_vs_rest, probabilities, tune
+from .aims import Aim, aim_of
+from .kernel import GramFeatures, Solver, decider, solutions
+from .tuning import Tuned, tune
 
 
 @dataclass
-class KernelLinear(Method):
+class KernelModel(Method):
     """A linear model on one feature vector a scan, fitted through the n x n Gram matrix.
 
-    The kernel is linear on features that are centred on the training scans, and divided by its mean
-    diagonal, so that C means the same for any atlas. Peak memory is the training scans' features
-    once (float32) and a few n x n matrices.
+    Peak memory is the training scans' features once (float32) and a few n x n matrices.
+    """
+
+    reads: ClassVar[tuple[str, ...]] = ("series",)
+    setting: ClassVar[str]
+    grid: ClassVar[Sequence[Any]]
+
+    @abstractmethod
+    def learn_features(self, scans: Any, context: Context) -> np.ndarray:
+        """Features (n, p) float32 of the training scans, after learning whatever they need from them."""
+
+    @abstractmethod
+    def features_of(self, scans: Any, row: int) -> np.ndarray:
+        """Features (p,) of one scan."""
+
+    @abstractmethod
+    def solver_for(self, features: GramFeatures, aim: Aim) -> Solver:
+        """The model of one column of targets."""
+
+    def aim(self, context: Context) -> Aim:
+        """What is fitted and how inner folds judge it."""
+        return aim_of(context.task)
+
+    def prepare(self, features: np.ndarray) -> GramFeatures:
+        """Centred features and their Gram matrix of unit mean diagonal; ``features`` are changed."""
+        return GramFeatures.centre(features, standardise=False)
+
+    def targets(self, train: Train, context: Context) -> np.ndarray:
+        """Training targets (n,): class indices, or numbers."""
+        return np.asarray(train.targets, dtype=float if context.task.kind == "regression" else int)
+
+    def given(self) -> Any:
+        """A setting that needs no inner folds, or None."""
+        return None
+
+    def fallback(self, features: GramFeatures) -> Any:
+        """The setting for too few scans: of the grid, the closest to 1."""
+        return min(self.grid, key=lambda value: abs(np.log(value)))
+
+    def fit(self, train: Train, context: Context) -> None:
+        """Compute features, choose the setting, fit, and keep one weight a feature."""
+        targets = self.targets(train, context)
+        features = self.prepare(self.learn_features(train.inputs, context))
+        self._aim = self.aim(context)
+        solver, wanted = self.solver_for(features, self._aim), self._aim.wanted(targets)
+        self._tuned = self._choose(features, solver, targets, wanted, train.groups, context)
+        solution = solutions(solver, self._aim, np.arange(len(targets)), wanted, self._tuned.setting)
+        self._weights = features.weights(solution[:-1])
+        self._offset = solution[-1] - features.mean @ self._weights
+
+    def _choose(
+        self,
+        features: GramFeatures,
+        solver: Solver,
+        targets: np.ndarray,
+        wanted: np.ndarray,
+        groups: np.ndarray,
+        context: Context,
+    ) -> Tuned:
+        if self.given() is not None:
+            return Tuned(self.given())
+
+        def step(done: int, total: int) -> None:
+            context.progress("inner folds", done, total)
+
+        decide = decider(solver, self._aim, wanted, self.grid)
+        fallback = self.fallback(features)
+        return tune(decide, self._aim, targets, groups, self.grid, fallback, context.seed, step, self.setting)
+
+    def decide(self, test: Any, context: Context) -> np.ndarray:
+        """Decision values (n, k), one scan in memory at a time; k = 1 for two classes and for numbers."""
+        values = np.empty((len(test), self._weights.shape[1]))
+        for row in range(len(test)):
+            values[row] = self.features_of(test, row) @ self._weights + self._offset
+            context.progress("predict", row + 1, len(test))
+        return values
+
+    def predict(self, test: Any, context: Context) -> np.ndarray:
+        """Probabilities (n, classes), strictly increasing in the decision value; or values (n,)."""
+        return self._aim.predict(self.decide(test, context), self._tuned.slope)
+
+    def report(self) -> dict[str, Any]:
+        """Chosen setting with the inner scores, slope of the probabilities, number of weights."""
+        facts = self._tuned.facts(self.setting, self._aim.measure)
+        return facts | {"parameters": int(self._weights.size + self._offset.size)}
+
+
+@dataclass
+class KernelLinear(KernelModel):
+    """A linear classifier on features that are centred on the training scans.
+
+    The kernel is divided by its mean diagonal, so that C means the same for any atlas.
 
     Attributes
     ----------
@@ -35,63 +127,22 @@ class KernelLinear(Method):
 
     supports: ClassVar[tuple[str, ...]] = ("classification",)
     presets: ClassVar[dict[str, dict[str, Any]]] = {"nested": {"C": None}, "fixed": {"C": 1.0}}
-    grid: ClassVar[tuple[float, ...]]
-    solver: ClassVar[type[Solver]]
+    setting: ClassVar[str] = "C"
+    solver: ClassVar[Any]
 
     def __post_init__(self) -> None:
         if self.C is not None and not self.C > 0:
             raise BadOption(f"C={self.C} is not positive", "give a positive number, or leave it out to tune it")
 
-    @abstractmethod
-    def learn_features(self, scans: Any, context: Context) -> np.ndarray:
-        """Features (n, p) float32 of the training scans, after learning whatever they need from them."""
+    def prepare(self, features: np.ndarray) -> GramFeatures:
+        """Centred, and standardised if asked."""
+        return GramFeatures.centre(features, self.standardise)
 
-    @abstractmethod
-    def features_of(self, scans: Any, row: int) -> np.ndarray:
-        """Features (p,) of one scan."""
+    def solver_for(self, features: GramFeatures, aim: Aim) -> Solver:
+        """The subclass' solver on the Gram matrix."""
+        solver: Solver = self.solver(features.gram)
+        return solver
 
-    def fit(self, train: Train, context: Context) -> None:
-        """Compute features, choose C, fit, and keep one weight a feature."""
-        labels = np.asarray(train.targets, dtype=int)
-        features = GramFeatures.centre(self.learn_features(train.inputs, context), self.standardise)
-        solver = self.solver(features.gram)
-        self._tuned = self._choose(solver, features.gram, labels, train.groups, context)
-        solution = one_vs_rest(solver, np.arange(len(labels)), labels, len(context.task.classes), self._tuned.C)
-        self._weights = features.weights(solution[:-1])
-        self._offset = solution[-1] - features.mean @ self._weights
-
-    def _choose(
-        self, solver: Solver, gram: np.ndarray, labels: np.ndarray, groups: np.ndarray, context: Context
-    ) -> Tuned:
-        if self.C is not None:
-            return Tuned(self.C)
-
-        def step(done: int, total: int) -> None:
-            context.progress("inner folds", done, total)
-
-        return tune(solver, gram, labels, groups, len(context.task.classes), self.grid, context.seed, step)
-
-    def decide(self, test: Any, context: Context) -> np.ndarray:
-        """Decision values (n, k), one scan in memory at a time; k = 1 for two classes."""
-        values = np.empty((len(test), self._weights.shape[1]))
-        for row in range(len(test)):
-            values[row] = self.features_of(test, row) @ self._weights + self._offset
-            context.progress("predict", row + 1, len(test))
-        return values
-
-    def predict(self, test: Any, context: Context) -> np.ndarray:
-        """Probabilities (n, classes), strictly increasing in the decision value."""
-        return probabilities(self.decide(test, context), self._tuned.slope)
-
-    def report(self) -> dict[str, Any]:
-        """Chosen C with the inner AUCs, slope of the probabilities, number of weights."""
-        facts: dict[str, Any] = {
-            "C": self._tuned.C,
-            "slope": self._tuned.slope,
-            "parameters": int(self._weights.size + self._offset.size),
-        }
-        if self._tuned.curve:
-            facts["inner_auc"] = {f"{C:g}": score for C, score in self._tuned.curve.items()}
-        if self._tuned.note:
-            facts["note"] = self._tuned.note
-        return facts
+    def given(self) -> float | None:
+        """The option C."""
+        return self.C

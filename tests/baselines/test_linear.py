@@ -7,8 +7,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
+from brainbench.baselines.aims import fit_slope, inner_folds, probabilities
 from brainbench.baselines.fc_linear import FcLogistic, FcSvm
-from brainbench.baselines.kernel import GramFeatures, fit_slope, inner_folds, probabilities
+from brainbench.baselines.kernel import GramFeatures
 from brainbench.baselines.tangent import TangentLogistic, covariance, geometric_mean, reference
 from brainbench.benchmark import fc
 from brainbench.benchmark.contracts import Train
