@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -24,14 +25,22 @@ VALIDATION_FOLDS = 8
 Arrays = tuple[np.ndarray, ...]
 
 
-@dataclass
-class NetworkBaseline(Method):
-    """A network that maps the arrays of one scan to classes or a number.
+class Stored(Protocol):
+    """The encoded scans, one a row: a memory map, or something that reads rows when asked for them."""
 
-    A subclass says what the arrays of a scan are (`encode`) and builds the network. Training scans
-    are encoded once, into memory maps in the cell's scratch folder; test scans one batch at a time. The
-    epoch is chosen on an eighth of the training scans, no subject cut, by AUC or squared error; with
-    fewer than eight subjects in a class the last epoch is taken.
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray: ...
+
+
+@dataclass
+class TrainedNetwork(Method):
+    """A network that maps scans to classes or a number, and how it is trained.
+
+    The epoch is chosen on an eighth of the training scans, no subject cut, by AUC or squared error; with
+    fewer than eight subjects in a class the last epoch is taken. A subclass builds the network and says how
+    scans are read; see `NetworkBaseline` for those of a fixed shape.
 
     Attributes
     ----------
@@ -62,11 +71,15 @@ class NetworkBaseline(Method):
                 raise BadOption(f"{name}={getattr(self, name)} is not positive", "give a number above 0")
 
     def learn(self, scans: Any, context: Context) -> None:
-        """Learn what `encode` needs from the training scans, such as the scale of a site."""
+        """Learn what reading a scan needs from the training scans, such as the scale of a site."""
 
     @abstractmethod
-    def encode(self, scan: Scan) -> Arrays:
-        """Arrays of one scan; their shapes are the same for all scans. Stored as float32."""
+    def _store(self, scans: Any, context: Context) -> Sequence[Stored]:
+        """The training scans, as the network takes them."""
+
+    @abstractmethod
+    def _validate(self, store: Sequence[Stored], rows: np.ndarray, context: Context) -> np.ndarray:
+        """Outputs (n, outputs) of stored scans."""
 
     @abstractmethod
     def build(self, shapes: tuple[tuple[int, ...], ...], outputs: int, context: Context) -> nn.Module:
@@ -110,12 +123,10 @@ class NetworkBaseline(Method):
                 return self.loss(self._network, arrays, mine, self._objective)
 
             def score() -> float:
-                parts = np.array_split(held_out, max(1, -(-len(held_out) // self.batch)))
-                outputs = [self._outputs(tensors(store, part, context.device)) for part in parts]
-                return self._objective.score(targets[held_out], np.concatenate(outputs))
+                return self._objective.score(targets[held_out], self._validate(store, held_out, context))
 
             history = training.train(
-                self._network, loss, rows, self.recipe(), context, score if len(held_out) else None,
+                self._network, loss, self._epoch(rows), self.recipe(), context, score if len(held_out) else None,
                 self.groups(self._network),
             )  # fmt: skip
         self._facts = {
@@ -125,19 +136,9 @@ class NetworkBaseline(Method):
             "validation_scans": len(held_out),
         }
 
-    def _store(self, scans: Any, context: Context) -> list[np.ndarray]:
-        """The encoded training scans, one memory map (n, *shape) an array."""
-        maps: list[np.ndarray] = []
-        for row, scan in enumerate(scans):
-            arrays = self.encode(scan)
-            maps = maps or [
-                scratch(context.workdir / f"inputs{k}.npy", (len(scans), *array.shape))
-                for k, array in enumerate(arrays)
-            ]
-            for store, array in zip(maps, arrays, strict=True):
-                store[row] = array
-            context.progress("inputs", row + 1, len(scans))
-        return maps
+    def _epoch(self, rows: np.ndarray) -> np.ndarray:
+        """Training rows of an epoch; a scan that is seen several times stands there several times."""
+        return rows
 
     def _mix(
         self, arrays: tuple[Tensor, ...], wanted: Tensor, rng: np.random.Generator
@@ -155,6 +156,42 @@ class NetworkBaseline(Method):
             found: np.ndarray = self._network(*arrays).float().cpu().numpy()
         return found
 
+    def report(self) -> dict[str, Any]:
+        """Parameter count, best epoch, epochs run, validation scans."""
+        return dict(self._facts)
+
+
+@dataclass
+class NetworkBaseline(TrainedNetwork):
+    """A network on arrays of one shape for all scans.
+
+    A subclass says what the arrays of a scan are (`encode`). Training scans are encoded once, into memory
+    maps in the cell's scratch folder; test scans one batch at a time.
+    """
+
+    @abstractmethod
+    def encode(self, scan: Scan) -> Arrays:
+        """Arrays of one scan; their shapes are the same for all scans. Stored as float32."""
+
+    def _store(self, scans: Any, context: Context) -> Sequence[Stored]:
+        """The encoded training scans, one memory map (n, *shape) an array."""
+        maps: list[np.ndarray] = []
+        for row, scan in enumerate(scans):
+            arrays = self.encode(scan)
+            maps = maps or [
+                scratch(context.workdir / f"inputs{k}.npy", (len(scans), *array.shape))
+                for k, array in enumerate(arrays)
+            ]
+            for store, array in zip(maps, arrays, strict=True):
+                store[row] = array
+            context.progress("inputs", row + 1, len(scans))
+        return maps
+
+    def _validate(self, store: Sequence[Stored], rows: np.ndarray, context: Context) -> np.ndarray:
+        """Outputs (n, outputs) of stored scans, batch by batch."""
+        parts = np.array_split(rows, max(1, -(-len(rows) // self.batch)))
+        return np.concatenate([self._outputs(tensors(store, part, context.device)) for part in parts])
+
     def predict(self, test: Any, context: Context) -> np.ndarray:
         """Probabilities (n, classes), or values (n,)."""
         training = _training()
@@ -170,12 +207,8 @@ class NetworkBaseline(Method):
                 context.progress("predict", start + len(scans), len(test))
         return self._objective.predict(np.concatenate(outputs))
 
-    def report(self) -> dict[str, Any]:
-        """Parameter count, best epoch, epochs run, validation scans."""
-        return dict(self._facts)
 
-
-def tensors(store: list[np.ndarray], rows: np.ndarray, device: str) -> tuple[Tensor, ...]:
+def tensors(store: Sequence[Stored], rows: np.ndarray, device: str) -> tuple[Tensor, ...]:
     """Some rows of the stored arrays, as float32 tensors."""
     import torch
 
