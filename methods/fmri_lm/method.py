@@ -51,6 +51,7 @@ class FMRILM(Options, Method):
         notes=NOTES,
     )
     supports: ClassVar[tuple[str, ...]] = ("classification",)
+    reads: ClassVar[tuple[str, ...]] = ("series",)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
     def fit(self, train: Train, context: Context) -> None:
