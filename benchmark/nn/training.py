@@ -29,14 +29,17 @@ class Recipe:
     ----------
     epochs, batch
         Most passes over the training rows, and rows a step.
-    rate, final_rate
-        Learning rate at the start (after warm-up) and at the end.
+    rate, final_rate, first_rate
+        Learning rate after warm-up, at the end, and where warm-up begins.
     schedule
         How the rate goes from one to the other, step by step: "cosine", "linear" or "constant".
     warmup
         Share of all steps over which the rate first rises linearly.
-    optimiser, weight_decay
-        "adam" adds the decay to the gradient, "adamw" takes it from the weights.
+    optimiser, weight_decay, final_decay
+        "adam" adds the decay to the gradient, "adamw" takes it from the weights. With ``final_decay`` it goes
+        there along a cosine; parameter groups that name a decay of their own keep it.
+    parts
+        A batch is worked through in so many parts, whose gradients add up.
     clip
         Limit of the gradient's norm; 0 for none.
     patience
@@ -56,6 +59,9 @@ class Recipe:
     clip: float = 0.0
     patience: int | None = None
     precision: Literal["float32", "bf16"] = "float32"
+    first_rate: float = 0.0
+    final_decay: float | None = None
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ def train(
     context: Context,
     score: Callable[[], float] | None = None,
     groups: list[dict[str, Any]] | None = None,
+    stepped: Callable[[float], None] | None = None,
 ) -> History:
     """Minimise ``loss`` over ``rows``; with ``score`` keep the weights of the best epoch.
 
@@ -100,6 +107,8 @@ def train(
     groups
         Parameter groups of the optimiser, each with ``params`` and, where they differ, ``weight_decay`` and
         ``scale`` (a factor on the learning rate); all trainable parameters alike when None.
+    stepped
+        Called after each step with the share of all steps that is done; moves a target network.
 
     Call it within `reproducible`, which seeds the weights as well.
     """
@@ -110,7 +119,7 @@ def train(
     scores: list[float] = []
     best, kept = 0, copy.deepcopy(model.state_dict()) if score else None
     for epoch in range(recipe.epochs):
-        losses.append(_epoch(model, loss, batches(rows, recipe.batch, rng), optimiser, recipe, epoch * steps))
+        losses.append(_epoch(model, loss, batches(rows, recipe.batch, rng), optimiser, recipe, epoch * steps, stepped))
         context.progress("epochs", epoch + 1, recipe.epochs)
         if score is None:
             best = epoch + 1
@@ -133,22 +142,41 @@ def _epoch(
     optimiser: torch.optim.Optimizer,
     recipe: Recipe,
     done: int,
+    stepped: Callable[[float], None] | None,
 ) -> float:
     model.train()
-    device = next(model.parameters()).device.type
-    total = 0.0
+    total, steps = 0.0, recipe.epochs * len(parts)
     for number, part in enumerate(parts):
-        for group in optimiser.param_groups:
-            group["lr"] = rate_at(recipe, done + number, recipe.epochs * len(parts)) * group.get("scale", 1.0)
+        _schedule(optimiser, recipe, done + number, steps)
         optimiser.zero_grad(set_to_none=True)
-        with mixed(recipe.precision, device):
-            value = loss(part)
-        value.backward()  # type: ignore[no-untyped-call]
+        total += _gradients(model, loss, part, recipe) * len(part)
         if recipe.clip:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         optimiser.step()
-        total += float(value.detach()) * len(part)
+        if stepped is not None:
+            stepped((done + number + 1) / steps)
     return total / max(sum(map(len, parts)), 1)
+
+
+def _gradients(model: nn.Module, loss: Callable[[np.ndarray], Tensor], rows: np.ndarray, recipe: Recipe) -> float:
+    """Add up the gradients of a batch's mean loss, part by part; returns the loss."""
+    device = next(model.parameters()).device.type
+    total = 0.0
+    for part in np.array_split(rows, min(recipe.parts, len(rows))):
+        with mixed(recipe.precision, device):
+            value = loss(part) * (len(part) / len(rows))
+        value.backward()  # type: ignore[no-untyped-call]
+        total += float(value.detach())
+    return total
+
+
+def _schedule(optimiser: torch.optim.Optimizer, recipe: Recipe, step: int, total: int) -> None:
+    """Set the learning rate, and the weight decay where it changes, of a step."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate_at(recipe, step, total) * group.get("scale", 1.0)
+        if recipe.final_decay is not None and not group.get("own_decay"):
+            share = (1 + math.cos(math.pi * step / total)) / 2
+            group["weight_decay"] = recipe.final_decay + (recipe.weight_decay - recipe.final_decay) * share
 
 
 def _validate(model: nn.Module, score: Callable[[], float]) -> float:
@@ -167,7 +195,7 @@ def rate_at(recipe: Recipe, step: int, total: int) -> float:
     """Learning rate of a step."""
     warm = round(recipe.warmup * total)
     if step < warm:
-        return recipe.rate * (step + 1) / warm
+        return recipe.first_rate + (recipe.rate - recipe.first_rate) * (step + 1) / warm
     if recipe.schedule == "constant":
         return recipe.rate
     fall = (step - warm) / max(total - warm, 1)
@@ -178,7 +206,8 @@ def rate_at(recipe: Recipe, step: int, total: int) -> float:
 def _optimiser(model: nn.Module, recipe: Recipe, groups: list[dict[str, Any]] | None) -> torch.optim.Optimizer:
     kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return kind(groups or parameters, lr=recipe.rate, weight_decay=recipe.weight_decay)
+    marked = [{**group, "own_decay": "weight_decay" in group} for group in groups or [{"params": parameters}]]
+    return kind(marked, lr=recipe.rate, weight_decay=recipe.weight_decay)
 
 
 def without_decay(model: nn.Module) -> list[dict[str, Any]]:

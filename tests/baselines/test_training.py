@@ -102,3 +102,35 @@ def test_validation_part_cuts_no_subject_and_is_empty_when_too_small():
     assert set(labels[held_out]) == {0, 1}
     rows, held_out = hold_out(labels[:20], groups[:20], 8, seed=0)
     assert (len(rows), len(held_out)) == (20, 0)
+
+
+def test_a_batch_in_parts_gives_the_same_weights(context):
+    weights = []
+    for parts in (1, 3):
+        with reproducible(context):
+            model, x, y = _line()
+            train(model, _loss(model, x, y), np.arange(40), Recipe(2, 8, 0.1, parts=parts), context)
+        weights.append(model.weight.detach())
+    torch.testing.assert_close(*weights)
+
+
+def test_warm_up_decay_and_steps_follow_their_schedules(context):
+    recipe = Recipe(5, 8, 1.0, warmup=0.2, first_rate=0.5, optimiser="adamw", weight_decay=0.04, final_decay=0.4)
+    assert rate_at(recipe, 0, 20) == pytest.approx(0.5 + 0.5 / 4)
+    model, x, y = _line()
+    decays, shares = [], []
+
+    def loss(rows: np.ndarray) -> torch.Tensor:
+        decays.append([group["weight_decay"] for group in optimisers[0].param_groups])
+        return ((model(x[rows]) - y[rows]) ** 2).mean()
+
+    optimisers = []
+    with pytest.MonkeyPatch.context() as patch:
+        made = training._optimiser
+        patch.setattr(training, "_optimiser", lambda *given: optimisers.append(made(*given)) or optimisers[-1])
+        groups = [{"params": [model.weight]}, {"params": [model.bias], "weight_decay": 0.0}]
+        train(model, loss, np.arange(40), recipe, context, None, groups, shares.append)
+    assert shares == pytest.approx(np.arange(1, 26) / 25)
+    assert [own for _, own in decays] == [0.0] * 25
+    expected = 0.4 + (0.04 - 0.4) * (1 + np.cos(np.pi * np.arange(25) / 25)) / 2
+    assert [decay for decay, _ in decays] == pytest.approx(expected)
