@@ -9,6 +9,7 @@ METHODS = {
     "fc-svm": "fc_linear:FcSvm",
     "tangent-logistic": "tangent:TangentLogistic",
     "brainnetcnn": "brainnetcnn:BrainNetCNN",
+    "bnt": "bnt:BNT",
     "correlation": "correlation:Correlation",
     "partial-correlation": "partial_correlation:PartialCorrelation",
     "granger": "granger:Granger",
