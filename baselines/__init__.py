@@ -8,6 +8,7 @@ METHODS = {
     "fc-logistic": "fc_linear:FcLogistic",
     "fc-svm": "fc_linear:FcSvm",
     "tangent-logistic": "tangent:TangentLogistic",
+    "ridge": "ridge:Ridge",
     "brainnetcnn": "brainnetcnn:BrainNetCNN",
     "bnt": "bnt:BNT",
     "correlation": "correlation:Correlation",

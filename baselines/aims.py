@@ -73,7 +73,7 @@ class ClassAim:
 
     def constant(self, value: float) -> float:
         """10 or -10: a class that all or none of the rows have."""
-        return CERTAIN if value else -CERTAIN
+        return CERTAIN if value > 0 else -CERTAIN
 
     def folds(self, targets: np.ndarray, groups: np.ndarray, seed: int) -> Folds:
         """Stratified folds; [] with fewer than five groups in a class."""
@@ -90,6 +90,19 @@ class ClassAim:
     def predict(self, decisions: np.ndarray, slope: float) -> np.ndarray:
         """See `probabilities`."""
         return probabilities(decisions, slope)
+
+
+@dataclass(frozen=True)
+class LabelAim(ClassAim):
+    """Classes as regression on labels of -1 and 1, so that a decision of 0 is undecided."""
+
+    def wanted(self, targets: np.ndarray) -> np.ndarray:
+        """1 where the scan is of the column's class, else -1."""
+        return 2 * super().wanted(targets) - 1
+
+    def constant(self, value: float) -> float:
+        """The label that all have."""
+        return value
 
 
 @dataclass(frozen=True)

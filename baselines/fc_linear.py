@@ -11,12 +11,12 @@ from ..benchmark import fc
 from ..benchmark.contracts import Card, Context
 from ..benchmark.errors import BadOption
 from .kernel import SVM, Logistic
-from .linear import KernelLinear
+from .linear import KernelLinear, KernelModel
 
 
 @dataclass
-class FcLinear(KernelLinear):
-    """A linear model on the upper triangle of the Fisher-z correlation matrix.
+class FcFeatures(KernelModel):
+    """A model on the upper triangle of the Fisher-z correlation matrix.
 
     Attributes
     ----------
@@ -25,8 +25,6 @@ class FcLinear(KernelLinear):
     """
 
     clip: float = fc.CLIP
-
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"nested": {"C": None}, "fixed": {"C": 1.0, "clip": 0.999}}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -41,6 +39,13 @@ class FcLinear(KernelLinear):
         """Edges of one scan."""
         edges: np.ndarray = fc.edges(scans, [row], clip=self.clip)[0]
         return edges
+
+
+@dataclass
+class FcLinear(FcFeatures, KernelLinear):
+    """A linear classifier on Fisher-z edges."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"nested": {"C": None}, "fixed": {"C": 1.0, "clip": 0.999}}
 
 
 @dataclass

@@ -13,7 +13,7 @@ from ..benchmark.contracts import Context, Method, Train
 from ..benchmark.errors import BadOption
 from .aims import Aim, aim_of
 from .kernel import GramFeatures, Solver, decider, solutions
-from .tuning import Tuned, tune
+from .tuning import Decide, Tuned, tune
 
 
 @dataclass
@@ -26,6 +26,9 @@ class KernelModel(Method):
     reads: ClassVar[tuple[str, ...]] = ("series",)
     setting: ClassVar[str]
     grid: ClassVar[Sequence[Any]]
+
+    def __post_init__(self) -> None:
+        """Check the options."""
 
     @abstractmethod
     def learn_features(self, scans: Any, context: Context) -> np.ndarray:
@@ -55,8 +58,8 @@ class KernelModel(Method):
         """A setting that needs no inner folds, or None."""
         return None
 
-    def fallback(self, features: GramFeatures) -> Any:
-        """The setting for too few scans: of the grid, the closest to 1."""
+    def fallback(self, width: int) -> Any:
+        """The setting for too few scans, given the number of features: of the grid, the closest to 1."""
         return min(self.grid, key=lambda value: abs(np.log(value)))
 
     def fit(self, train: Train, context: Context) -> None:
@@ -65,28 +68,21 @@ class KernelModel(Method):
         features = self.prepare(self.learn_features(train.inputs, context))
         self._aim = self.aim(context)
         solver, wanted = self.solver_for(features, self._aim), self._aim.wanted(targets)
-        self._tuned = self._choose(features, solver, targets, wanted, train.groups, context)
+        decide = decider(solver, self._aim, wanted, self.grid)
+        self._tuned = self.choose(decide, targets, train.groups, len(features.mean), context)
         solution = solutions(solver, self._aim, np.arange(len(targets)), wanted, self._tuned.setting)
         self._weights = features.weights(solution[:-1])
         self._offset = solution[-1] - features.mean @ self._weights
 
-    def _choose(
-        self,
-        features: GramFeatures,
-        solver: Solver,
-        targets: np.ndarray,
-        wanted: np.ndarray,
-        groups: np.ndarray,
-        context: Context,
-    ) -> Tuned:
+    def choose(self, decide: Decide, targets: np.ndarray, groups: np.ndarray, width: int, context: Context) -> Tuned:
+        """The given setting, or the best by inner folds."""
         if self.given() is not None:
             return Tuned(self.given())
 
         def step(done: int, total: int) -> None:
             context.progress("inner folds", done, total)
 
-        decide = decider(solver, self._aim, wanted, self.grid)
-        fallback = self.fallback(features)
+        fallback = self.fallback(width)
         return tune(decide, self._aim, targets, groups, self.grid, fallback, context.seed, step, self.setting)
 
     def decide(self, test: Any, context: Context) -> np.ndarray:
@@ -131,6 +127,7 @@ class KernelLinear(KernelModel):
     solver: ClassVar[Any]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.C is not None and not self.C > 0:
             raise BadOption(f"C={self.C} is not positive", "give a positive number, or leave it out to tune it")
 

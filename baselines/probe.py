@@ -27,10 +27,11 @@ from .kernel import (
     solutions,
     standardise_columns,
 )
+from .moments import StreamedRidge
 from .tuning import Tuned, tune
 
 KINDS = ("linear", "rbf-svm")
-C_GRID = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
+C_GRID: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 ALPHA_GRID = tuple(float(alpha) for alpha in 10.0 ** np.arange(5, -2.5, -0.5))
 
 
@@ -131,24 +132,37 @@ def _fit_rbf(
 def _fit_linear(
     features: np.ndarray, targets: np.ndarray, groups: np.ndarray, aim: Aim, seed: int, progress: Progress
 ) -> LinearProbe:
-    if isinstance(aim, ClassAim) and features.shape[1] < len(features):
-        return _fit_primal(features, targets, groups, aim, seed, progress)
+    if features.shape[1] < len(features):
+        primal = _fit_primal_classes if isinstance(aim, ClassAim) else _fit_primal_numbers
+        return primal(features, targets, groups, aim, seed, progress)
     gram = GramFeatures.centre(features, standardise=True)
-    solver: Solver
-    if isinstance(aim, ClassAim):
-        grid, middle, name, solver = C_GRID, 1.0, "C", Logistic(gram.gram)
-    else:
-        # Alpha is on the kernel of unit mean diagonal, so that it means the same for any width.
-        grid, middle, name, solver = ALPHA_GRID, 1.0, "alpha", Ridge(gram.gram)
-    tuned, solution = _tuned(solver, aim, targets, groups, grid, middle, name, seed, progress)
+    solver: Solver = Logistic(gram.gram) if isinstance(aim, ClassAim) else Ridge(gram.gram)
+    # Alpha is on the kernel of unit mean diagonal, so that it means the same for any width.
+    grid, name = (C_GRID, "C") if isinstance(aim, ClassAim) else (ALPHA_GRID, "alpha")
+    tuned, solution = _tuned(solver, aim, targets, groups, grid, 1.0, name, seed, progress)
     weights = gram.weights(solution[:-1]).astype(np.float64)
     return LinearProbe(aim, tuned, name, weights, solution[-1] - gram.mean @ weights)
 
 
-def _fit_primal(
+def _fit_primal_numbers(
     features: np.ndarray, targets: np.ndarray, groups: np.ndarray, aim: Aim, seed: int, progress: Progress
 ) -> LinearProbe:
-    """The same logistic regression where there are fewer features than scans: nothing of n x n is made."""
+    """Ridge where there are fewer features than scans: nothing of n x n is made."""
+    width = features.shape[1]
+
+    def step(done: int, total: int) -> None:
+        progress("inner folds of the probe", done, total)
+
+    model = StreamedRidge(lambda rows: features[rows], aim.wanted(targets), [a * width for a in ALPHA_GRID], step)
+    tuned = tune(model.decide, aim, targets, groups, ALPHA_GRID, 1.0, seed, step, "alpha")
+    weights, offset = model.fit(tuned.setting * width)
+    return LinearProbe(aim, tuned, "alpha", weights, offset)
+
+
+def _fit_primal_classes(
+    features: np.ndarray, targets: np.ndarray, groups: np.ndarray, aim: Aim, seed: int, progress: Progress
+) -> LinearProbe:
+    """Logistic regression where there are fewer features than scans: nothing of n x n is made."""
     mean, spread = standardise_columns(features)
     root = np.sqrt(np.einsum("ij,ij->", features, features, dtype=np.float64) / len(features)) or 1.0
     solver = PrimalLogistic(features.astype(np.float64) / root)
