@@ -85,10 +85,11 @@ def import_(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder (or archive) that holds the series.")],
     name: Annotated[str | None, typer.Option(metavar="COHORT", help="Name of the cohort [default: DATASET].")] = None,
     format_: Annotated[
-        str, typer.Option("--format", help="auto | abide-npz | abide-1d | bids | nifti | table.")
+        str, typer.Option("--format", help="auto | abide-npz | abide-1d | athena-1d | bids | nifti | table.")
     ] = "auto",
     participants: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Participants table [default: the one in PATH].")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Participants table [default: the one in PATH]; repeat to join several."),
     ] = None,
     column: Annotated[
         list[str] | None,
@@ -123,9 +124,9 @@ def import_(
 ) -> None:
     """Import scans as a cohort. Nothing is dropped silently: each scan left out has its reason.
 
-    Formats: npz files with one array a scan (abide-npz), Preprocessed Connectomes .1D files (abide-1d), BIDS
-    derivatives with *_timeseries.tsv (bids), 4-D images with a label atlas (nifti), any folder of .npz, .npy,
-    .1D, .tsv or .csv series (table).
+    Formats: npz files with one array a scan (abide-npz), Preprocessed Connectomes .1D files (abide-1d), Athena's
+    .1D files of ADHD-200 (athena-1d), BIDS derivatives with *_timeseries.tsv (bids), 4-D images with a label atlas
+    (nifti), any folder of .npz, .npy, .1D, .tsv or .csv series (table).
 
     Networks with known graphs (netsim, sanchez, cdrl, mtl) are recognised by their layouts, and all that the
     folder or archive holds are installed; `brainbench data list` says which files are expected.
@@ -151,7 +152,8 @@ def import_(
     if orientation:
         raise BadOption(f"{dataset} holds no graphs", "leave out --orientation")
     options = Options(
-        participants=participants,
+        participants=participants[0] if participants else None,
+        more_tables=tuple(participants[1:]) if participants else (),
         columns=pairs(column, "--column"),
         codes=codes(code),
         min_frames=min_frames,

@@ -3,6 +3,12 @@
 DATASETS = {
     "abide1": "abide:ABIDE1",
     "abide2": "abide:ABIDE2",
+    "adhd200": "adhd200:ADHD200",
+    "abcd": "abcd:ABCD",
+    "adni": "adni:ADNI",
+    "hcp": "hcp:HCP",
+    "hcp-aging": "hcp:HCPAging",
+    "ukb": "ukb:UKB",
     "cdrl": "recordings.cdrl:CDRL",
     "mtl": "recordings.mtl:MTL",
     "netsim": "recordings.netsim:NetSim",

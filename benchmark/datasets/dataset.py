@@ -12,6 +12,7 @@ from ..contracts import Ceiling, Data, Dataset, Progress, silent
 from ..errors import BadOption, DataMissing
 from ..home import cohorts, twins
 from .cohort import Cohort
+from .scheme import OWN, Scheme
 
 SIZES = ("small", "full")
 """Sizes of a twin; the first is the default."""
@@ -50,9 +51,12 @@ class CohortDataset(Dataset):
     ----------------
     open_access
         Whether ``brainbench data get`` brings it.
+    scheme
+        How its participants table is read.
     """
 
     open_access: ClassVar[bool] = False
+    scheme: ClassVar[Scheme] = OWN
 
     def simulate(self, size: str, path: Path, seed: int, progress: Progress) -> Cohort:
         """Write the twin's folder. Raises `DataMissing` when the data set has no twin."""
@@ -93,3 +97,19 @@ class CohortDataset(Dataset):
         steps = [f"brainbench data get {self.name}"] if self.open_access else []
         steps.append(f"brainbench data import {self.name} PATH")
         return f"real data:  {'   then  '.join(steps)}\n  its simulated twin:  add  --data simulated"
+
+
+class TwinnedCohort(CohortDataset):
+    """A cohort whose twin comes from the generator of resting-state twins, by the data set's name."""
+
+    def simulate(self, size: str, path: Path, seed: int, progress: Progress) -> Cohort:
+        """Write the twin's folder."""
+        from ..simulate.twins import simulate
+
+        return simulate(self.name, size, path, seed, progress=progress)
+
+    def twin_version(self) -> int:
+        """Version of the generator."""
+        from ..simulate.twin import VERSION
+
+        return VERSION

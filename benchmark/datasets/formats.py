@@ -8,20 +8,22 @@ from pathlib import Path
 from types import ModuleType
 
 from ..errors import BadData, BadOption
+from .layout import Options
 from .participants import find_participants
 from .scheme import Scheme
 
 FORMATS = {
     "abide-npz": "from_npz",
     "abide-1d": "from_1d",
+    "athena-1d": "from_athena",
     "bids": "from_bids",
     "nifti": "from_nifti",
     "table": "from_table",
 }
-"""Format -> module with ``recognise(folder)`` and ``find(folder, options)``, in the order they are tried."""
+"""Format -> module with ``recognise(folder, options)`` and ``find(folder, options)``, in the order they are tried."""
 
 
-def recognise(path: Path, format: str) -> tuple[ModuleType, str, str]:
+def recognise(path: Path, format: str, options: Options) -> tuple[ModuleType, str, str]:
     """The importer of a folder, its format, and how it was told. Raises `BadData` or `BadOption`."""
     if format != "auto" and format not in FORMATS:
         raise BadOption(f"no format {format!r}", f"formats are: auto, {', '.join(FORMATS)}")
@@ -33,7 +35,7 @@ def recognise(path: Path, format: str) -> tuple[ModuleType, str, str]:
         return import_module(f".{FORMATS[format]}", __package__), format, "as asked"
     for kind, file in FORMATS.items():
         module = import_module(f".{file}", __package__)
-        if reason := module.recognise(path):
+        if reason := module.recognise(path, options):
             return module, kind, reason
     raise BadData(
         f"{path}: no known format in this folder; {_holds(path)}",

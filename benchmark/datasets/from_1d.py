@@ -8,17 +8,18 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import BadOption
+from .abide import SCHEME
 from .layout import Layout, Options, Source
 from .participants import ScanId, find_participants
 from .rules import LeftOut
-from .scheme import ABIDE
+from .scheme import Scheme
 from .text import read_text, read_text_header
 
 NAME = re.compile(r"^(?P<scan>.+)_rois_(?P<atlas>[A-Za-z0-9-]+)\.1D$")
 """Such as ``Pitt_0050003_rois_cc400.1D``; the part before ``_rois_`` is the table's FILE_ID."""
 
 
-def recognise(folder: Path) -> str | None:
+def recognise(folder: Path, _options: Options) -> str | None:
     """Why a folder is of this format; None where it is not."""
     found = next((path for path in folder.rglob("*.1D") if NAME.match(path.name)), None)
     return f"files such as {found.name}" if found else None
@@ -39,7 +40,7 @@ def find(folder: Path, options: Options) -> Layout:
             continue
         layout.sources.append(Source(ScanId(scan), file, header.labels, "float32", partial(read_text, path)))
         layout.labelled &= header.labelled
-    layout.participants = _nearest_table(folder, (path.parent for path, _ in chosen))
+    layout.participants = nearest_table(folder, (path.parent for path, _ in chosen), SCHEME)
     return layout
 
 
@@ -56,11 +57,11 @@ def choose_atlas(found: Iterable[str], wanted: str | None) -> str:
     return names[0] if names else "unknown"
 
 
-def _nearest_table(folder: Path, places: Iterable[Path]) -> Path | None:
+def nearest_table(folder: Path, places: Iterable[Path], known: Scheme) -> Path | None:
     """The participants table in the folder, or on the way from it to the files."""
     for place in dict.fromkeys(places):
         between = [place, *(parent for parent in place.parents if parent.is_relative_to(folder))]
         for step in reversed(between):
-            if table := find_participants(step, ABIDE):
+            if table := find_participants(step, known):
                 return table
     return None

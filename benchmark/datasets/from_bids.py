@@ -22,7 +22,7 @@ def is_series(name: Name) -> bool:
     )
 
 
-def recognise(folder: Path) -> str | None:
+def recognise(folder: Path, _options: Options) -> str | None:
     """Why a folder is of this format; None where it is not."""
     found = next((path.name for path in folder.rglob(PATTERN) if is_series(parse(path.name))), None)
     return f"files such as {found}" if found else None

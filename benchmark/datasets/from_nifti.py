@@ -30,7 +30,7 @@ SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 MAX_TR = 20.0
 
 
-def recognise(folder: Path) -> str | None:
+def recognise(folder: Path, _options: Options) -> str | None:
     """Why a folder is of this format; None where it is not."""
     for pattern in ("*_bold.nii*", "*.nii", "*.nii.gz"):
         if found := next(folder.rglob(pattern), None):

@@ -46,7 +46,7 @@ class Header:
         return "float16" if self.dtype == np.float16 else "float32"
 
 
-def recognise(folder: Path) -> str | None:
+def recognise(folder: Path, _options: Options) -> str | None:
     """Why a folder is of this format; None where it is not."""
     files = sorted(folder.glob("*.npz"))
     known = [names for file in files if (names := _names(file))]

@@ -25,27 +25,33 @@ ARRAYS = (".npy", ".npz")
 FILE_COLUMNS = ("file", "path", "filename")
 
 
-def recognise(folder: Path) -> str | None:
+def recognise(folder: Path, options: Options) -> str | None:
     """Why a folder is of this format; None where it is not."""
-    files = _files(folder, find_participants(folder, OWN))
+    files = _files(folder, _tables(folder, options))
     return f"{len(files)} files of series, such as {files[0].name}" if files else None
 
 
 def find(folder: Path, options: Options) -> Layout:
     """All series files of a folder, or those that the participants table lists."""
     folder = folder.resolve()
-    table = options.participants or find_participants(folder, OWN)
-    layout = Layout([], participants=table)
-    listed = listed_files(folder, table, options) if table else []
-    unnamed = [(ScanId(path.stem), path) for path in _files(folder, table)]
+    tables = _tables(folder, options)
+    layout = Layout([], participants=tables[0] if tables else None)
+    listed = listed_files(folder, tables[0], options) if tables else []
+    unnamed = [(ScanId(path.stem), path) for path in _files(folder, tables)]
     for scan, path in listed or unnamed:
         _add(layout, folder, scan, path)
     return layout
 
 
-def _files(folder: Path, table: Path | None) -> list[Path]:
+def _tables(folder: Path, options: Options) -> list[Path]:
+    """The participants table, and those that are joined to it."""
+    table = options.participants or find_participants(folder, OWN)
+    return [table, *options.more_tables] if table else []
+
+
+def _files(folder: Path, tables: list[Path]) -> list[Path]:
     """Series files of a folder; tables of people and of ROIs are none."""
-    skip = {folder / "roi_to_yeo.csv", folder / "participants.tsv", table and table.resolve()}
+    skip = {folder / "roi_to_yeo.csv", folder / "participants.tsv", *(table.resolve() for table in tables)}
     return [
         path
         for path in sorted(folder.rglob("*"))

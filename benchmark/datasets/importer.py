@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,15 @@ from ..errors import BadData, BadOption, BrainbenchError
 from .atlas import NOT_USED, UNUSED_TABLE, describe
 from .cohort import Cohort, CohortWriter, write_cohort
 from .formats import recognise, refuse_parent
+from .joining import Plan, first, join, scheme_of
 from .layout import Layout, Options, Source
 from .networks import NetworkFit
-from .participants import Participants, find_participants
+from .participants import find_participants
 from .rules import RULES, LeftOut, clean
-from .scheme import NUMBERS, Scheme, scheme
+from .scheme import MEASURES
 
 MAX_ODD = 0.1
 """Scans whose columns differ from the others' are left out up to this share; more is an error."""
-
-MAX_TR = 20.0
-"""Seconds; no scanner is slower, so a larger TR is in milliseconds."""
 
 NAME_RULE = "letters, digits, '-', '_' and '.'"
 
@@ -67,18 +65,6 @@ class ImportReport:
     notes: list[str]
 
 
-@dataclass
-class _Plan:
-    """Scans that go into the cohort, with their rows."""
-
-    sources: list[Source]
-    rows: list[dict[str, Any]]
-    left_out: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    rows_without_scan: list[str] = field(default_factory=list)
-    participants: str = ""
-
-
 def import_cohort(
     dataset: str,
     path: Path,
@@ -114,18 +100,24 @@ def import_cohort(
     """
     options = options or Options()
     name = cohort_name(dataset, name)
-    module, kind, recognised = recognise(path, format)
-    if options.participants is None and kind == "table":
-        refuse_parent(path, scheme(dataset))
+    known = scheme_of(dataset)
+    if options.more_tables and options.participants is None:
+        raise BadOption("further tables without a first one", "name all with  --participants FILE --participants FILE")
+    asked = options.participants
+    if asked is None and path.is_dir():
+        options = replace(options, participants=find_participants(path, known))
+    module, kind, recognised = recognise(path, format, options)
+    if asked is None and kind == "table":
+        refuse_parent(path, known)
     layout: Layout = module.find(path, options)
     if not layout.sources:
-        why = _first(layout.left_out)
+        why = first(layout.left_out)
         raise BadData(
             f"{path}: no series of format {kind}" + (f": {why}" if why else ""),
             "copy these files again" if why else "leave out --format, so that the format is told from the files",
         )
     _refuse_twice(layout.sources)
-    plan = _join(layout, path, scheme(dataset), options)
+    plan = join(layout, known, options)
     _same_columns(plan)
     atlas = _atlas(layout, plan, path, options)
     importer = {
@@ -164,7 +156,7 @@ def import_cohort(
     )
 
 
-def _note_replaced(plan: _Plan, folder: Path, path: Path) -> None:
+def _note_replaced(plan: Plan, folder: Path, path: Path) -> None:
     """Say that another folder's cohort had this name until now."""
     try:
         before = Cohort.open(folder).manifest
@@ -172,11 +164,6 @@ def _note_replaced(plan: _Plan, folder: Path, path: Path) -> None:
         return
     if before.source != str(path.resolve()):
         plan.notes.append(f"replaces the cohort {before.name} of {before.scans} scans from {before.source}")
-
-
-def _first(reasons: Mapping[str, str], shown: int = 3) -> str:
-    """The first few reasons why something was left out."""
-    return "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:shown])
 
 
 def cohort_name(dataset: str, name: str | None) -> str:
@@ -203,88 +190,10 @@ def _refuse_twice(sources: Sequence[Source]) -> None:
         )
 
 
-def _join(layout: Layout, path: Path, known: Scheme, options: Options) -> _Plan:
-    """Find each scan's row of the participants table."""
-    table = options.participants or layout.participants or find_participants(path, known)
-    plan = _Plan([], [], dict(layout.left_out), list(layout.notes))
-    sources = sorted(layout.sources, key=lambda source: source.id.scan)
-    if table is None:
-        if known.required:
-            raise BadData(
-                f"{path}: no participants table, so no {', '.join(known.required)}", "name it with  --participants FILE"
-            )
-        plan.notes.append("no participants table: the scans have no labels")
-        people = None
-        plan.sources = sources
-        plan.rows = [{"subject": source.id.subject or source.id.scan} for source in sources]
-    else:
-        extra = (column for source in sources for column in source.id.extra)
-        people = Participants.read(table, known, options.columns, extra)
-        plan.participants = str(table)
-        kept = _matched(plan, people, sources)
-        plan.sources = [source for source, _ in kept]
-        plan.rows = people.values([source.id for source in plan.sources], [row for _, row in kept], options.codes)
-        plan.rows_without_scan = people.unused()
-    _fill(plan, known, options)
-    return plan
-
-
-def _matched(plan: _Plan, people: Participants, sources: list[Source]) -> list[tuple[Source, int]]:
-    """Scans with exactly one row, or several that agree."""
-    kept = []
-    for source, rows in zip(sources, people.match([source.id for source in sources]), strict=True):
-        if not rows:
-            plan.left_out[source.id.scan] = f"no row in {people.path.name}"
-        elif not people.agree(rows):
-            plan.left_out[source.id.scan] = f"{len(rows)} rows in {people.path.name} that disagree"
-        else:
-            kept.append((source, rows[0]))
-    if not kept:
-        keys = " or ".join(repr(key) for key in (people.scan_key, people.subject_key) if key)
-        raise BadData(
-            f"no scan has a row in {people.path.name}: scan ids such as {sources[0].id.scan!r}, column {keys} holds "
-            f"ids such as {people.unused()[0] if len(people.table) else 'none'!r}",
-            "name the right table (--participants FILE) or column (--column subject=COLUMN)",
-        )
-    return kept
-
-
-def _fill(plan: _Plan, known: Scheme, options: Options) -> None:
-    """Values that files beside the series know, and the repetition time."""
-    by_site = 0
-    for source, row in zip(plan.sources, plan.rows, strict=True):
-        row["session"] = source.id.session or row.get("session", "")
-        for name, value in (("tr", source.tr), ("motion", source.motion)):
-            if not math.isnan(value):
-                row[name] = value
-        site_tr = known.site_tr.get(row.get("site", ""))
-        if math.isnan(row.get("tr", math.nan)) and options.tr is not None:
-            row["tr"] = options.tr
-        elif math.isnan(row.get("tr", math.nan)) and site_tr is not None:
-            row["tr"] = site_tr
-            by_site += 1
-    _refuse_milliseconds(plan)
-    if by_site:
-        plan.notes.append(f"TR of {by_site} scans from a table by site: {known.site_tr_source}")
-    unknown = sum(math.isnan(row.get("tr", math.nan)) for row in plan.rows)
-    if unknown:
-        plan.notes.append(f"TR of {unknown} scans is not known; a constant one can be given with --tr SECONDS")
-
-
-def _refuse_milliseconds(plan: _Plan) -> None:
-    """A TR of many seconds is one in milliseconds. Raises `BadData`."""
-    for source, row in zip(plan.sources, plan.rows, strict=True):
-        tr = row.get("tr", math.nan)
-        if not (math.isnan(tr) or 0 < tr <= MAX_TR):
-            raise BadData(f"{source.id.scan}: a TR of {tr:g} s", "give it in seconds, such as 2.0")
-
-
-def _same_columns(plan: _Plan) -> None:
+def _same_columns(plan: Plan) -> None:
     """Leave out the few scans whose ROIs differ; raises `BadData` where it is not a few."""
     if not plan.sources:
-        raise BadData(
-            f"no scan is left to import: {_first(plan.left_out)}", "name the right table: --participants FILE"
-        )
+        raise BadData(f"no scan is left to import: {first(plan.left_out)}", "name the right table: --participants FILE")
     counts = Counter(source.labels for source in plan.sources)
     usual, _ = counts.most_common(1)[0]
     odd = [source for source in plan.sources if source.labels != usual]
@@ -307,7 +216,7 @@ def _same_columns(plan: _Plan) -> None:
     plan.sources, plan.rows = [plan.sources[k] for k in keep], [plan.rows[k] for k in keep]
 
 
-def _atlas(layout: Layout, plan: _Plan, path: Path, options: Options) -> dict[str, Any]:
+def _atlas(layout: Layout, plan: Plan, path: Path, options: Options) -> dict[str, Any]:
     """The atlas block of the manifest."""
     asked = options.atlas or ""
     name = layout.atlas if Path(asked).suffix or asked.lower() in ("", layout.atlas.lower()) else asked
@@ -322,7 +231,7 @@ def _atlas(layout: Layout, plan: _Plan, path: Path, options: Options) -> dict[st
 
 
 def _write(
-    folder: Path, plan: _Plan, options: Options, progress: Progress, **manifest: Any
+    folder: Path, plan: Plan, options: Options, progress: Progress, **manifest: Any
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Read, clean and append one scan after the other; returns flags and pairs of equal content."""
     half = all(source.dtype == "float16" for source in plan.sources)
@@ -337,7 +246,7 @@ def _write(
 
 
 def _add_all(
-    writer: CohortWriter, plan: _Plan, options: Options, fit: NetworkFit, progress: Progress
+    writer: CohortWriter, plan: Plan, options: Options, fit: NetworkFit, progress: Progress
 ) -> list[tuple[str, str]]:
     """Append what can be kept; returns pairs of scans with the same content."""
     seen: dict[str, str] = {}
@@ -359,7 +268,7 @@ def _add_all(
         seen.setdefault(digest, scan)
     progress("import", len(plan.sources), len(plan.sources))
     if not writer.flags():
-        raise BadData(f"no scan could be imported: {_first(plan.left_out)}", "mend the files, or see --min-frames")
+        raise BadData(f"no scan could be imported: {first(plan.left_out)}", "mend the files, or see --min-frames")
     return same
 
 
@@ -376,4 +285,4 @@ def _read(source: Source, min_frames: int) -> tuple[np.ndarray, list[str]]:
 
 def _complete(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row in which every number column is there, so that its type does not depend on the first scan."""
-    return {**{name: math.nan for name in NUMBERS}, **row}
+    return {**{name: math.nan for name in MEASURES}, **row}

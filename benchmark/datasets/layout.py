@@ -25,6 +25,8 @@ class Options:
     ----------
     participants
         The participants table; found in the folder when None.
+    more_tables
+        Further tables about the same people, such as one of scores.
     columns
         Cohort column -> column of the table.
     codes
@@ -44,6 +46,7 @@ class Options:
     """
 
     participants: Path | None = None
+    more_tables: tuple[Path, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     min_frames: int = MIN_FRAMES

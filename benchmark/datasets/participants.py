@@ -1,24 +1,29 @@
-"""Joining scans with the rows of a participants table, and turning cells into cohort values."""
+"""Joining scans with the rows of a participants table."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ..errors import BadData, BadOption
-from .scheme import NUMBERS, TEXTS, Scheme
-from .tables import find_column, is_missing, read_columns, read_table
+from .cells import check_limits, code_of, convert, merged_codes, person, plain, plain_session, some
+from .joined import read_joined
+from .scheme import LIMITS, Scheme
+from .tables import find_column, is_missing, read_columns
 
-SHOWN = 8
 KEYS = ("scan", "subject", "file")
 """Names that say where ids and files stand; they are no columns of the cohort by themselves."""
+
+QUALITY = "qc"
+"""The column that says which scans passed quality control; it decides what is left out and is no label."""
+
+MONTHS_A_YEAR = 12
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,14 @@ class ScanId:
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
+def session_of(scan: ScanId, scheme: Scheme) -> str:
+    """The session label that a scan's name tells; empty where it tells none."""
+    if scan.session or not scheme.session_pattern:
+        return scan.session
+    hit = re.search(scheme.session_pattern, scan.scan)
+    return "_".join(hit.groups()).upper() if hit else ""
+
+
 @dataclass
 class Participants:
     """A participants table and what its columns mean.
@@ -56,6 +69,14 @@ class Participants:
         Names and codes of the data set, with the person's own added.
     columns
         Cohort column -> column of the table.
+    scan_key, subject_key
+        The columns with ids.
+    quality
+        The column that says which scans passed quality control.
+    used
+        Rows that a scan matched.
+    notes
+        What a person should know of how the table was read.
     """
 
     path: Path
@@ -64,17 +85,28 @@ class Participants:
     columns: dict[str, str]
     scan_key: str | None = None
     subject_key: str | None = None
+    quality: str | None = None
     used: set[int] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def read(cls, path: Path, scheme: Scheme, columns: Mapping[str, str], extra: Iterable[str] = ()) -> Participants:
+    def read(
+        cls,
+        path: Path,
+        scheme: Scheme,
+        columns: Mapping[str, str],
+        extra: Iterable[str] = (),
+        more: Sequence[Path] = (),
+    ) -> Participants:
         """Read a table; ``columns`` (cohort column -> table column) come before the scheme's.
 
-        ``extra`` are columns that `ScanId.extra` may hold beside the table's.
+        ``extra`` are columns that `ScanId.extra` may hold beside the table's; ``more`` are further tables
+        about the same people.
 
         Raises `BadData`, listing the columns there are, where one that was named is missing.
         """
-        table = read_table(path)
+        table = read_joined((path, *more), scheme, columns)
+        table, notes = scheme.prepare(table) if scheme.prepare else (table, [])
         for beside in dict.fromkeys(extra):
             if find_column(table, (beside,)) is None:
                 table[beside] = ""
@@ -86,8 +118,8 @@ class Participants:
                 found[name] = column
             elif name in columns or name in scheme.required:
                 raise BadData(
-                    f"{path.name}: no column {' or '.join(wanted)} for {name!r}; it has: {_some(table.columns, 40)}",
-                    f"say which column it is:  --column {name}=COLUMN",
+                    f"{path.name}: no column {' or '.join(wanted)} for {name!r}; it has: {some(table.columns, 40)}",
+                    f"say which column it is:  --column {name}=COLUMN   or name the right table:  --participants FILE",
                 )
         scan_keys = (columns["scan"],) if "scan" in columns else scheme.scan_keys
         subject_keys = (columns["subject"],) if "subject" in columns else scheme.subject_keys
@@ -95,13 +127,15 @@ class Participants:
             path,
             table,
             scheme,
-            {k: v for k, v in found.items() if k not in KEYS},
+            {k: v for k, v in found.items() if k not in (*KEYS, QUALITY)},
             find_column(table, scan_keys),
             find_column(table, subject_keys),
+            found.get(QUALITY),
+            notes=list(notes),
         )
         if result.scan_key is None and result.subject_key is None:
             raise BadData(
-                f"{path.name}: no column with ids; it has: {_some(table.columns, 40)}",
+                f"{path.name}: no column with ids; it has: {some(table.columns, 40)}",
                 "say which column holds the subject's id:  --column subject=COLUMN",
             )
         return result
@@ -110,21 +144,71 @@ class Participants:
         """For each scan the rows of the table that are about it: by scan id, else by subject."""
         by_scan = _index(self.table, self.scan_key, plain)
         by_subject = _index(self.table, self.subject_key, person)
-        session = self.columns.get("session")
+        visit = self._visits(scans)
         rows = []
         for scan in scans:
-            hits = by_scan.get(plain(scan.scan)) or by_subject.get(self.subject_of(scan)) or []
-            if session and scan.session and len(hits) > 1:
-                hits = [row for row in hits if plain_session(self.table[session].iloc[row]) == scan.session] or hits
+            hits = visit(scan, by_scan.get(plain(scan.scan)) or by_subject.get(self.subject_of(scan)) or [])
             rows.append(hits)
             self.used.update(hits)
         return rows
+
+    def _visits(self, scans: Sequence[ScanId]) -> Callable[[ScanId, list[int]], list[int]]:
+        """Chooses, among the rows of a subject, those of a scan's session."""
+        column, compare = self.columns.get("session"), self.scheme.sessions
+        labels = [session_of(scan, self.scheme) for scan in scans]
+        if column is None:
+            return lambda scan, hits: hits
+        of_rows = [plain_session(cell) for cell in self.table[column]]
+        if compare is None:
+
+            def same(scan: ScanId, hits: list[int]) -> list[int]:
+                label = session_of(scan, self.scheme)
+                chosen = [row for row in hits if of_rows[row] == label] if label and len(hits) > 1 else []
+                return chosen or hits
+
+            return same
+        in_table, in_files = compare(set(of_rows)), compare({label for label in labels if label})
+        unnamed = sum(not label for label in labels)
+        if unnamed and len(set(of_rows)) > 1:
+            self.notes.append(
+                f"{unnamed} scans name no session: taken for {self.scheme.first_session!r} where {self.path.name} "
+                "has several rows of a subject"
+            )
+
+        def strict(scan: ScanId, hits: list[int]) -> list[int]:
+            label = session_of(scan, self.scheme)
+            if not label and len(hits) <= 1:
+                return hits
+            wanted = in_files[label] if label else self.scheme.first_session
+            return [row for row in hits if in_table[of_rows[row]] == wanted]
+
+        return strict
+
+    def why_none(self, scan: ScanId) -> str:
+        """Why `match` found no row of a scan."""
+        label, column = session_of(scan, self.scheme), self.columns.get("session")
+        if column and self.scheme.sessions and self.subject_key:
+            subject = self.subject_of(scan)
+            own = [row for row, cell in enumerate(self.table[self.subject_key]) if person(cell) == subject]
+            if own:
+                have = some(dict.fromkeys(self.table[column].iloc[own]))
+                return f"no row of session {label or self.scheme.first_session!r} in {self.path.name}; it has: {have}"
+        return f"no row in {self.path.name}"
+
+    def excluded(self, row: int, codes: Mapping[str, Mapping[str, str]]) -> str:
+        """Why the data set's rules leave a row's scan out, unless a person's code says what its cell means; or ""."""
+        for name, reasons in self.scheme.left_out.items():
+            column = self.quality if name == QUALITY else self.columns.get(name)
+            cell = code_of(self.table[column].iloc[row]) if column else ""
+            if cell in reasons and cell not in codes.get(name, {}):
+                return f"{reasons[cell]}: column {column!r} is {cell}"
+        return ""
 
     def subject_of(self, scan: ScanId) -> str:
         """The subject that a scan's name speaks of, written like the table's subjects."""
         pattern = self.scheme.subject_pattern
         hit = re.search(pattern, scan.subject or scan.scan) if pattern else None
-        return person(hit[1] if hit else scan.subject or scan.scan)
+        return person("".join(hit.groups()) if hit else scan.subject or scan.scan)
 
     def unused(self) -> list[str]:
         """Ids of the rows that no scan matched."""
@@ -137,7 +221,7 @@ class Participants:
 
     def agree(self, rows: Sequence[int]) -> bool:
         """Whether several rows about one scan say the same in every column that is used."""
-        names = [*self.columns.values(), *([self.subject_key] if self.subject_key else [])]
+        names = [*self.columns.values(), *(name for name in (self.subject_key, self.quality) if name)]
         return len(self.table.iloc[list(rows)][names].drop_duplicates()) <= 1
 
     def values(
@@ -148,7 +232,7 @@ class Participants:
         Raises `BadData` that names the column and the cells which it cannot read, and `BadOption` for
         codes of a column that the cohort does not have, or with a value that the data set does not have.
         """
-        strange = [name for name in codes if name not in self.columns]
+        strange = [name for name in codes if name not in self.columns and not (name == QUALITY and self.quality)]
         if strange:
             raise BadOption(
                 f"--code {strange[0]}: the cohort has no such column; it has: {', '.join(self.columns)}",
@@ -156,9 +240,7 @@ class Participants:
             )
         known = merged_codes(self.scheme.codes, codes)
         columns = {
-            name: convert(
-                name, self._cells(column, scans, rows), known.get(name), f"{self.path.name}: column {column!r}"
-            )
+            name: self._values(name, column, self._cells(column, scans, rows), known.get(name))
             for name, column in self.columns.items()
         }
         subjects = [self._subject(scan, row) for scan, row in zip(scans, rows, strict=True)]
@@ -166,6 +248,18 @@ class Participants:
             {"subject": subject, **{name: cells[k] for name, cells in columns.items()}}
             for k, subject in enumerate(subjects)
         ]
+
+    def _values(self, name: str, column: str, cells: list[str], codes: Mapping[str, str] | None) -> list[Any]:
+        """One column of the cohort, in its unit and within its limits."""
+        where = f"{self.path.name}: column {column!r}"
+        values = convert(name, cells, codes, where)
+        if name == "age" and column.lower() in self.scheme.months:
+            values = [months / MONTHS_A_YEAR for months in values]
+            self.notes.append(f"age in years from the months of column {column!r}")
+        limits = {**LIMITS, **self.scheme.limits}.get(name)
+        if limits:
+            check_limits(name, values, limits, where)
+        return values
 
     def _cells(self, column: str, scans: Sequence[ScanId], rows: Sequence[int]) -> list[str]:
         """Cells of one column for these scans, what stands beside a scan first."""
@@ -179,91 +273,7 @@ class Participants:
         return person(cell) if not is_missing(cell) else self.subject_of(scan)
 
 
-def merged_codes(
-    own: Mapping[str, Mapping[str, str]], given: Mapping[str, Mapping[str, str]]
-) -> dict[str, Mapping[str, str]]:
-    """A data set's codes with a person's added, by cohort column.
-
-    Raises `BadOption` where a column's values are fixed and a code stands for another.
-    """
-    for name, codes in given.items():
-        values = sorted(set(own.get(name, {}).values()))
-        for code, value in codes.items():
-            if values and value not in values and not is_missing(value):
-                raise BadOption(
-                    f"--code {name}:{code}={value}: {value!r} is no value of {name!r}",
-                    f"values are: {', '.join(values)}, n/a",
-                )
-    return {name: {**own.get(name, {}), **given.get(name, {})} for name in {**own, **given}}
-
-
-def convert(name: str, cells: list[str], codes: Mapping[str, str] | None, where: str) -> list[Any]:
-    """Cells of one column as cohort values: numbers, text, or coded labels; unknown -> NaN, "" or None."""
-    if codes and name not in NUMBERS:
-        return _coded(name, cells, codes, where)
-    if name in TEXTS:
-        cleaned = ["" if is_missing(cell) else cell for cell in cells]
-        return [plain_session(cell) for cell in cleaned] if name == "session" else cleaned
-    cells = [(codes or {}).get(cell, cell) for cell in cells]
-    numbers = [_number(cell) for cell in cells]
-    bad = {cell for cell, number in zip(cells, numbers, strict=True) if number is None}
-    if not bad:
-        return numbers
-    if name in NUMBERS:
-        raise BadData(
-            f"{where}: {_some(sorted(bad))} cannot be read as a number",
-            f"say what a cell stands for:  --code '{name}:{min(bad)}=NUMBER'",
-        )
-    return [None if is_missing(cell) else cell for cell in cells]
-
-
-def _coded(name: str, cells: list[str], codes: Mapping[str, str], where: str) -> list[Any]:
-    lower = {code.lower(): value for code, value in codes.items()}
-    unknown = sorted({cell for cell in cells if not is_missing(cell) and _code(cell) not in lower})
-    if unknown:
-        listed = ",".join(f"{cell}=VALUE" for cell in unknown[:SHOWN])
-        known = ", ".join(sorted({value for value in codes.values() if not is_missing(value)}))
-        raise BadData(
-            f"{where}: unknown codes {_some(unknown)}; known are {_some(sorted(codes))}",
-            f"say what they stand for:  --code '{name}:{listed}'   (VALUE such as {known}; n/a for not known)",
-        )
-    empty = "" if name in TEXTS else None
-    values = [empty if is_missing(cell) else lower[_code(cell)] for cell in cells]
-    return [empty if value is not None and is_missing(value) else value for value in values]
-
-
-def _code(cell: str) -> str:
-    """A code as it is looked up: ``1.0`` (written by a spreadsheet) counts as ``1``."""
-    return cell.lower().removesuffix(".0")
-
-
-def _number(cell: str) -> float | None:
-    if is_missing(cell):
-        return float("nan")
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
-
-
-def plain(name: str) -> str:
-    """An id without ``sub-`` and blanks."""
-    return name.strip().removeprefix("sub-")
-
-
-def plain_session(name: str) -> str:
-    """A session label without ``ses-``; empty where it is not known."""
-    return "" if is_missing(name) else name.strip().removeprefix("ses-")
-
-
-def person(name: str) -> str:
-    """A subject's id without ``sub-``, and, where it is a number, without leading zeros."""
-    short = plain(name)
-    return short.lstrip("0") or "0" if short.isdecimal() else short
-
-
-def _index(table: pd.DataFrame, key: str | None, form: Any) -> dict[str, list[int]]:
+def _index(table: pd.DataFrame, key: str | None, form: Callable[[str], str]) -> dict[str, list[int]]:
     """Id -> rows."""
     index: dict[str, list[int]] = {}
     if key is not None:
@@ -271,12 +281,6 @@ def _index(table: pd.DataFrame, key: str | None, form: Any) -> dict[str, list[in
             if not is_missing(cell):
                 index.setdefault(form(cell), []).append(row)
     return index
-
-
-def _some(names: Any, shown: int = SHOWN) -> str:
-    """The first few names of a list."""
-    names = [str(name) for name in names]
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def find_participants(folder: Path, scheme: Scheme) -> Path | None:

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-MISSING = frozenset({"", "n/a", "na", "nan", "#n/a", "-9999", "-9999.0", "no_filename"})
+if TYPE_CHECKING:
+    import pandas as pd
+
+MISSING = frozenset({"", "n/a", "na", "nan", "#n/a", "-9999", "-9999.0", "-999", "-999.0", "no_filename"})
 """Cells (lower case) that mean: not known."""
 
-NUMBERS = ("age", "motion", "tr")
-"""Cohort columns that hold numbers."""
+MEASURES = ("age", "motion", "tr")
+"""Cohort columns that hold numbers and that every cohort has."""
+
+SCORES = ("fluid", "fluid_composite", "flanker", "apoe4")
+"""Labels that are numbers: UK Biobank's fluid intelligence score, the age-adjusted NIH Toolbox scores (mean 100,
+deviation 15), and the number of APOE e4 alleles."""
+
+NUMBERS = MEASURES + SCORES
+"""Cohort columns that hold numbers; NaN where nothing is known."""
 
 TEXTS = ("subject", "session", "family", "site", "sex")
 """Cohort columns that hold text and are empty where nothing is known."""
 
 SEX = {"m": "male", "male": "male", "f": "female", "female": "female"}
+
+LIMITS = {"age": (0.0, 130.0)}
+"""Smallest and largest value that a cohort column may hold, in its unit."""
+
+MONTHS = ("interview_age",)
+"""Table columns that hold months: so the NIMH Data Archive defines it for all its tables."""
+
+Prepare = Callable[["pd.DataFrame"], tuple["pd.DataFrame", list[str]]]
+"""Takes a participants table, all cells text; returns the table to use, and notes for the report."""
+
+Sessions = Callable[[Collection[str]], Mapping[str, str]]
+"""Takes all session labels of the files, or of the table; returns what each is called to compare them."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +57,28 @@ class Scheme:
     required
         Cohort columns without which an import makes no sense.
     subject_pattern
-        Regular expression whose first group is the subject's number inside a scan id; "" for none.
+        Regular expression whose groups, joined, are the subject's id inside a scan's name; "" for none.
+    session_pattern
+        The same for the session, its groups joined by ``_``, where a file's name has no ``ses-``.
+    months
+        Table columns (lower case) that hold months and become years.
+    limits
+        Cohort column -> smallest and largest possible value, beside those of `LIMITS`.
+    left_out
+        Column -> cell -> why a scan with that cell is left out. The column ``qc`` serves this alone and does not
+        enter the cohort.
+    prepare
+        Turns the table as it is handed out into one row a person and visit; None where it is that already.
+    sessions
+        Makes the session labels of files and of the table comparable; None where any difference is passed over. With
+        it, a scan of a session without a row is left out.
+    first_session
+        What a scan without a session label is taken for, where the table has several rows of its subject.
     site_tr
         Site -> seconds a frame, where the files themselves do not say.
-    site_tr_source
+    tr
+        Seconds a frame of the study's protocol; None where it has none that holds for all.
+    tr_source
         Where those come from, and how far they can be trusted.
     """
 
@@ -47,63 +88,30 @@ class Scheme:
     codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     subject_pattern: str = ""
+    session_pattern: str = ""
+    months: tuple[str, ...] = MONTHS
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    prepare: Prepare | None = None
+    sessions: Sessions | None = None
+    first_session: str = ""
     site_tr: Mapping[str, float] = field(default_factory=dict)
-    site_tr_source: str = ""
+    tr: float | None = None
+    tr_source: str = ""
 
 
 GENERIC_COLUMNS = {
     "session": ("session", "session_id", "ses"),
     "family": ("family", "family_id"),
     "site": ("site", "site_id", "scan_site_id", "center"),
-    "age": ("age", "age_at_scan", "scan_age"),
+    "age": ("age", "age_at_scan", "scan_age", "interview_age"),
     "sex": ("sex", "gender"),
     "motion": ("motion", "mean_fd", "func_mean_fd", "meanfd"),
     "tr": ("tr", "repetition_time", "repetitiontime"),
 }
 
-OWN = Scheme(columns=GENERIC_COLUMNS, codes={"sex": SEX})
+LABELS = ("diagnosis", "diagnosis_code", "adhd_type", *SCORES)
+"""Labels of the cohorts that are known here; a lab's own table may hold them under the same names."""
+
+OWN = Scheme(columns={**GENERIC_COLUMNS, **{name: (name,) for name in LABELS}}, codes={"sex": SEX})
 """A lab's own cohort: the usual names, and no guess at what numbers stand for."""
-
-ABIDE = Scheme(
-    scan_keys=("file_id", "scan", "scan_id"),
-    subject_keys=("sub_id", "participant_id", "subject", "anonymized id"),
-    columns={**GENERIC_COLUMNS, "diagnosis": ("dx_group", "diagnosis", "dx")},
-    codes={
-        "diagnosis": {"1": "autism", "2": "control", "autism": "autism", "control": "control"},
-        "sex": {"1": "male", "2": "female", **SEX},
-    },
-    required=("diagnosis",),
-    subject_pattern=r"(\d{5,7})(?=$|_)",
-    # CMU is not listed: it has scans of 240 and of 320 frames (before the first four are dropped), which last
-    # equally long only if their TR differs. Sources disagree on SBL.
-    site_tr={
-        "CALTECH": 2.0,
-        "KKI": 2.5,
-        "LEUVEN_1": 1.656,
-        "LEUVEN_2": 1.656,
-        "MAX_MUN": 3.0,
-        "NYU": 2.0,
-        "OHSU": 2.5,
-        "OLIN": 1.5,
-        "PITT": 1.5,
-        "SDSU": 2.0,
-        "STANFORD": 2.0,
-        "TRINITY": 2.0,
-        "UCLA_1": 3.0,
-        "UCLA_2": 3.0,
-        "UM_1": 2.0,
-        "UM_2": 2.0,
-        "USM": 2.0,
-        "YALE": 2.0,
-    },
-    site_tr_source="scan parameter sheets of the ABIDE I sites, assumed to hold for every scan of a site; "
-    "CMU and SBL are left empty because sources disagree",
-)
-"""ABIDE I and II phenotypic tables (Di Martino et al. 2014, 2017): DX_GROUP 1 autism, 2 control."""
-
-SCHEMES: Mapping[str, Scheme] = {"abide1": ABIDE, "abide2": ABIDE}
-
-
-def scheme(dataset: str) -> Scheme:
-    """The scheme of a data set; the generic one for a lab's own cohort."""
-    return SCHEMES.get(dataset, OWN)

@@ -19,6 +19,8 @@ MAX_TEXT_BYTES = 1 << 30
 MAX_LINE = 1 << 22
 MAX_COMMENTS = 64
 FRAME_NAMES = ("time", "frame", "index", "volume", "tr")
+AFNI_NAMES = ["file", "sub-brick"]
+"""First columns of AFNI's 3dROIstats: the image, and the frame; the mean of each ROI follows as ``Mean_LABEL``."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class TextHeader:
     skip
         Lines before the first frame.
     drop
-        Leading columns that count frames and are no ROI.
+        Leading columns that name or count frames and are no ROI.
     """
 
     labels: tuple[str, ...]
@@ -67,9 +69,12 @@ def read_text_header(path: Path) -> TextHeader:
 
 
 def _named(names: list[str], separator: str, skip: int) -> TextHeader:
-    """A header with names; a first column without one, or called time, counts frames."""
-    drop = int(len(names) > 1 and (not names[0] or names[0].lower() in FRAME_NAMES))
-    labels = tuple(names[drop:])
+    """A header with names; a first column without one, or called time, counts frames; so do AFNI's first two."""
+    if [name.lower() for name in names[:2]] == AFNI_NAMES:
+        drop, labels = 2, tuple(name.removeprefix("Mean_") for name in names[2:])
+    else:
+        drop = int(len(names) > 1 and (not names[0] or names[0].lower() in FRAME_NAMES))
+        labels = tuple(names[drop:])
     if len(set(labels)) < len(labels):
         raise LeftOut("two columns have the same ROI label")
     return TextHeader(one_copy(labels), True, separator, skip, drop)

@@ -199,7 +199,7 @@ def test_keys_that_name_subject_and_session(tmp_path):
 
 
 def test_sites_of_the_twins_have_the_same_tr():
-    from brainbench.benchmark.datasets.scheme import ABIDE
+    from brainbench.benchmark.datasets.abide import SCHEME as ABIDE
 
     path = Path(home.__file__).parent / "simulate" / "abide1_scans.csv"
     sites = pd.read_csv(path, comment="#").set_index("site")

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brainbench.benchmark.datasets.participants import Participants, ScanId, convert, find_participants, person
-from brainbench.benchmark.datasets.scheme import ABIDE, OWN
+from brainbench.benchmark.datasets.abide import SCHEME as ABIDE
+from brainbench.benchmark.datasets.cells import convert, person
+from brainbench.benchmark.datasets.participants import Participants, ScanId, find_participants
+from brainbench.benchmark.datasets.scheme import OWN
 from brainbench.benchmark.datasets.tables import read_table
 from brainbench.benchmark.errors import BadData
 

@@ -153,7 +153,7 @@ def test_twins_are_made_once_and_again_when_stale(monkeypatch):
 
     monkeypatch.setattr(NetSim, "simulate", simulate)
     data = NetSim("1").load("simulated")
-    assert (data.name, data.origin, data.ceiling) == ("netsim-1-small", "twin", None)
+    assert (data.name, data.origin, data.ceilings) == ("netsim-1-small", "twin", {})
     NetSim("1").load("simulated:small")
     NetSim("1").load("simulated:full")
     NetSim("1").twin("small", seed=3)
