@@ -1,12 +1,13 @@
-"""Scans whose likelihood ratio is exact: network energies that a class scales, and noise that it does not.
+"""Scans whose likelihood is exact: network energies that a person's traits scale, and noise that they do not.
 
-Model of one scan with ROIs r in networks k(r) = 1..8, frames t = 1..T and label y:
+Model of one scan with ROIs r in networks k(r) = 1..8, frames t = 1..T, of a person with traits u (numbers):
 
-1. *Energies.* Eight independent latent signals have energies v_d ~ InverseGamma(alpha, scale_d(y)).
-   Stated disjoint pairs of networks (a, b) own two each, a sum and a difference signal; the other
-   networks own one each. Label 1 multiplies scale_d by exp(+effect) or exp(-effect), in opposite
-   directions for the sum and the difference of a pair: the energy of both networks stays about the
-   same and the correlation between them moves.
+1. *Energies.* Eight independent latent signals have energies v_d ~ InverseGamma(alpha, scale_d(u)).
+   Three disjoint pairs of networks (a, b) own two each, a sum and a difference signal; the other two
+   networks own one each. At most one trait owns an energy: log scale_d = base_d + sign_d effect u_trait.
+   A trait on a pair moves sum and difference in opposite directions: the energy of both networks stays
+   about the same and the correlation between them moves. A trait on a single network moves its energy,
+   and with it the correlation within the network.
 2. *Time.* Latent signal d is sqrt(v_d) times a stationary Gaussian AR(1) of unit variance, with
    coefficient exp(-TR / `MEMORY`). Known, so whitening by it is exact from the first frame on.
 3. *Networks.* The eight network signals are m = M z of the latent signals z, with M fixed and
@@ -14,22 +15,24 @@ Model of one scan with ROIs r in networks k(r) = 1..8, frames t = 1..T and label
    little of every network into every other (a common signal).
 4. *ROIs.* x_r(t) = m_k(r)(t) + c_r(t), where c sums to zero over each network at every frame.
    c holds fixed sub-networks, structure of the subject, noise, and a motion artefact that grows
-   with mean framewise displacement; none depends on y given the covariates.
+   with mean framewise displacement; none depends on u given the covariates.
 5. *Site.* The stored series is baseline_r + gain_r x_r(t), with gains and baselines that are fixed for a site.
 
 Undoing 5 and averaging over each network gives m exactly, hence z, and S_d = sum_t of the squared
 whitened z_d. Given v_d, S_d / v_d is chi-square with T degrees of freedom; c is independent of it.
-So S is sufficient for y, and integrating v_d out gives
+So S is sufficient for u, and integrating v_d out gives, up to a term without u,
 
-    log p(S_d | y=1) - log p(S_d | y=0) = alpha log(b1 / b0) - (alpha + T/2) log((b1 + S/2) / (b0 + S/2)),
+    log p(S_d | u) = alpha log b - (alpha + T/2) log(b + S_d/2),  b = scale_d(u):
 
-with b_y = scale_d(y): no bound and no approximation. `Design.log_ratio` is this, `Design.energies`
-takes S from a stored series, `Design.draw_energies` draws it without any series.
+no bound and no approximation. As every energy has one owner, the likelihood is a product over traits.
+`Design.log_likelihood` is a trait's factor, `Design.energies` takes S from a stored series,
+`Design.draw_energies` draws it without any series.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,11 +65,45 @@ ARTEFACT = 4.0
 
 @dataclass(frozen=True)
 class Pair:
-    """Two networks whose connectivity label 1 changes: ``sign`` +1 strengthens it, -1 weakens it."""
+    """Two networks whose connectivity a trait changes: ``sign`` +1 strengthens it, -1 weakens it."""
 
     a: str
     b: str
     sign: int
+
+
+@dataclass(frozen=True)
+class Single:
+    """A network whose own energy a trait changes: ``sign`` +1 raises it, -1 lowers it."""
+
+    network: str
+    sign: int
+
+
+PAIRS = (Pair("Default", "Cont", -1), Pair("SomMot", "Subcortex", 1), Pair("Vis", "DorsAttn", -1))
+"""Networks with a sum and a difference signal (our choice)."""
+
+SINGLES = tuple(name for name in NETWORKS if name not in {name for pair in PAIRS for name in (pair.a, pair.b)})
+"""The other networks, with one signal each."""
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A trait and the energies that it owns.
+
+    Attributes
+    ----------
+    trait
+        Name of a number that every person has.
+    effect
+        Log factor on the scale of the energies for a difference of one in the trait.
+    at
+        Members of `PAIRS` and networks outside of them.
+    """
+
+    trait: str
+    effect: float
+    at: tuple[Pair | Single, ...]
 
 
 @dataclass(frozen=True)
@@ -77,10 +114,8 @@ class Design:
     ----------
     atlas
         ROIs and their networks.
-    pairs
-        Disjoint pairs of networks that carry the effect.
-    effect
-        Log factor on the scale of a pair's energies under label 1.
+    plants
+        Traits and the energies that they own; no energy has two owners.
     within
         Share of variance that the ROIs of a network have in common, before motion and the sites' noise: the mean
         correlation within a network comes out near 0.4.
@@ -92,37 +127,58 @@ class Design:
     """
 
     atlas: TwinAtlas
-    pairs: tuple[Pair, ...]
-    effect: float
+    plants: tuple[Plant, ...]
     within: float = 0.5
     alpha: float = 8.0
     structure_seed: int = 0
 
-    @cached_property
-    def latent_mean(self) -> np.ndarray:
-        """(8,) mean energies under label 0: pairs' sums and differences, then the other networks."""
-        pair = [self.within * (1 + BETWEEN), self.within * (1 - BETWEEN)]
-        return np.array(pair * len(self.pairs) + [self.within] * (len(NETWORKS) - 2 * len(self.pairs)))
+    def __post_init__(self) -> None:
+        owners = sum((direction != 0).astype(int) for direction in self.directions.values())
+        if np.max(owners, initial=0) > 1:
+            raise ValueError("an energy has two owners: the likelihood would not factorise over traits")
 
     @cached_property
-    def latent_shift(self) -> np.ndarray:
-        """(8,) log factor of label 1 on each energy's scale."""
-        shift = [direction * pair.sign * self.effect for pair in self.pairs for direction in (1, -1)]
-        return np.array(shift + [0.0] * (len(NETWORKS) - len(shift)))
+    def latent_mean(self) -> np.ndarray:
+        """(8,) mean energies where all traits are 0: pairs' sums and differences, then the other networks."""
+        pair = [self.within * (1 + BETWEEN), self.within * (1 - BETWEEN)]
+        return np.array(pair * len(PAIRS) + [self.within] * len(SINGLES))
+
+    @cached_property
+    def directions(self) -> dict[str, np.ndarray]:
+        """Trait -> (8,) +1 or -1 at the energies that it owns, else 0."""
+        found = {}
+        for plant in self.plants:
+            direction = found[plant.trait] = np.zeros(len(NETWORKS))
+            for place in plant.at:
+                if isinstance(place, Pair):
+                    k = [(pair.a, pair.b) for pair in PAIRS].index((place.a, place.b))
+                    direction[2 * k : 2 * k + 2] = place.sign, -place.sign
+                else:
+                    direction[2 * len(PAIRS) + SINGLES.index(place.network)] = place.sign
+        return found
+
+    @cached_property
+    def effects(self) -> dict[str, float]:
+        """Trait -> log factor a unit of the trait."""
+        return {plant.trait: plant.effect for plant in self.plants}
 
     @cached_property
     def to_networks(self) -> np.ndarray:
         """(8, 8) M: network signals of latent signals."""
         rotate = np.zeros((len(NETWORKS), len(NETWORKS)))
         half = 1 / math.sqrt(2)
-        for k, pair in enumerate(self.pairs):
+        for k, pair in enumerate(PAIRS):
             a, b = NETWORKS.index(pair.a), NETWORKS.index(pair.b)
             rotate[a, 2 * k : 2 * k + 2] = half, half
             rotate[b, 2 * k : 2 * k + 2] = half, -half
-        paired = {name for pair in self.pairs for name in (pair.a, pair.b)}
-        for k, name in enumerate(name for name in NETWORKS if name not in paired):
-            rotate[NETWORKS.index(name), 2 * len(self.pairs) + k] = 1.0
+        for k, name in enumerate(SINGLES):
+            rotate[NETWORKS.index(name), 2 * len(PAIRS) + k] = 1.0
         return _common_signal(len(NETWORKS)) @ rotate
+
+    @cached_property
+    def from_networks(self) -> np.ndarray:
+        """(8, 8) inverse of M."""
+        return np.asarray(np.linalg.inv(self.to_networks))
 
     @cached_property
     def membership(self) -> np.ndarray:
@@ -160,31 +216,43 @@ class Design:
 
     def site(self, key: int) -> tuple[np.ndarray, np.ndarray, float]:
         """Baselines and gains (rois,), in percent of signal, and noise factor of a site."""
-        rng = np.random.default_rng((self.structure_seed, 3, key))
-        baseline = rng.normal(0.0, 1.0, self.atlas.rois)
-        gain = 0.8 * np.exp(rng.normal(0.0, 0.25, self.atlas.rois))
-        return baseline, gain, float(np.exp(rng.normal(0.0, 0.15)))
+        if key not in self._sites:
+            rng = np.random.default_rng((self.structure_seed, 3, key))
+            baseline = rng.normal(0.0, 1.0, self.atlas.rois)
+            gain = 0.8 * np.exp(rng.normal(0.0, 0.25, self.atlas.rois))
+            self._sites[key] = baseline, gain, float(np.exp(rng.normal(0.0, 0.15)))
+        return self._sites[key]
 
-    def scales(self, label: np.ndarray) -> np.ndarray:
-        """(n, 8) scale parameters of the energies' law."""
-        return np.asarray((self.alpha - 1) * self.latent_mean * np.exp(np.asarray(label)[:, None] * self.latent_shift))
+    @cached_property
+    def _sites(self) -> dict[int, tuple[np.ndarray, np.ndarray, float]]:
+        """What `site` has drawn before."""
+        return {}
 
-    def draw_variances(self, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(n, 8) energies v of subjects with these labels."""
-        scale = self.scales(label)
-        return scale / rng.gamma(self.alpha, size=scale.shape)
+    def scales(self, traits: Mapping[str, np.ndarray]) -> np.ndarray:
+        """(n, 8) scale parameters of the energies' law, from a number (n,) for each trait, planted or not."""
+        shift = np.zeros((len(next(iter(traits.values()))), len(NETWORKS)))
+        for name, direction in self.directions.items():
+            shift += self.effects[name] * np.asarray(traits[name], dtype=float)[:, None] * direction
+        return np.asarray((self.alpha - 1) * self.latent_mean * np.exp(shift))
 
-    def draw_energies(self, label: np.ndarray, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(n, 8) sufficient statistics S of scans with these labels and lengths, without any series."""
-        chi_square = 2 * rng.gamma(np.asarray(frames)[:, None] / 2, size=(len(label), len(NETWORKS)))
-        return self.draw_variances(label, rng) * chi_square
+    def draw_variances(self, scale: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(n, 8) energies v of people with these scales."""
+        return np.asarray(scale / rng.gamma(self.alpha, size=scale.shape))
+
+    def draw_energies(self, scale: np.ndarray, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(n, 8) sufficient statistics S of scans with these `scales` and lengths, without any series."""
+        chi_square = 2 * rng.gamma(np.asarray(frames)[:, None] / 2, size=scale.shape)
+        return self.draw_variances(scale, rng) * chi_square
 
     def draw_series(
-        self, label: int, frames: int, tr: float, motion: float, site: int, rng: np.random.Generator
+        self, scale: np.ndarray, frames: int, tr: float, motion: float, site: int, rng: np.random.Generator
     ) -> np.ndarray:
-        """(frames, rois) series of one scan, in percent of signal around the site's baselines."""
+        """(frames, rois) series of one scan, in percent of signal around the site's baselines.
+
+        ``scale`` (8,) is a person's row of `scales`.
+        """
         baseline, gain, noise = self.site(site)
-        variances = self.draw_variances(np.array([label]), rng)[0]
+        variances = self.draw_variances(scale, rng)
         latent = autoregressive(rng, frames, len(NETWORKS), tr) * np.sqrt(variances)
         shared = (latent @ self.to_networks.T)[:, self.atlas.network]
         return np.asarray(baseline + gain * (shared + self._own(frames, tr, motion, noise, rng)))
@@ -205,17 +273,21 @@ class Design:
         """(8,) sufficient statistics S of a stored series (frames, rois)."""
         baseline, gain, _ = self.site(site)
         networks = ((series.astype(float) - baseline) / gain) @ self.averages
-        latent = np.linalg.solve(self.to_networks, networks.T).T
+        latent = networks @ self.from_networks.T
         return np.asarray((whiten(latent, tr) ** 2).sum(axis=0))
 
-    def log_ratio(self, energies: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        """(n,) exact log p(S | label 1) - log p(S | label 0) of statistics (n, 8) and lengths (n,)."""
-        zero, one = self.scales(np.array([0, 1]))
+    def log_likelihood(self, trait: str, values: np.ndarray, energies: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """(n, v) exact log p(S | trait) at ``values`` (v,), less a term that no trait changes.
+
+        A trait that owns no energy has zeros.
+        """
         half = np.asarray(frames, dtype=float)[:, None] / 2
-        terms = self.alpha * np.log(one / zero) - (self.alpha + half) * np.log(
-            (one + energies / 2) / (zero + energies / 2)
-        )
-        return np.asarray(terms.sum(axis=1))
+        total = np.zeros((len(energies), len(values)))
+        direction = self.directions.get(trait, np.zeros(len(NETWORKS)))
+        for d in np.flatnonzero(direction):
+            scale = (self.alpha - 1) * self.latent_mean[d] * np.exp(direction[d] * self.effects[trait] * values)
+            total += self.alpha * np.log(scale) - (self.alpha + half) * np.log(scale + energies[:, d, None] / 2)
+        return total
 
 
 def coefficient(tr: float) -> float:
