@@ -56,7 +56,7 @@ class Target:
         found = np.stack([posterior[:, self.groups == k].sum(axis=1) for k in range(self.groups.max() + 1)], axis=1)
         total = found.sum(axis=1, keepdims=True)
         # A person of none of the classes for certain is never asked for; any probabilities do.
-        return np.divide(found, total, out=np.full_like(found, 1 / found.shape[1]), where=total > 0)
+        return np.asarray(np.divide(found, total, out=np.full_like(found, 1 / found.shape[1]), where=total > 0))
 
 
 def targets(population: Population, labels: Mapping[str, tuple[int, ...]]) -> tuple[Target, ...]:

@@ -22,8 +22,8 @@ from .people import Score, Subtypes
 from .targets import NORMS, NOT_ASKED
 from .twin import TwinSpec, write_twin
 
-ASD_EFFECT = 0.28
-ADHD_EFFECT = 0.17
+ASD_EFFECT = 0.34
+ADHD_EFFECT = 0.21
 AD_EFFECT = 0.37
 APOE4_EFFECT = 0.12
 SEX_EFFECT = 0.5
@@ -35,7 +35,7 @@ an allele, or a standard deviation."""
 ALONE = 2**0.5
 """A trait that owns one energy instead of two needs this much more effect for the same score."""
 
-SALIENCE, LIMBIC = Single("SalVentAttn", 1), Single("Limbic", -1)
+SALIENCE = Single("SalVentAttn", 1)
 
 DIAGNOSIS = {"diagnosis": (0, 1)}
 
@@ -60,9 +60,9 @@ def _case_control(name: str, case: str, effect: float, subtypes: Subtypes | None
     return TwinSpec(
         dataset=name,
         plants=(
-            Plant("diagnosis", effect, PAIRS),
+            Plant("diagnosis", effect, PAIRS[:2]),
             Plant("sex", ALONE * SEX_EFFECT, (SALIENCE,)),
-            Plant("age", ALONE * AGE_EFFECT, (LIMBIC,)),
+            Plant("age", AGE_EFFECT, (turned(PAIRS[2]),)),
         ),
         source=FROM_TABLE.format(name=name),
         column="diagnosis",
@@ -77,10 +77,10 @@ def _toolbox(name: str, families: tuple[float, ...], note: str) -> TwinSpec:
     return TwinSpec(
         dataset=name,
         plants=(
-            Plant("sex", SEX_EFFECT, PAIRS[:1]),
-            Plant("age", AGE_EFFECT, PAIRS[1:2]),
-            Plant("fluid_composite", COGNITION_EFFECT, (turned(PAIRS[2]),)),
-            Plant("flanker", COGNITION_EFFECT, (SALIENCE, LIMBIC)),
+            Plant("sex", SEX_EFFECT, PAIRS[1:2]),
+            Plant("age", AGE_EFFECT, (turned(PAIRS[2]),)),
+            Plant("fluid_composite", COGNITION_EFFECT, (turned(PAIRS[0]),)),
+            Plant("flanker", ALONE * COGNITION_EFFECT, (SALIENCE,)),
         ),
         source=FROM_SUMMARIES.format(name=name, note=note),
         people={
@@ -93,9 +93,9 @@ def _toolbox(name: str, families: tuple[float, ...], note: str) -> TwinSpec:
 UKB = TwinSpec(
     dataset="ukb",
     plants=(
-        Plant("sex", SEX_EFFECT, PAIRS[:1]),
-        Plant("age", AGE_EFFECT, PAIRS[1:2]),
-        Plant("fluid", COGNITION_EFFECT, (turned(PAIRS[2]),)),
+        Plant("sex", SEX_EFFECT, PAIRS[1:2]),
+        Plant("age", AGE_EFFECT, (turned(PAIRS[2]),)),
+        Plant("fluid", COGNITION_EFFECT, (turned(PAIRS[0]),)),
     ),
     source=FROM_SUMMARIES.format(
         name="ukb", note="A thousand people stand for the tens of thousands who were scanned."
@@ -109,7 +109,7 @@ ADNI = TwinSpec(
         Plant("diagnosis", AD_EFFECT, PAIRS[:1]),
         Plant("sex", SEX_EFFECT, PAIRS[1:2]),
         Plant("age", AGE_EFFECT, (turned(PAIRS[2]),)),
-        Plant("apoe4", APOE4_EFFECT, (SALIENCE, LIMBIC)),
+        Plant("apoe4", ALONE * APOE4_EFFECT, (SALIENCE,)),
     ),
     source=FROM_SUMMARIES.format(
         name="adni", note="Shares of APOE4 alleles by diagnosis are assumed; of age they are independent."
