@@ -45,24 +45,52 @@ def _column(values: pd.Series) -> pd.Series:
     return words.where(words.str.strip() != "", UNKNOWN)
 
 
-def build_pipeline(table: pd.DataFrame, model: str, seed: int) -> Any:
-    """Imputation, coding and classifier as one scikit-learn pipeline, to be fitted on training rows."""
+def build_coding(table: pd.DataFrame) -> Any:
+    """Imputation, scaling and one-hot coding of a covariate table, to be fitted on training rows."""
     from sklearn.compose import make_column_transformer
-    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     numbers = [name for name in table if pd.api.types.is_float_dtype(table[name])]
     words = [name for name in table if name not in numbers]
-    coding = make_column_transformer(
+    return make_column_transformer(
         (make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), numbers),
         (OneHotEncoder(handle_unknown="ignore", sparse_output=False), words),
     )
-    if model == "boosting":
-        return make_pipeline(coding, HistGradientBoostingClassifier(random_state=seed))
-    return make_pipeline(coding, LogisticRegression(max_iter=5000))
+
+
+def build_pipeline(table: pd.DataFrame, model: str, kind: str, seed: int) -> Any:
+    """Coding and a classifier or regressor as one scikit-learn pipeline, to be fitted on training rows."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import make_pipeline
+
+    if kind == "regression":
+        last = HistGradientBoostingRegressor(random_state=seed) if model == "boosting" else Ridge(alpha=1.0)
+    elif model == "boosting":
+        last = HistGradientBoostingClassifier(random_state=seed)
+    else:
+        last = LogisticRegression(max_iter=5000)
+    return make_pipeline(build_coding(table), last)
+
+
+class Nuisance:
+    """What covariates explain linearly in the targets of training scans.
+
+    Attributes
+    ----------
+    residual
+        (n,) targets less what the covariates explain; the mean is kept.
+    """
+
+    def __init__(self, scans: Scans, columns: tuple[str, ...], targets: np.ndarray) -> None:
+        from sklearn.linear_model import LinearRegression
+
+        table = covariate_table(scans, columns)
+        design = build_coding(table).fit_transform(table)
+        explained = LinearRegression().fit(design, targets).predict(design)
+        self.residual: np.ndarray = targets - explained + targets.mean()
 
 
 @dataclass
@@ -72,7 +100,8 @@ class Confounds(Method):
     Attributes
     ----------
     model
-        "boosting" (histogram gradient boosting, scikit-learn's defaults) or "logistic" (L2, C = 1).
+        "boosting" (histogram gradient boosting, scikit-learn's defaults) or "logistic" (L2, C = 1); on
+        regression the latter is ridge with alpha = 1.
     """
 
     model: str = "boosting"
@@ -83,7 +112,7 @@ class Confounds(Method):
         summary="Age, sex, site, motion, frames and TR, as far as the task allows them; the scan is not read.",
         uses_covariates=("age", "sex", "site", "motion", "frames", "tr"),
     )
-    supports: ClassVar[tuple[str, ...]] = ("classification",)
+    supports: ClassVar[tuple[str, ...]] = ("classification", "regression")
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "boosting": {"model": "boosting"},
         "logistic": {"model": "logistic"},
@@ -99,16 +128,20 @@ class Confounds(Method):
         return f"the task does not show {', '.join(hidden)}" if hidden else None
 
     def fit(self, train: Train, context: Context) -> None:
-        """Fit imputation, coding and classifier."""
-        table = covariate_table(train.inputs, self.columns)
-        self._pipeline = build_pipeline(table, self.model, context.seed)
-        self._pipeline.fit(table, np.asarray(train.targets, dtype=int))
+        """Fit imputation, coding and model."""
+        table, kind = covariate_table(train.inputs, self.columns), context.task.kind
+        targets = np.asarray(train.targets, dtype=float if kind == "regression" else int)
+        self._pipeline = build_pipeline(table, self.model, kind, context.seed).fit(table, targets)
         self._read = list(table)
 
     def predict(self, test: Any, context: Context) -> np.ndarray:
-        """Probabilities (n, classes); a class that training never saw gets 0."""
+        """Probabilities (n, classes), 0 for a class that training never saw; or values (n,)."""
+        table = covariate_table(test, self.columns)
+        if context.task.kind == "regression":
+            values: np.ndarray = self._pipeline.predict(table)
+            return values
         out = np.zeros((len(test), len(context.task.classes)))
-        out[:, self._pipeline.classes_] = self._pipeline.predict_proba(covariate_table(test, self.columns))
+        out[:, self._pipeline.classes_] = self._pipeline.predict_proba(table)
         return out
 
     def report(self) -> dict[str, Any]:
@@ -125,7 +158,7 @@ class SiteOnly(Confounds):
     columns: ClassVar[tuple[str, ...] | None] = ("site",)
     card: ClassVar[Card] = Card(
         title="Site only",
-        summary="The class shares of each site; chance where test sites are new.",
+        summary="The class shares (or mean) of each site; chance where test sites are new.",
         uses_covariates=("site",),
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {

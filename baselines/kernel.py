@@ -31,6 +31,22 @@ class Solver(Protocol):
         """Fit on some rows with targets (rows,): coefficients (m,), and the intercept."""
 
 
+class Features(Protocol):
+    """Training features as `linear.KernelModel` keeps them while it fits.
+
+    Attributes
+    ----------
+    mean
+        (p,) what was subtracted from each scan's features.
+    """
+
+    @property
+    def mean(self) -> np.ndarray: ...
+
+    def weights(self, coefficients: np.ndarray) -> np.ndarray:
+        """Feature weights (p, k) of a solver's coefficients (m, k), for raw features."""
+
+
 @dataclass
 class GramFeatures:
     """Training features, centred (and scaled) in place, with their Gram matrix.
@@ -61,9 +77,15 @@ class GramFeatures:
         scale = float(np.trace(gram) / len(gram)) or 1.0
         return cls(mean, spread, features, gram / scale, scale)
 
-    def weights(self, dual: np.ndarray) -> np.ndarray:
+    @classmethod
+    def plain(cls, features: np.ndarray) -> GramFeatures:
+        """Features (n, p) as they are, and their Gram matrix unscaled."""
+        gram = (features @ features.T).astype(np.float64)
+        return cls(np.zeros(features.shape[1], features.dtype), None, features, gram, 1.0)
+
+    def weights(self, coefficients: np.ndarray) -> np.ndarray:
         """Feature weights (p, k) of dual coefficients (n, k), for raw (uncentred) features."""
-        weights: np.ndarray = self.centred.T @ (dual / self.scale).astype(self.centred.dtype)
+        weights: np.ndarray = self.centred.T @ (coefficients / self.scale).astype(self.centred.dtype)
         return weights if self.spread is None else weights / self.spread[:, None]
 
 
@@ -155,27 +177,39 @@ def logistic(scans: np.ndarray, labels: np.ndarray, C: float) -> tuple[np.ndarra
     return model.coef_[0], float(model.intercept_[0])
 
 
-class Ridge:
-    """Ridge regression with an intercept: ``|y - X w - b|^2 + alpha |w|^2``, alpha on the unscaled features."""
+class Spectrum:
+    """Eigendecompositions of subsets of a Gram matrix; the latest is kept, as many penalties ask for it.
 
-    def __init__(self, gram: np.ndarray, scale: float = 1.0) -> None:
-        self.basis = gram
-        self._scale = scale
+    Parameters
+    ----------
+    gram
+        (n, n) products of the features.
+    centre
+        Take the features less their mean over the subset.
+    """
+
+    def __init__(self, gram: np.ndarray, centre: bool = True) -> None:
+        self.gram = gram
+        self._centre = centre
         self._rows = np.empty(0, dtype=int)
 
-    def solve(self, rows: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
-        """See `Solver.solve`; the penalty is alpha. One eigendecomposition serves all penalties of a subset."""
+    def of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Eigenvalues (rows,), ascending and not below 0, and eigenvectors (rows, rows)."""
         if not np.array_equal(rows, self._rows):
-            kernel = self.basis[np.ix_(rows, rows)]
+            kernel = self.gram[np.ix_(rows, rows)]
             self._rows, self._mean = rows, kernel.mean(axis=0)
-            self._values, self._vectors = np.linalg.eigh(double_centred(kernel))
-        level = targets.mean()
-        shrunk = (self._vectors.T @ (targets - level)) / (np.maximum(self._values, 0) + penalty / self._scale)
-        dual = self._vectors @ shrunk
-        dual -= dual.mean()
-        out = np.zeros(len(self.basis))
-        out[rows] = dual
-        return out, float(level - self._mean @ dual)
+            values, self._vectors = np.linalg.eigh(double_centred(kernel) if self._centre else kernel)
+            self._values = np.maximum(values, 0)
+        return self._values, self._vectors
+
+    def dual(self, rows: np.ndarray, coefficients: np.ndarray, level: float) -> tuple[np.ndarray, float]:
+        """Coefficients (n,) of all scans and intercept, from those of some rows and the decision at their mean."""
+        out = np.zeros(len(self.gram))
+        if self._centre:
+            coefficients = coefficients - coefficients.mean()
+            level -= float(self._mean @ coefficients)
+        out[rows] = coefficients
+        return out, level
 
 
 def double_centred(kernel: np.ndarray) -> np.ndarray:
@@ -183,6 +217,30 @@ def double_centred(kernel: np.ndarray) -> np.ndarray:
     mean = kernel.mean(axis=0)
     centred: np.ndarray = kernel - mean - mean[:, None] + mean.mean()
     return centred
+
+
+class Ridge:
+    """Ridge regression: ``|y - X w - b|^2 + alpha |w|^2``.
+
+    Parameters
+    ----------
+    gram, scale
+        ``X X^T / scale``; alpha is on the unscaled features.
+    centre
+        Centre the features of each subset, which makes b the exact intercept; else b is the mean target.
+    """
+
+    def __init__(self, gram: np.ndarray, scale: float = 1.0, centre: bool = True) -> None:
+        self.basis = gram
+        self._scale = scale
+        self._spectrum = Spectrum(gram, centre)
+
+    def solve(self, rows: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
+        """See `Solver.solve`; the penalty is alpha."""
+        values, vectors = self._spectrum.of(rows)
+        level = float(targets.mean())
+        shrunk = (vectors.T @ (targets - level)) / (values + penalty / self._scale)
+        return self._spectrum.dual(rows, vectors @ shrunk, level)
 
 
 def solutions(solver: Solver, aim: Aim, rows: np.ndarray, wanted: np.ndarray, penalty: Any) -> np.ndarray:

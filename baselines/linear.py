@@ -12,8 +12,14 @@ import numpy as np
 from ..benchmark.contracts import Context, Method, Train
 from ..benchmark.errors import BadOption
 from .aims import Aim, aim_of
-from .kernel import GramFeatures, Solver, decider, solutions
+from .kernel import Features, GramFeatures, Solver, decider, solutions
 from .tuning import Decide, Tuned, tune
+
+
+def check_positive(name: str, value: float | None) -> None:
+    """A penalty is above 0, or None to tune it; else `BadOption`."""
+    if value is not None and not value > 0:
+        raise BadOption(f"{name}={value} is not positive", "give a positive number, or leave it out to tune it")
 
 
 @dataclass
@@ -39,14 +45,14 @@ class KernelModel(Method):
         """Features (p,) of one scan."""
 
     @abstractmethod
-    def solver_for(self, features: GramFeatures, aim: Aim) -> Solver:
-        """The model of one column of targets."""
+    def solver_for(self, features: Any, aim: Aim) -> Solver:
+        """The model of one column of targets, on what `prepare` returned."""
 
     def aim(self, context: Context) -> Aim:
         """What is fitted and how inner folds judge it."""
         return aim_of(context.task)
 
-    def prepare(self, features: np.ndarray) -> GramFeatures:
+    def prepare(self, features: np.ndarray) -> Features:
         """Centred features and their Gram matrix of unit mean diagonal; ``features`` are changed."""
         return GramFeatures.centre(features, standardise=False)
 
@@ -54,13 +60,17 @@ class KernelModel(Method):
         """Training targets (n,): class indices, or numbers."""
         return np.asarray(train.targets, dtype=float if context.task.kind == "regression" else int)
 
+    def settings(self) -> Sequence[Any]:
+        """Settings to choose from."""
+        return self.grid
+
     def given(self) -> Any:
         """A setting that needs no inner folds, or None."""
         return None
 
     def fallback(self, width: int) -> Any:
         """The setting for too few scans, given the number of features: of the grid, the closest to 1."""
-        return min(self.grid, key=lambda value: abs(np.log(value)))
+        return min(self.settings(), key=lambda value: abs(np.log(value)))
 
     def fit(self, train: Train, context: Context) -> None:
         """Compute features, choose the setting, fit, and keep one weight a feature."""
@@ -68,7 +78,7 @@ class KernelModel(Method):
         features = self.prepare(self.learn_features(train.inputs, context))
         self._aim = self.aim(context)
         solver, wanted = self.solver_for(features, self._aim), self._aim.wanted(targets)
-        decide = decider(solver, self._aim, wanted, self.grid)
+        decide = decider(solver, self._aim, wanted, self.settings())
         self._tuned = self.choose(decide, targets, train.groups, len(features.mean), context)
         solution = solutions(solver, self._aim, np.arange(len(targets)), wanted, self._tuned.setting)
         self._weights = features.weights(solution[:-1])
@@ -82,8 +92,8 @@ class KernelModel(Method):
         def step(done: int, total: int) -> None:
             context.progress("inner folds", done, total)
 
-        fallback = self.fallback(width)
-        return tune(decide, self._aim, targets, groups, self.grid, fallback, context.seed, step, self.setting)
+        grid, fallback = self.settings(), self.fallback(width)
+        return tune(decide, self._aim, targets, groups, grid, fallback, context.seed, step, self.setting)
 
     def decide(self, test: Any, context: Context) -> np.ndarray:
         """Decision values (n, k), one scan in memory at a time; k = 1 for two classes and for numbers."""
@@ -128,14 +138,13 @@ class KernelLinear(KernelModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.C is not None and not self.C > 0:
-            raise BadOption(f"C={self.C} is not positive", "give a positive number, or leave it out to tune it")
+        check_positive("C", self.C)
 
     def prepare(self, features: np.ndarray) -> GramFeatures:
         """Centred, and standardised if asked."""
         return GramFeatures.centre(features, self.standardise)
 
-    def solver_for(self, features: GramFeatures, aim: Aim) -> Solver:
+    def solver_for(self, features: Any, aim: Aim) -> Solver:
         """The subclass' solver on the Gram matrix."""
         solver: Solver = self.solver(features.gram)
         return solver

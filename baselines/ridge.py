@@ -9,11 +9,11 @@ import numpy as np
 
 from ..benchmark import fc
 from ..benchmark.contracts import Card, Context, Train
-from ..benchmark.errors import BadOption
 from .aims import Aim, ClassAim, LabelAim, aim_of
 from .fc_linear import FcFeatures
 from .kernel import GramFeatures, Solver
 from .kernel import Ridge as RidgeSolver
+from .linear import check_positive
 from .moments import StreamedRidge
 
 GRID = tuple(float(alpha) for alpha in np.logspace(6, -2, 17))
@@ -55,8 +55,7 @@ class Ridge(FcFeatures):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.alpha is not None and not self.alpha > 0:
-            raise BadOption(f"alpha={self.alpha} is not positive", "give a positive number, or leave it out to tune it")
+        check_positive("alpha", self.alpha)
 
     def aim(self, context: Context) -> Aim:
         """Labels of -1 and 1, or numbers."""
@@ -67,7 +66,7 @@ class Ridge(FcFeatures):
         """Standardised."""
         return GramFeatures.centre(features, standardise=True)
 
-    def solver_for(self, features: GramFeatures, aim: Aim) -> Solver:
+    def solver_for(self, features: Any, aim: Aim) -> Solver:
         """Ridge with alpha on the unscaled features."""
         return RidgeSolver(features.gram, features.scale)
 

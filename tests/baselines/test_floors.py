@@ -111,3 +111,31 @@ def test_a_class_that_training_lacks_gets_no_probability(cohort, contexts):
     prediction = method.predict(scans, context)
     assert (prediction[:, 2] == 0).all()
     np.testing.assert_allclose(prediction.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("method", FLOORS)
+def test_numbers_are_predicted_from_a_planted_covariate(method, model, cohort, contexts):
+    scans, _, groups = cohort(300)
+    values = 100 + 15 * np.random.default_rng(0).normal(size=300)
+    planted = _with(scans, site=np.where(values > 100, "A", "B"), motion=values / 500, age=values / 10)
+    rows, context, one = np.arange(300), contexts(kind="regression"), method(model=model)
+    one.fit(Train(planted.take(rows[:200]), values[:200], groups[:200]), context)
+    found = one.predict(planted.take(rows[200:]), context)
+    assert found.shape == (100,)
+    assert np.corrcoef(found, values[200:])[0, 1] > 0.75
+    assert np.abs(found - values[200:]).mean() < 0.7 * np.abs(values[:200].mean() - values[200:]).mean()
+    one.fit(Train(scans, values, groups), context)
+    shuffled = one.predict(_with(scans, site="elsewhere", motion=np.nan, age=np.nan), context)
+    assert np.isfinite(shuffled).all()
+
+
+def test_ridge_on_covariates_equals_scikit_learn(cohort, contexts):
+    scans, _, groups = cohort(60)
+    values, context = np.random.default_rng(0).normal(size=60), contexts(kind="regression")
+    method = MotionOnly()
+    method.fit(Train(scans, values, groups), context)
+    motion = scans.covariates["motion"].to_numpy()
+    scaled = (motion - motion.mean()) / motion.std()
+    slope = scaled @ (values - values.mean()) / (scaled @ scaled + 1)
+    np.testing.assert_allclose(method.predict(scans, context), values.mean() + slope * scaled)
