@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 
+CARD = ("summary", "counts", "access", "licence", "expected", "citation")
+"""What a program gets of a data set's card."""
+
+PRINTED = ("counts", "access", "licence", "expected")
+"""What a person gets of it."""
+
 
 def find_cohort(name: str) -> Path:
     """The folder of a cohort, a network or a twin by its name (``netsim-1`` or ``netsim:1``), or a path to one.
@@ -62,7 +68,7 @@ def print_listing(as_json: bool) -> None:
     for entry in known:
         state = entry["parts"] or ("installed" if entry["installed"] else "not installed")
         console.print(f"[bold]{escape(entry['dataset'])}[/bold]  {escape(entry['title'])}  ({state})")
-        for key in ("access", "licence", "expected"):
+        for key in PRINTED:
             if entry[key]:
                 console.print(f"    {key}: {entry[key]}", markup=False, soft_wrap=True)
     console.print("[bold]own[/bold]  your own cohort\n    brainbench data import own PATH --name my-cohort")
@@ -105,9 +111,7 @@ def _known() -> Any:
                 "title": f"broken: {found.message}",
                 "installed": False,
                 "parts": "",
-                "access": "",
-                "licence": "",
-                "expected": "",
+                **dict.fromkeys(CARD, ""),
             }
         else:
             dataset = found()
@@ -117,9 +121,7 @@ def _known() -> Any:
                 "title": card.title,
                 "installed": dataset.installed(),
                 "parts": parts_installed(dataset),
-                "access": card.access,
-                "licence": card.licence,
-                "expected": card.expected,
+                **{key: getattr(card, key) for key in CARD},
             }
 
 

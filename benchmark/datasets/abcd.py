@@ -27,9 +27,9 @@ def events(labels: Collection[str]) -> Mapping[str, str]:
 def plain_ids(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Subjects written as in file names, ``NDARINV...`` without the underscore."""
     subject = find_column(table, SUBJECTS)
-    if subject is None:
-        return table, []
-    return table.assign(**{subject: table[subject].str.replace("NDAR_INV", "NDARINV", regex=False)}), []
+    if subject:
+        table = table.assign(**{subject: table[subject].str.replace("NDAR_INV", "NDARINV", regex=False)})
+    return table, []
 
 
 SUBJECTS = ("src_subject_id", "subjectkey", "participant_id", "subject")
@@ -52,6 +52,10 @@ SCHEME = Scheme(
     subject_pattern=r"(NDAR)_?(INV[A-Za-z0-9]{8})",
     limits={"age": (5, 25)},
     left_out={"qc": {"0": "not recommended for use by the study"}},
+    advised={
+        "family": "warning: families are not known, so twins can be on both sides of a split; a second  --participants "
+        "FILE  with rel_family_id joins them"
+    },
     prepare=plain_ids,
     sessions=events,
     first_session=BASELINE,

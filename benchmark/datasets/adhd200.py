@@ -58,7 +58,11 @@ SCHEME = Scheme(
             "control": "control",
             "adhd": "ADHD",
         },
-        "adhd_type": {**TYPES, **{kind: kind for kind in TYPES.values()}, "adhd": "n/a"},
+        "adhd_type": {
+            **TYPES,
+            **{kind: kind for kind in TYPES.values()},
+            **dict.fromkeys(("adhd", "pending", "withheld"), "n/a"),
+        },
     },
     required=("diagnosis",),
     subject_pattern=r"(\d{5,7})(?=$|_)",

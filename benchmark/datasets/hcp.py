@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from ..contracts import DatasetCard
-from .cells import some
 from .dataset import TwinnedCohort
 from .scheme import SEX, Scheme
-from .tables import find_column
 
-BAND = "age"
-"""Column of the open table with a band of years, such as 26-30."""
-
-
-def without_bands(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The table as it is; says so where ages are known as bands of years only."""
-    band, years = find_column(table, (BAND,)), find_column(table, ("age_in_yrs",))
-    if years or band is None:
-        return table, []
-    bands = some(sorted(set(table[band])))
-    return table, [
-        f"ages are not known: column {band!r} holds bands of years ({bands}); Age_in_Yrs is in the restricted table, "
-        "which a second  --participants FILE  joins"
-    ]
-
+JOIN = "the restricted table, which a second  --participants FILE  joins"
 
 YOUNG_ADULT = Scheme(
     subject_keys=("subject", "participant_id", "subject_id", "id"),
     columns={
         "session": ("session",),
-        "family": ("family_id", "mother_id"),
+        "family": ("family_id", "mother_id", "family"),
         "age": ("age_in_yrs",),
         "sex": ("gender", "sex"),
         "motion": ("movement_relativerms_mean", "motion", "mean_fd"),
@@ -41,7 +23,10 @@ YOUNG_ADULT = Scheme(
     required=("sex",),
     subject_pattern=r"(?<!\d)(\d{6})(?!\d)",
     session_pattern=r"(?i)(rest\d)_?(?:acq-|dir-)?(lr|rl|ap|pa)(?![a-z])",
-    prepare=without_bands,
+    advised={
+        "age": f"ages are not known: the open table holds bands of years only; Age_in_Yrs is in {JOIN}",
+        "family": f"warning: families are not known, so twins can be on both sides of a split; Family_ID is in {JOIN}",
+    },
     tr=0.72,
     tr_source="the HCP S1200 protocol (Smith et al. 2013)",
 )

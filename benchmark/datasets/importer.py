@@ -17,10 +17,10 @@ from ..errors import BadData, BadOption, BrainbenchError
 from .atlas import NOT_USED, UNUSED_TABLE, describe
 from .cohort import Cohort, CohortWriter, write_cohort
 from .formats import recognise, refuse_parent
-from .joining import Plan, first, join, scheme_of
 from .layout import Layout, Options, Source
 from .networks import NetworkFit
 from .participants import find_participants
+from .rows import Plan, first, join, scheme_of
 from .rules import RULES, LeftOut, clean
 from .scheme import MEASURES
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..errors import BadData, BadOption
 from .cells import check_limits, code_of, convert, merged_codes, person, plain, plain_session, some
-from .joined import read_joined
+from .merge import read_joined
 from .scheme import LIMITS, Scheme
 from .tables import find_column, is_missing, read_columns
 
@@ -131,7 +131,7 @@ class Participants:
             find_column(table, scan_keys),
             find_column(table, subject_keys),
             found.get(QUALITY),
-            notes=list(notes),
+            notes=[*notes, *(text for name, text in scheme.advised.items() if name not in found)],
         )
         if result.scan_key is None and result.subject_key is None:
             raise BadData(
@@ -221,6 +221,8 @@ class Participants:
 
     def agree(self, rows: Sequence[int]) -> bool:
         """Whether several rows about one scan say the same in every column that is used."""
+        if len(rows) < 2:
+            return True
         names = [*self.columns.values(), *(name for name in (self.subject_key, self.quality) if name)]
         return len(self.table.iloc[list(rows)][names].drop_duplicates()) <= 1
 

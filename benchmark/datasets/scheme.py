@@ -56,6 +56,8 @@ class Scheme:
         Cohort column -> code in the table -> value in the cohort.
     required
         Cohort columns without which an import makes no sense.
+    advised
+        Cohort column -> what a person should know where the table lacks it.
     subject_pattern
         Regular expression whose groups, joined, are the subject's id inside a scan's name; "" for none.
     session_pattern
@@ -87,6 +89,7 @@ class Scheme:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    advised: Mapping[str, str] = field(default_factory=dict)
     subject_pattern: str = ""
     session_pattern: str = ""
     months: tuple[str, ...] = MONTHS

@@ -9,7 +9,7 @@ from pathlib import Path
 from ... import home
 from ...contracts import Progress, silent
 from ...errors import BadData, BadOption
-from ..joining import MAX_TR
+from ..rows import MAX_TR
 from .dataset import RecordingsDataset
 from .files import Files
 from .raw import Group, natural
