@@ -35,9 +35,16 @@ def header(board: Board, ids: bool, wide: bool = True) -> list[str]:
     if len(board.first.split.folds) > 1 and not ranges(board):
         columns.append(other_aggregate(board))
     if board.first.ceiling:
-        columns.append("share of attainable")
+        columns.append(share_title(board))
     columns += [*names[1:], "fit + predict s", "peak MiB", "status"]
     return [*columns, "record"] if ids else columns
+
+
+def share_title(board: Board) -> str:
+    """Title of the share of the ceiling, with its metric where that is not the headline."""
+    ceiling = board.first.ceiling
+    other = ceiling and ceiling.metric != board.headline
+    return f"share of attainable {ceiling.metric}" if ceiling and other else "share of attainable"
 
 
 SHOWN = 8
