@@ -17,6 +17,7 @@ METHODS = {
     "brainmass": "brainmass:BrainMass",
     "bnt": "bnt:BNT",
     "fbnetgen": "fbnetgen:FBNetGen",
+    "braingnn": "braingnn:BrainGNN",
     "correlation": "correlation:Correlation",
     "partial-correlation": "partial_correlation:PartialCorrelation",
     "granger": "granger:Granger",
