@@ -18,6 +18,7 @@ METHODS = {
     "bnt": "bnt:BNT",
     "fbnetgen": "fbnetgen:FBNetGen",
     "braingnn": "braingnn:BrainGNN",
+    "swift": "swift:SwiFT",
     "correlation": "correlation:Correlation",
     "partial-correlation": "partial_correlation:PartialCorrelation",
     "granger": "granger:Granger",

@@ -8,6 +8,7 @@ DATASETS = {
     "adni": "adni:ADNI",
     "hcp": "hcp:HCP",
     "hcp-aging": "hcp:HCPAging",
+    "hcp-volumes": "volumes:HCPVolumes",
     "ukb": "ukb:UKB",
     "cdrl": "recordings.cdrl:CDRL",
     "mtl": "recordings.mtl:MTL",
