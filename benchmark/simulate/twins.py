@@ -1,11 +1,11 @@
 """Twins of the resting-state cohorts: their sites, counts, ages, TR and lengths, and planted traits.
 
-Which energies a trait owns, and which way it moves them, is our choice; of diagnoses the direction is the
-one that the literature reports most often (in autism weaker Default-Frontoparietal and Visual-Attention,
-stronger Somatomotor-Subcortex connectivity). Effects are set for plausible best scores: AUC near 0.9 for
-sex and autism, 0.85 for Alzheimer's disease against controls, 0.8 for ADHD, 0.65 for carriers of APOE4;
-Pearson r near 0.75 for age (more where a site tells the age) and 0.5 for cognition. They say nothing about
-biology. Assumed of all: sex, age and diagnosis of a person have the joint law of the site tables;
+Which energies a trait owns, and which way it moves them, is our choice; in autism the direction is the one
+that the literature reports most often (weaker Default-Frontoparietal, stronger Somatomotor-Subcortex
+connectivity). Effects are set for plausible best scores: AUC near 0.9 for sex and autism, 0.85 for
+Alzheimer's disease against controls, 0.8 for ADHD (more where a site has one class only), 0.65 for carriers
+of APOE4; Pearson r near 0.75 for age (more where a site tells the age) and 0.5 for cognition. They say
+nothing about biology. Assumed of all: class, sex and age of a person have the joint law of the site tables;
 cognition is independent of everything else; motion is independent of all traits; relatives are no more
 alike than strangers.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from ..contracts import Progress, silent
 from ..datasets.cohort import Cohort
 from ..errors import BadOption
-from .gaussian import PAIRS, Pair, Plant, Single
+from .gaussian import PAIRS, Plant, Single
 from .people import Score, Subtypes
 from .targets import NORMS, NOT_ASKED
 from .twin import TwinSpec, write_twin
@@ -35,6 +35,7 @@ an allele, or a standard deviation."""
 ALONE = 2**0.5
 """A trait that owns one energy instead of two needs this much more effect for the same score."""
 
+DEFAULT_CONTROL, MOTOR_SUBCORTEX, VISUAL_ATTENTION = PAIRS
 SALIENCE = Single("SalVentAttn", 1)
 
 DIAGNOSIS = {"diagnosis": (0, 1)}
@@ -50,19 +51,14 @@ FROM_SUMMARIES = (
 )
 
 
-def turned(pair: Pair) -> Pair:
-    """The pair with the other sign: what owns it is no diagnosis."""
-    return Pair(pair.a, pair.b, -pair.sign)
-
-
 def _case_control(name: str, case: str, effect: float, subtypes: Subtypes | None = None) -> TwinSpec:
-    """Diagnosis on the pairs, sex and age on the single networks."""
+    """Diagnosis on two pairs, age on the third, sex on a single network."""
     return TwinSpec(
         dataset=name,
         plants=(
-            Plant("diagnosis", effect, PAIRS[:2]),
+            Plant("diagnosis", effect, (DEFAULT_CONTROL, MOTOR_SUBCORTEX)),
             Plant("sex", ALONE * SEX_EFFECT, (SALIENCE,)),
-            Plant("age", AGE_EFFECT, (turned(PAIRS[2]),)),
+            Plant("age", AGE_EFFECT, (VISUAL_ATTENTION,)),
         ),
         source=FROM_TABLE.format(name=name),
         column="diagnosis",
@@ -73,13 +69,13 @@ def _case_control(name: str, case: str, effect: float, subtypes: Subtypes | None
 
 
 def _toolbox(name: str, families: tuple[float, ...], note: str) -> TwinSpec:
-    """Sex, age and the fluid composite on the pairs, flanker on the single networks."""
+    """Sex, age and the fluid composite on a pair each, flanker on a single network."""
     return TwinSpec(
         dataset=name,
         plants=(
-            Plant("sex", SEX_EFFECT, PAIRS[1:2]),
-            Plant("age", AGE_EFFECT, (turned(PAIRS[2]),)),
-            Plant("fluid_composite", COGNITION_EFFECT, (turned(PAIRS[0]),)),
+            Plant("sex", SEX_EFFECT, (MOTOR_SUBCORTEX,)),
+            Plant("age", AGE_EFFECT, (VISUAL_ATTENTION,)),
+            Plant("fluid_composite", COGNITION_EFFECT, (DEFAULT_CONTROL,)),
             Plant("flanker", ALONE * COGNITION_EFFECT, (SALIENCE,)),
         ),
         source=FROM_SUMMARIES.format(name=name, note=note),
@@ -93,9 +89,9 @@ def _toolbox(name: str, families: tuple[float, ...], note: str) -> TwinSpec:
 UKB = TwinSpec(
     dataset="ukb",
     plants=(
-        Plant("sex", SEX_EFFECT, PAIRS[1:2]),
-        Plant("age", AGE_EFFECT, (turned(PAIRS[2]),)),
-        Plant("fluid", COGNITION_EFFECT, (turned(PAIRS[0]),)),
+        Plant("sex", SEX_EFFECT, (MOTOR_SUBCORTEX,)),
+        Plant("age", AGE_EFFECT, (VISUAL_ATTENTION,)),
+        Plant("fluid", COGNITION_EFFECT, (DEFAULT_CONTROL,)),
     ),
     source=FROM_SUMMARIES.format(
         name="ukb", note="A thousand people stand for the tens of thousands who were scanned."
@@ -106,9 +102,9 @@ UKB = TwinSpec(
 ADNI = TwinSpec(
     dataset="adni",
     plants=(
-        Plant("diagnosis", AD_EFFECT, PAIRS[:1]),
-        Plant("sex", SEX_EFFECT, PAIRS[1:2]),
-        Plant("age", AGE_EFFECT, (turned(PAIRS[2]),)),
+        Plant("diagnosis", AD_EFFECT, (DEFAULT_CONTROL,)),
+        Plant("sex", SEX_EFFECT, (MOTOR_SUBCORTEX,)),
+        Plant("age", AGE_EFFECT, (VISUAL_ATTENTION,)),
         Plant("apoe4", ALONE * APOE4_EFFECT, (SALIENCE,)),
     ),
     source=FROM_SUMMARIES.format(
