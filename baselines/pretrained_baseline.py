@@ -1,0 +1,164 @@
+"""What encoders that learn from scans without labels have in common: where weights come from, probe or fine-tuning."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from ..benchmark.contracts import Context, Train
+from ..benchmark.errors import BadData, BadOption
+from .network_baseline import Arrays, NetworkBaseline, _training, tensors
+from .probe import Probe, fit_probe
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ..benchmark.kinds.scans import Scan
+
+
+@dataclass
+class PretrainedBaseline(NetworkBaseline):
+    """An encoder from a checkpoint, or pretrained on the training scans themselves (no label is read).
+
+    Attributes
+    ----------
+    tuning
+        "probe": a light model on frozen features. "full": all weights are fine-tuned with a linear head.
+    pretrain_epochs, pretrain_batch, pretrain_rate
+        Of the pretraining.
+    """
+
+    tuning: Literal["probe", "full"] = "probe"
+    pretrain_epochs: int = 1
+    pretrain_batch: int = 32
+    pretrain_rate: float = 3e-4
+
+    class_probe: ClassVar[Literal["linear", "rbf-svm"]] = "linear"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.tuning not in ("probe", "full"):
+            raise BadOption(f"tuning={self.tuning!r} is not known", "choose probe or full")
+        if self.pretrain_batch < 2:
+            raise BadOption(f"pretrain_batch={self.pretrain_batch} is too small", "give a number above 1")
+        if not self.pretrain_rate > 0:
+            raise BadOption(f"pretrain_rate={self.pretrain_rate} is not positive", "give a number above 0")
+        if self.pretrain_epochs < 0:
+            raise BadOption(f"pretrain_epochs={self.pretrain_epochs} is negative", "give 0 for none, or a number above")
+
+    @abstractmethod
+    def pretrained(self, cohorts: Sequence[Any], context: Context) -> tuple[nn.Module, dict[str, Any]]:
+        """An encoder pretrained on all scans of the cohorts, which share an atlas, and facts for the record."""
+
+    @abstractmethod
+    def loaded(self, place: Path, scans: Any) -> nn.Module:
+        """The encoder of a checkpoint. Raises `BadData`, or `BadOption` where it does not fit the scans."""
+
+    @abstractmethod
+    def features(self, encoder: nn.Module, arrays: tuple[Tensor, ...]) -> Tensor:
+        """Features (batch, p) of encoded scans."""
+
+    def settings(self, encoder: Any) -> dict[str, Any]:
+        """Plain JSON that `loaded` needs beside the weights."""
+        return {}
+
+    def views(self, scan: Scan) -> list[Arrays]:
+        """What of a scan is encoded for the probe; features are averaged over it."""
+        return [self.encode(scan)]
+
+    def pretrain(self, cohorts: Sequence[Any], context: Context) -> None:
+        """Pretrain on the scans of all cohorts and leave the weights in ``context.save``."""
+        training = _training()
+        from ..benchmark.nn.weights import save_weights
+
+        if context.save is None:
+            raise BadOption("no place for the weights was given", "add --save FOLDER")
+        with training.reproducible(context):
+            encoder, facts = self.pretrained(cohorts, context)
+        save_weights(context.save, encoder.state_dict(), self.settings(encoder) | facts)
+
+    def learn(self, scans: Any, context: Context) -> None:
+        """Find the encoder: in the checkpoint, or by pretraining on the training scans without their labels."""
+        if context.checkpoint is None:
+            encoder, self._origin = self.pretrained([scans], context)
+        else:
+            encoder = self.loaded(context.checkpoint, scans)
+            self._origin = {"checkpoint": context.checkpoint.name}
+        self._encoder: Any = encoder.to(context.device).eval()
+
+    def fit(self, train: Train, context: Context) -> None:
+        """Find the encoder, then fit the probe on its features, or fine-tune it."""
+        if self.tuning == "full":
+            super().fit(train, context)
+            return
+        training = _training()
+        with training.reproducible(context):
+            self.learn(train.inputs, context)
+            features = self._features(train.inputs, context)
+        kind = "linear" if context.task.kind == "regression" else self.class_probe
+        targets = np.asarray(train.targets)
+        self._probe: Probe = fit_probe(
+            features, targets, train.groups, context.task, context.seed, context.progress, kind=kind
+        )
+        parameters = sum(parameter.numel() for parameter in self._encoder.parameters())
+        self._facts = {"parameters": parameters, "features": features.shape[1], **self._probe.facts()}
+
+    def predict(self, test: Any, context: Context) -> np.ndarray:
+        """Probabilities (n, classes), or values (n,)."""
+        if self.tuning == "full":
+            return super().predict(test, context)
+        with _training().reproducible(context):
+            return self._probe.predict(self._features(test, context))
+
+    def _features(self, scans: Any, context: Context) -> np.ndarray:
+        """Frozen features (n, p) float32, one batch of scans in memory at a time."""
+        import torch
+
+        from ..benchmark.nn.training import mixed
+
+        found = []
+        with torch.no_grad(), mixed(self.precision, context.device.partition(":")[0]):
+            for start in range(0, len(scans), self.batch):
+                rows = range(start, min(start + self.batch, len(scans)))
+                views = [self.views(scans[row]) for row in rows]
+                stacked = [np.stack(arrays) for arrays in zip(*(view for each in views for view in each), strict=True)]
+                batch = tensors(stacked, np.arange(len(stacked[0])), context.device)
+                ends = np.cumsum([len(each) for each in views])[:-1]
+                values = self.features(self._encoder, batch).float().cpu().numpy()
+                found += [part.mean(axis=0) for part in np.split(values, ends)]
+                context.progress("features", rows.stop, len(scans))
+        return np.stack(found)
+
+    def report(self) -> dict[str, Any]:
+        """Parameters, where the weights come from, and what the probe or the fine-tuning found."""
+        return {**self._facts, "tuning": self.tuning, **self._origin}
+
+
+def all_scans(cohorts: Sequence[Any]) -> list[tuple[int, int]]:
+    """(cohort, row) of every scan. Raises `BadData` for fewer than two scans."""
+    places = [(k, row) for k, cohort in enumerate(cohorts) for row in range(len(cohort))]
+    if len(places) < 2:
+        raise BadData("nothing can be pretrained on a single scan", "give more scans, or a checkpoint")
+    return places
+
+
+def rois_of(cohorts: Sequence[Any]) -> int:
+    """Number of ROIs that all cohorts share. Raises `BadOption`."""
+    counts = {len(cohort.atlas.labels) for cohort in cohorts}
+    if len(counts) != 1:
+        raise BadOption(f"the cohorts have {sorted(counts)} ROIs", "pretrain on cohorts of one atlas")
+    return int(counts.pop())
+
+
+def same_rois(place: Path, made_for: int, rois: int) -> None:
+    """Refuse weights of another atlas with the reason."""
+    if made_for != rois:
+        raise BadOption(
+            f"{place}: these weights are for {made_for} ROIs, the scans have {rois}",
+            "use scans of the atlas that the weights were made with, or leave --checkpoint out to pretrain",
+        )
