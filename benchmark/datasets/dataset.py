@@ -79,12 +79,12 @@ class CohortDataset(Dataset):
             return load_cohort(self.name)
         if kind == "simulated":
             return data_of(self.twin(size or SIZES[0], progress=progress))
-        raise BadOption(f"--data {source}: no such source", "sources are: real, simulated, simulated:full")
+        raise BadOption(f"--data {source}: no such source", "sources are: real, simulated, simulated:full, simulated:PEOPLE")
 
     def twin(self, size: str, seed: int = 0, progress: Progress = silent) -> Cohort:
         """The twin of a size, made when it is not there yet. Raises `BadOption` for an unknown size."""
-        if size not in SIZES:
-            raise BadOption(f"no twin of size {size!r}", f"sizes are: {', '.join(SIZES)}")
+        if size not in SIZES and not size.isdecimal():
+            raise BadOption(f"no twin of size {size!r}", f"sizes are: {', '.join(SIZES)}, or a number of people")
         path = twins() / (f"{self.name}-{size}" if seed == 0 else f"{self.name}-{size}-seed{seed}")
         if (path / "cohort.json").exists():
             cohort = Cohort.open(path)
