@@ -18,7 +18,7 @@ from .layout import Layout, Options, Source, inside, numbered
 from .participants import ScanId, find_participants
 from .rules import LeftOut
 from .scheme import OWN
-from .tables import find_column, is_missing, read_table
+from .tables import find_column, is_missing, read_columns, read_table
 from .text import SUFFIXES, read_text, read_text_header
 
 ARRAYS = (".npy", ".npz")
@@ -67,11 +67,12 @@ def listed_files(folder: Path, table: Path, options: Options) -> list[tuple[Scan
 
     Raises `BadData` for a path that leads out of the folder.
     """
-    rows = read_table(table)
     wanted = options.columns.get("file")
-    column = find_column(rows, (wanted,) if wanted else FILE_COLUMNS)
-    if column is None:
+    if not table.is_file() or find_column(read_columns(table), (wanted,) if wanted else FILE_COLUMNS) is None:
         return []
+    rows = read_table(table)
+    column = find_column(rows, (wanted,) if wanted else FILE_COLUMNS)
+    assert column is not None
     key = find_column(rows, (options.columns.get("scan", "scan"), "scan_id", "file_id"))
     subject = find_column(rows, (options.columns.get("subject", "subject"), "participant_id", "subject_id", "sub_id"))
     found = []

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,7 @@ class Participants:
 
     def match(self, scans: Sequence[ScanId]) -> list[list[int]]:
         """For each scan the rows of the table that are about it: by scan id, else by subject."""
-        by_scan = _index(self.table, self.scan_key, plain)
-        by_subject = _index(self.table, self.subject_key, person)
+        by_scan, by_subject = _index(self.table, self.scan_key, plain), self._by_subject
         visit = self._visits(scans)
         rows = []
         for scan in scans:
@@ -151,6 +151,11 @@ class Participants:
             rows.append(hits)
             self.used.update(hits)
         return rows
+
+    @cached_property
+    def _by_subject(self) -> dict[str, list[int]]:
+        """Subject -> rows."""
+        return _index(self.table, self.subject_key, person)
 
     def _visits(self, scans: Sequence[ScanId]) -> Callable[[ScanId, list[int]], list[int]]:
         """Chooses, among the rows of a subject, those of a scan's session."""
@@ -187,12 +192,10 @@ class Participants:
     def why_none(self, scan: ScanId) -> str:
         """Why `match` found no row of a scan."""
         label, column = session_of(scan, self.scheme), self.columns.get("session")
-        if column and self.scheme.sessions and self.subject_key:
-            subject = self.subject_of(scan)
-            own = [row for row, cell in enumerate(self.table[self.subject_key]) if person(cell) == subject]
-            if own:
-                have = some(dict.fromkeys(self.table[column].iloc[own]))
-                return f"no row of session {label or self.scheme.first_session!r} in {self.path.name}; it has: {have}"
+        own = self._by_subject.get(self.subject_of(scan))
+        if column and self.scheme.sessions and own:
+            have = some(dict.fromkeys(self.table[column].iloc[own]))
+            return f"no row of session {label or self.scheme.first_session!r} in {self.path.name}; it has: {have}"
         return f"no row in {self.path.name}"
 
     def excluded(self, row: int, codes: Mapping[str, Mapping[str, str]]) -> str:
@@ -211,12 +214,17 @@ class Participants:
         return person("".join(hit.groups()) if hit else scan.subject or scan.scan)
 
     def unused(self) -> list[str]:
-        """Ids of the rows that no scan matched."""
+        """Ids of the rows that no scan matched, with the session where the table has a row a visit."""
         key = self.scan_key or self.subject_key
         other = self.subject_key or key
         assert key is not None
         assert other is not None
-        ids = [self.table[other if is_missing(cell) else key].iloc[row] for row, cell in enumerate(self.table[key])]
+        ids = [
+            mine if not is_missing(mine) else its for mine, its in zip(self.table[key], self.table[other], strict=True)
+        ]
+        session = self.columns.get("session") if self.scheme.sessions else None
+        if session:
+            ids = [f"{name} (session {visit})" for name, visit in zip(ids, self.table[session], strict=True)]
         return [name for row, name in enumerate(ids) if row not in self.used]
 
     def agree(self, rows: Sequence[int]) -> bool:

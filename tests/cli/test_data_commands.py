@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from brainbench.benchmark import home
 from brainbench.benchmark.cli import app
+from brainbench.benchmark.datasets.cohort import Cohort
 from brainbench.benchmark.errors import BrainbenchError
 
 MAIN = "import sys; from brainbench.benchmark.cli import main; main()"
@@ -86,6 +87,16 @@ def test_relative_paths(lab, monkeypatch):
     assert "left out: 1\n" in done.stdout
 
 
+def test_several_tables_are_joined(lab):
+    scores = lab.parent / "scores.csv"
+    scores.write_text("subject,fluid\n" + "".join(f"p{k},{k}\n" for k in range(6)))
+    done = take(lab, "--participants", lab / "people.csv", "--participants", scores)
+    assert done.exit_code == 0, done.output
+    found = Cohort.open(home.cohorts() / "mine").scans()
+    assert found["fluid"].tolist() == [1, 2, 3, 4, 5]
+    assert "scores.csv" in done.stdout
+
+
 def test_import_for_programs(lab):
     found = json.loads(take(lab, "--json", "--min-frames", 10).stdout)
     assert found["left_out"] == {}
@@ -121,7 +132,12 @@ def test_list_shows_cohorts_and_cards(lab):
     assert "abide1" in done.stdout
     found = json.loads(command("list", "--json").stdout)
     assert [cohort["cohort"] for cohort in found["cohorts"]] == ["mine"]
-    assert {"abide1", "abide2"} <= {entry["dataset"] for entry in found["datasets"]}
+    cards = {entry["dataset"]: entry for entry in found["datasets"]}
+    cohorts = {"abide1", "abide2", "abcd", "adhd200", "adni", "hcp", "hcp-aging", "ukb"}
+    assert cohorts <= set(cards)
+    for name in cohorts:
+        assert all(cards[name][key] for key in ("summary", "counts", "access", "licence", "expected", "citation"))
+        assert f"import {name} PATH" in cards[name]["access"] or f"get {name}" in cards[name]["access"]
     (home.cohorts() / "mine" / "series.npy").unlink()
     assert "damaged" in command("list").stdout
 

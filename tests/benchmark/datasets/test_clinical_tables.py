@@ -50,7 +50,7 @@ def test_adni_diagnosis_age_and_visit(tmp_path):
         assert tuple(row[["diagnosis", "diagnosis_code"]].fillna("")) == (diagnosis, code), name
         assert row["age"] == pytest.approx(age)
         assert row["apoe4"] == e4 or np.isnan([row["apoe4"], e4]).all()
-    assert found["site"].tolist()[-1] == "22"
+    assert found.loc["022_S_0006", "site"] == "22"
     assert found["subject"].nunique() == 5
     assert set(found["sex"]) == {"male", "female"}
     assert not {"MMSE", "CDRSB", "mmse", "cdrsb"} & set(found.columns)

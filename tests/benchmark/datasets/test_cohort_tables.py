@@ -72,8 +72,15 @@ def test_ukb_table_in_the_folder_is_found_and_is_no_series(tmp_path):
     write(tmp_path / "fields.csv", *UKB)
     scans(tmp_path, ["1000001", "1000002"])
     report = import_cohort("ukb", tmp_path)
-    assert (report.left_out, report.rows_without_scan[0]) == ({}, "1000003")
+    assert report.left_out == {}
+    assert report.rows_without_scan == ["1000003 (session 2)", "1000001 (session 3)", "1000003 (session 3)"]
     assert report.recognised == "2 files of series, such as 1000001.npy"
+
+
+def test_ukb_names_of_bulk_files(tmp_path):
+    scans(tmp_path / "series", ["1000001_20227_2_0", "1000001_20227_3_0"])
+    found = rows_of(take("ukb", tmp_path / "series", write(tmp_path / "fields.csv", *UKB)))
+    assert (found["age"].tolist(), found["session"].tolist()) == ([60, 63], ["2", "3"])
 
 
 def test_ukb_instances():
