@@ -13,6 +13,7 @@ from .errors import BadData, BadOption
 from .items import Items
 from .kinds import get_kind
 from .registry import load_dataset
+from .splits import SplitManifest, make_manifest, with_folds
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,15 @@ def load(task: Task, source: str, progress: Progress) -> Loaded:
     if task.derive:
         items = task.derive(items)
     return Loaded(replace(data, items=items), left_out)
+
+
+def cut(task: Task, loaded: Loaded, folds: int | None) -> SplitManifest:
+    """The task's split of loaded items, with another number of folds where asked for or where a small twin does."""
+    rule = task.split
+    folds = folds or (loaded.data.folds if hasattr(rule, "n") else None)
+    if folds:
+        rule = with_folds(rule, folds)
+    return make_manifest(rule, loaded.items.table, task.target, loaded.data.fingerprint)
 
 
 def labelled(items: Items, task: Task) -> Items:

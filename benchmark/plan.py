@@ -12,11 +12,11 @@ from .cells import Cell, MethodSpec, configure, option_fields
 from .contracts import Method, Progress, Task
 from .errors import BadData, BadOption, DataMissing
 from .files import digest_file
-from .loading import Loaded, choose_source, load
+from .loading import Loaded, choose_source, cut, load
 from .record import Finding
 from .registry import load_method, load_task
 from .source import source_hash
-from .splits import HALVES, SplitManifest, make_manifest, with_folds
+from .splits import HALVES, SplitManifest
 from .store import Store
 
 
@@ -100,11 +100,7 @@ def make_plan(request: Request, progress: Progress) -> Plan:
                 raise
             missing[task.name] = error.message
             continue
-        split_rule = task.split
-        folds = request.folds or (loaded.data.folds if hasattr(split_rule, "n") else None)
-        if folds:
-            split_rule = with_folds(split_rule, folds)
-        split = make_manifest(split_rule, loaded.items.table, task.target, loaded.data.fingerprint)
+        split = cut(task, loaded, request.folds)
         for reason, count in loaded.left_out.items():
             notes.append(f"{task.name}: {count} of {count + len(loaded.items)} items are left out: {reason}")
         overlap = None

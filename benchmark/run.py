@@ -107,8 +107,9 @@ def _save_folder(row: Row, cell: Cell, save: Path) -> Path:
     """Where a cell leaves its weights; who trains them is written first, so that no weights lie without it."""
     folder = (save / safe_name(row.task.name) / cell_folder(cell.fold, cell.seed)).resolve()
     train = row.split.fold(cell.fold).train
-    subjects = row.loaded.items.table.loc[list(train), "subject"].astype(str).unique()
-    leave_manifest(folder, row.loaded.data.name, subjects)
+    table = row.loaded.items.table.loc[list(train)]
+    digests = table["digest"].astype(str) if "digest" in table else ()
+    leave_manifest(folder, row.loaded.data.name, table["subject"].astype(str).unique(), digests)
     return folder
 
 

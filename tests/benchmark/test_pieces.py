@@ -201,17 +201,17 @@ def split(train: list[str], test: list[str]) -> SplitManifest:
 
 def test_duplicate_scans_fire_on_a_planted_copy_and_not_on_clean_data():
     table = pd.DataFrame({"subject": list("abcd"), "digest": ["1", "2", "3", "4"]}, index=list("abcd"))
-    assert audit.duplicate_scans(Items(table), split(["a", "b"], ["c", "d"])).level == "ok"
+    assert audit.duplicate_scans(audit.Case(None, Items(table), split(["a", "b"], ["c", "d"]))).level == "ok"
     leaky = Items(table.assign(digest=["1", "2", "2", "4"]))
-    finding = audit.duplicate_scans(leaky, split(["a", "b"], ["c", "d"]))
+    finding = audit.duplicate_scans(audit.Case(None, leaky, split(["a", "b"], ["c", "d"])))
     assert (finding.level, "1 test scans" in finding.message) == ("leak", True)
 
 
 def test_site_and_class_fire_when_one_site_holds_one_class():
     task = SimpleNamespace(kind="classification", target="y")
     table = pd.DataFrame({"site": ["a"] * 20 + ["b"] * 20, "y": ["p"] * 20 + ["q"] * 20})
-    assert "1.00" in audit.site_imbalance(task, Items(table)).message
-    even = audit.site_imbalance(task, Items(table.assign(y=["p", "q"] * 20)))
+    assert "1.00" in audit.site_imbalance(audit.Case(task, Items(table), split([], []))).message
+    even = audit.site_imbalance(audit.Case(task, Items(table.assign(y=["p", "q"] * 20)), split([], [])))
     assert even.level == "ok"
 
 
