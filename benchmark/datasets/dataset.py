@@ -79,7 +79,9 @@ class CohortDataset(Dataset):
             return load_cohort(self.name)
         if kind == "simulated":
             return data_of(self.twin(size or SIZES[0], progress=progress))
-        raise BadOption(f"--data {source}: no such source", "sources are: real, simulated, simulated:full, simulated:PEOPLE")
+        raise BadOption(
+            f"--data {source}: no such source", "sources are: real, simulated, simulated:full, simulated:PEOPLE"
+        )
 
     def twin(self, size: str, seed: int = 0, progress: Progress = silent) -> Cohort:
         """The twin of a size, made when it is not there yet. Raises `BadOption` for an unknown size."""

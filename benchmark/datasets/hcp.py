@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from ..contracts import DatasetCard
 from .dataset import TwinnedCohort
 from .scheme import SEX, Scheme
+from .tables import find_column
+
+BANDS = ("22-25", "26-30", "31-35", "36+")
+"""Years, in the column Age of the open table."""
 
 JOIN = "the restricted table, which a second  --participants FILE  joins"
+
+
+def without_bands(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table as it is; says so where ages are known as bands only."""
+    band = find_column(table, ("age",))
+    if find_column(table, ("age_in_yrs",)) or band is None or not table[band].isin(BANDS).any():
+        return table, []
+    return table, [f"ages are not known: column {band!r} holds bands of years; Age_in_Yrs is in {JOIN}"]
+
 
 YOUNG_ADULT = Scheme(
     subject_keys=("subject", "participant_id", "subject_id", "id"),
     columns={
         "session": ("session",),
         "family": ("family_id", "mother_id", "family"),
-        "age": ("age_in_yrs",),
+        "age": ("age_in_yrs", "age"),
         "sex": ("gender", "sex"),
         "motion": ("movement_relativerms_mean", "motion", "mean_fd"),
         "fluid_composite": ("cogfluidcomp_ageadj", "fluid_composite"),
         "flanker": ("flanker_ageadj", "flanker"),
     },
-    codes={"sex": SEX},
+    codes={"sex": SEX, "age": dict.fromkeys(BANDS, "n/a")},
     required=("sex",),
     subject_pattern=r"(?<!\d)(\d{6})(?!\d)",
     session_pattern=r"(?i)(rest\d)_?(?:acq-|dir-)?(lr|rl|ap|pa)(?![a-z])",
     advised={
-        "age": f"ages are not known: the open table holds bands of years only; Age_in_Yrs is in {JOIN}",
         "family": f"warning: families are not known, so twins can be on both sides of a split; Family_ID is in {JOIN}",
     },
+    prepare=without_bands,
     tr=0.72,
     tr_source="the HCP S1200 protocol (Smith et al. 2013)",
 )

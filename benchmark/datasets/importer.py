@@ -124,7 +124,7 @@ def import_cohort(
         "format": kind,
         "recognised": recognised,
         "participants": plan.participants,
-        "rules": list(RULES),
+        "rules": [*RULES, *known.rules()],
         "min_frames": options.min_frames,
         "rows_without_scan": plan.rows_without_scan,
         "notes": plan.notes,

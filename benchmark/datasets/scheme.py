@@ -102,6 +102,14 @@ class Scheme:
     tr: float | None = None
     tr_source: str = ""
 
+    def rules(self) -> list[str]:
+        """The rules of `left_out` in words."""
+        return [
+            f"scans whose {name!r} is {cell} are left out: {reason}"
+            for name, cells in self.left_out.items()
+            for cell, reason in cells.items()
+        ]
+
 
 GENERIC_COLUMNS = {
     "session": ("session", "session_id", "ses"),

@@ -97,9 +97,9 @@ class UKB(TwinnedCohort):
         licence="UK Biobank Material Transfer Agreement: approved project only, nothing on individuals leaves the lab, "
         "withdrawn participants are removed",
         expected="one series a scan, named by eid and visit (1234567_20227_2_0, sub-1234567_ses-2, or "
-        "sub-1234567_ses-01 with sessions counted from 1), and a table of fields: eid, 31-0.0 (sex, 0 female, 1 male), 21003-2.0 (age), 20016-2.0 "
-        "(fluid intelligence), 54-2.0 (centre), 25741-2.0 (head motion), and -3.0 for the repeat visit; also spelled "
-        "f.31.0.0 or p31 and p21003_i2",
+        "sub-1234567_ses-01 with sessions counted from 1), and a table of fields: eid, 31-0.0 (sex, 0 female, 1 male), "
+        "21003-2.0 (age), 20016-2.0 (fluid intelligence), 54-2.0 (centre), 25741-2.0 (head motion), and -3.0 for the "
+        "repeat visit; also spelled f.31.0.0 or p31 and p21003_i2",
         citation="Miller et al. 2016, Nature Neuroscience 19:1523; Alfaro-Almagro et al. 2018, NeuroImage 166:400",
         counts="grows with each release; more than 40,000 people with resting-state fMRI",
     )

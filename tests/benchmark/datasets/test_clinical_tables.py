@@ -129,6 +129,8 @@ def test_athena_series_and_the_rules_of_adhd200(tmp_path):
         "0010003_session_1_rest_1": "the diagnosis is not given: column 'DX' is pending",
     }
     assert noted(report, "1 scans left out by rule: failed quality control")
+    rules = report.cohort.manifest.importer["rules"]
+    assert "scans whose 'qc' is 0 are left out: failed quality control" in rules
     assert found["subject"].tolist() == ["10001", "10001", "10004", "10005"]
     assert found["diagnosis"].tolist() == ["ADHD"] * 4
     assert found["adhd_type"].tolist() == ["inattentive", "inattentive", "hyperactive", "combined"]

@@ -157,8 +157,10 @@ def test_hcp_open_table_has_no_ages_and_no_families(tmp_path):
     found = rows_of(report)
     assert found["age"].isna().all()
     assert found["session"].tolist() == ["REST1LR", "REST1_RL"]
-    assert noted(report, "ages are not known: the open table holds bands of years only")
+    assert noted(report, "ages are not known: column 'Age' holds bands of years")
     assert noted(report, "warning: families are not known")
+    own = write(tmp_path / "p.tsv", ["participant_id", "sex", "age"], ["sub-100307", "F", 27], ["sub-100408", "M", 31])
+    assert rows_of(take("hcp", tmp_path / "series", own))["age"].tolist() == [27, 31]
     by_mother = write(tmp_path / "m.csv", ["Subject", "Mother_ID"], [100307, 51488], [100408, 51488])
     again = take("hcp", tmp_path / "series", write(tmp_path / "open.csv", *OPEN), by_mother)
     assert set(rows_of(again)["family"]) == {"51488"}
