@@ -32,7 +32,8 @@ class Recipe:
     rate, final_rate, first_rate
         Learning rate after warm-up, at the end, and where warm-up begins.
     schedule
-        How the rate goes from one to the other, step by step: "cosine", "linear" or "constant".
+        How the rate goes from one to the other, step by step: "cosine", "linear" or "constant"; or
+        "halving", by half after each fifth of the way, wherever that ends.
     warmup
         Share of all steps over which the rate first rises linearly.
     optimiser, weight_decay, final_decay
@@ -52,7 +53,7 @@ class Recipe:
     batch: int
     rate: float
     final_rate: float = 0.0
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "constant", "halving"] = "cosine"
     warmup: float = 0.0
     optimiser: Literal["adam", "adamw"] = "adam"
     weight_decay: float = 0.0
@@ -199,6 +200,8 @@ def rate_at(recipe: Recipe, step: int, total: int) -> float:
     if recipe.schedule == "constant":
         return recipe.rate
     fall = (step - warm) / max(total - warm, 1)
+    if recipe.schedule == "halving":
+        return recipe.rate / 2.0 ** int(5 * fall)
     share = 1 - fall if recipe.schedule == "linear" else (1 + math.cos(math.pi * fall)) / 2
     return recipe.final_rate + (recipe.rate - recipe.final_rate) * share
 

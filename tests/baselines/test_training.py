@@ -93,6 +93,19 @@ def test_learning_rate(schedule, middle):
     assert rate_at(recipe, 100, 100) == pytest.approx(1.0 if schedule == "constant" else 0.1)
 
 
+def test_learning_rate_is_halved_four_times_on_the_way():
+    recipe = Recipe(1, 1, 1.0, schedule="halving")
+    assert [rate_at(recipe, step, 100) for step in (0, 19, 20, 40, 60, 80, 99)] == [
+        1,
+        1,
+        0.5,
+        0.25,
+        0.125,
+        0.0625,
+        0.0625,
+    ]
+
+
 def test_validation_part_cuts_no_subject_and_is_empty_when_too_small():
     groups = np.repeat(np.arange(40), 2)
     labels = groups % 2
