@@ -91,7 +91,8 @@ class TopPool(nn.Module):
 
     def unit_loss(self) -> Tensor:
         """Squared distance of the direction's length from 1."""
-        return (self.weight.norm() - 1) ** 2
+        distance: Tensor = (self.weight.norm() - 1) ** 2
+        return distance
 
 
 def among(edges: Tensor, where: Tensor) -> Tensor:
