@@ -87,35 +87,34 @@ class StreamedRidge:
         weights, offsets = self._solve(moments, self._alphas)
         out = np.empty((len(self._alphas), len(test), self._wanted.shape[1]))
         for place, features in self._blocks(test):
-            out[:, place] = np.einsum("bp,apk->abk", features, weights) + offsets[:, None]
+            out[:, place] = features @ weights + offsets[:, None]
         return out
 
     def fit(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (p, k) on raw features and offsets (k,), from all scans."""
+        """Weights (p, k) on raw features and offsets (k,), from all scans. The sums are used up: call it last."""
         weights, offsets = self._solve(self._all, [alpha])
         return weights[0], offsets[0]
 
     def _solve(self, moments: Moments, alphas: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (alphas, p, k) on raw features and offsets (alphas, k)."""
+        """Weights (alphas, p, k) on raw features and offsets (alphas, k); the matrix of the sums is overwritten."""
         x, y = moments.x / moments.count, moments.y / moments.count
         right = (moments.xy - moments.count * np.outer(x, y)) / self._spread[:, None]
-        weights = np.empty((len(alphas), *right.shape))
+        self._standardise(moments)
+        weights, matrix = np.empty((len(alphas), *right.shape)), np.empty_like(moments.xx)
         for a, alpha in enumerate(alphas):
-            matrix = self._standardised(moments)
+            np.copyto(matrix, moments.xx)
             matrix[np.diag_indices(len(matrix))] += alpha
             factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
             weights[a] = cho_solve(factor, right, check_finite=False) / self._spread[:, None]
         return weights, y - x @ weights
 
-    def _standardised(self, moments: Moments) -> np.ndarray:
-        """Products (p, p) of the features less their mean over the deviation; the lower triangle, column-major."""
-        matrix = np.empty_like(moments.xx)
+    def _standardise(self, moments: Moments) -> None:
+        """Make the sum of products that of features less their mean, over the deviation, in place."""
         mean = moments.x / moments.count
-        for column in range(len(matrix)):
+        for column in range(len(mean)):
             below = slice(column, None)
-            centred = moments.xx[below, column] - moments.count * mean[column] * mean[below]
-            matrix[below, column] = centred / (self._spread[column] * self._spread[below])
-        return matrix
+            moments.xx[below, column] -= moments.count * mean[column] * mean[below]
+            moments.xx[below, column] /= self._spread[column] * self._spread[below]
 
     def _sum(self, rows: np.ndarray) -> Moments:
         sums: Moments | None = None

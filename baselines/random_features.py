@@ -18,6 +18,7 @@ from ..benchmark.errors import BadOption
 from .probe import fit_probe
 
 PROJECTION = "projection"
+BLOCK = 32
 ENCODERS = (PROJECTION, "brain-jepa", "brainmass", "brainlm")
 
 
@@ -70,29 +71,28 @@ class RandomFeatures(Method):
         edges = rois * (rois - 1) // 2
         rng = np.random.default_rng(context.seed)
         self._projection = rng.standard_normal((edges, self.width), dtype=np.float32) / np.float32(np.sqrt(self.width))
-        features = self._project(train.inputs, context)
-        self._probe = fit_probe(
-            features, train.targets, train.groups, context.task, context.seed, context.progress
-        )  # fmt: skip
+        features = self._project(train.inputs, context, BLOCK)
+        self._probe = fit_probe(features, train.targets, train.groups, context.task, context.seed, context.progress)
 
     def predict(self, test: Any, context: Context) -> np.ndarray:
         """Probabilities (n, classes), or values (n,)."""
         if self.encoder != PROJECTION:
             found: np.ndarray = self._network.predict(test, replace(context, checkpoint=None))
             return found
-        return self._probe.predict(self._project(test, context))
+        return self._probe.predict(self._project(test, context, 1))
 
     def report(self) -> dict[str, Any]:
         """What the probe, or the network with its probe, reports."""
         facts = self._network.report() if self.encoder != PROJECTION else self._probe.facts() | {"width": self.width}
         return {"encoder": self.encoder} | facts
 
-    def _project(self, scans: Any, context: Context) -> np.ndarray:
-        """Features (n, width) float32, one scan in memory at a time."""
+    def _project(self, scans: Any, context: Context, block: int) -> np.ndarray:
+        """Features (n, width) float32, as many scans in memory as a block has."""
         out = np.empty((len(scans), self.width), np.float32)
-        for row in range(len(scans)):
-            out[row] = fc.edges(scans, [row])[0] @ self._projection
-            context.progress("random features", row + 1, len(scans))
+        for start in range(0, len(scans), block):
+            rows = range(start, min(start + block, len(scans)))
+            out[start : rows.stop] = fc.edges(scans, rows) @ self._projection
+            context.progress("random features", rows.stop, len(scans))
         return out
 
     def _untrained(self) -> Method:

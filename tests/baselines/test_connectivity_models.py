@@ -280,7 +280,7 @@ def test_random_projections_keep_distances_and_differ_by_seed(cohort, contexts):
     for seed in (0, 1):
         context = contexts(seed=seed)
         method.fit(Train(scans, labels, groups), context)
-        seen.append(method._project(scans, context))
+        seen.append(method._project(scans, context, 7))
     edges = _edges(scans)
     np.testing.assert_allclose((seen[0] ** 2).sum(axis=1), (edges**2).sum(axis=1), rtol=0.15)
     assert np.abs(seen[0] - seen[1]).max() > 0.1
