@@ -143,18 +143,23 @@ def _hash_all(items: Items, frames: np.ndarray, progress: Progress) -> np.ndarra
     arrays = items.arrays["series"]
     dtypes = [np.dtype(array.dtype) for array in arrays if array is not None]
     bits = min([4, *(dtype.itemsize for dtype in dtypes if dtype.kind == "f")])
-    number, word = (np.float16, np.uint16) if bits == 2 else (np.float32, np.uint32)
+    number = np.float16 if bits == 2 else np.float32
     out = np.zeros(frames.sum(), np.uint64)
     ends = np.cumsum(frames)
-    weights = np.zeros(0, np.uint64)
     for row in range(len(items)):
-        if arrays[row] is None:
-            continue
-        values: np.ndarray = items.read("series", row).astype(number) + np.zeros(1, number)  # -0 becomes 0
-        if values.shape[1] != len(weights):
-            weights = np.random.default_rng(0).integers(1, 2**63, values.shape[1], dtype=np.uint64) | np.uint64(1)
-        hashes: np.ndarray = values.view(word).astype(np.uint64) @ weights  # modulo 2**64
-        hashes[values.max(axis=1) == values.min(axis=1)] = 0
-        out[ends[row] - frames[row] : ends[row]] = hashes
-        progress("frames", row + 1, len(items))
+        if arrays[row] is not None:
+            out[ends[row] - frames[row] : ends[row]] = _hash_frames(items.read("series", row).astype(number))
+            progress("frames", row + 1, len(items))
     return out
+
+
+def _hash_frames(values: np.ndarray) -> np.ndarray:
+    """(time,) hashes of the frames of a series: 64-bit words times odd random numbers, modulo 2**64."""
+    padded = np.zeros((len(values), -(-values.shape[1] // 4) * 4), values.dtype)
+    padded[:, : values.shape[1]] = values
+    words = (padded + padded.dtype.type(0)).view(np.uint64)  # -0 becomes 0
+    words ^= words >> np.uint64(31)
+    weights = np.random.default_rng(0).integers(1, 2**63, words.shape[1], dtype=np.uint64) | np.uint64(1)
+    hashes: np.ndarray = words @ weights
+    hashes[values.max(axis=1) == values.min(axis=1)] = 0
+    return hashes
