@@ -85,7 +85,7 @@ def import_(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder (or archive) that holds the series.")],
     name: Annotated[str | None, typer.Option(metavar="COHORT", help="Name of the cohort [default: DATASET].")] = None,
     format_: Annotated[
-        str, typer.Option("--format", help="auto | abide-npz | abide-1d | athena-1d | bids | nifti | table.")
+        str, typer.Option("--format", help="auto | abide-npz | abide-1d | athena-1d | bids | nifti | volumes | table.")
     ] = "auto",
     participants: Annotated[
         list[Path] | None,
@@ -113,6 +113,9 @@ def import_(
         str | None, typer.Option(metavar="COLUMNS", help="NIfTI: confounds to regress out, such as 'rot_*,trans_*'.")
     ] = None,
     tr: Annotated[float | None, typer.Option(metavar="SECONDS", help="TR where files and table do not say.")] = None,
+    grid: Annotated[
+        int | None, typer.Option(min=4, metavar="N", help="volumes: voxels along each axis [default: 96].")
+    ] = None,
     orientation: Annotated[
         str | None,
         typer.Option(
@@ -126,7 +129,7 @@ def import_(
 
     Formats: npz files with one array a scan (abide-npz), Preprocessed Connectomes .1D files (abide-1d), Athena's
     .1D files of ADHD-200 (athena-1d), BIDS derivatives with *_timeseries.tsv (bids), 4-D images with a label atlas
-    (nifti), any folder of .npz, .npy, .1D, .tsv or .csv series (table).
+    (nifti) or as they are (volumes), any folder of .npz, .npy, .1D, .tsv or .csv series (table).
 
     Networks with known graphs (netsim, sanchez, cdrl, mtl) are recognised by their layouts, and all that the
     folder or archive holds are installed; `brainbench data list` says which files are expected.
@@ -160,6 +163,7 @@ def import_(
         atlas=atlas,
         atlas_table=atlas_table,
         select=pairs(select, "--select"),
+        grid=(grid, grid, grid) if grid else None,
         confounds=tuple(part.strip() for part in (confounds or "").split(",") if part.strip()),
         tr=tr,
     )

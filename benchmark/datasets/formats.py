@@ -17,6 +17,7 @@ FORMATS = {
     "abide-1d": "from_1d",
     "athena-1d": "from_athena",
     "bids": "from_bids",
+    "volumes": "from_volumes",
     "nifti": "from_nifti",
     "table": "from_table",
 }

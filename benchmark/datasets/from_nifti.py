@@ -40,20 +40,20 @@ def recognise(folder: Path, _options: Options) -> str | None:
 
 def find(folder: Path, options: Options) -> Layout:
     """All ``*_bold`` images below a folder, or those that the participants table lists."""
-    nibabel = _import()
+    nibabel = import_nibabel()
     image, labels = read_atlas(nibabel, options.atlas)
     folder = folder.resolve()
     tree = Tree.walk(folder)
     table = options.participants or find_participants(folder, OWN)
     layout = Layout([], atlas=Path(str(options.atlas)).name.partition(".")[0], participants=table)
-    for scan, path, name in _images(tree, table, options):
+    for scan, path, name in find_images(tree, table, options):
         confounds = tree.confounds(name) if options.confounds else None
         file = str(path.relative_to(folder))
         if options.confounds and confounds is None:
             layout.left_out[file] = "no confounds table beside it"
             continue
         try:
-            tr = _look(nibabel, path)
+            tr = look(nibabel, path)
         except LeftOut as reason:
             layout.left_out[file] = str(reason)
             continue
@@ -75,7 +75,7 @@ def find(folder: Path, options: Options) -> Layout:
     return layout
 
 
-def _images(tree: Tree, table: Path | None, options: Options) -> list[tuple[ScanId, Path, Name]]:
+def find_images(tree: Tree, table: Path | None, options: Options) -> list[tuple[ScanId, Path, Name]]:
     """The images to read, each with its scan's id."""
     listed = listed_files(tree.root, table, options) if table else []
     if listed:
@@ -87,7 +87,7 @@ def _images(tree: Tree, table: Path | None, options: Options) -> list[tuple[Scan
     return [(scan_id(tree, name), path, name) for path, name in files]
 
 
-def _import() -> Any:
+def import_nibabel() -> Any:
     """nibabel, when nilearn is there as well. Raises `ExtraMissing`."""
     try:
         import nibabel
@@ -114,7 +114,7 @@ def read_atlas(nibabel: Any, file: str | None) -> tuple[Any, tuple[str, ...]]:
     return image, labels
 
 
-def _look(nibabel: Any, path: Path) -> float:
+def look(nibabel: Any, path: Path) -> float:
     """TR of an image from its header, NaN where it says none. Raises `LeftOut`."""
     if not path.is_file():
         raise LeftOut("no such file")

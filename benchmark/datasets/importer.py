@@ -21,11 +21,14 @@ from .layout import Layout, Options, Source
 from .networks import NetworkFit
 from .participants import find_participants
 from .rows import Plan, first, join, scheme_of
-from .rules import RULES, LeftOut, clean
+from .rules import LeftOut, clean
 from .scheme import MEASURES
 
 MAX_ODD = 0.1
 """Scans whose columns differ from the others' are left out up to this share; more is an error."""
+
+VOXELS: dict[str, Any] = {"name": "voxels", "labels": [], "networks": []}
+"""The atlas block of a cohort of images."""
 
 NAME_RULE = "letters, digits, '-', '_' and '.'"
 
@@ -119,12 +122,12 @@ def import_cohort(
     _refuse_twice(layout.sources)
     plan = join(layout, known, options)
     _same_columns(plan)
-    atlas = _atlas(layout, plan, path, options)
+    atlas = VOXELS if layout.grid else _atlas(layout, plan, path, options)
     importer = {
         "format": kind,
         "recognised": recognised,
         "participants": plan.participants,
-        "rules": [*RULES, *known.rules()],
+        "rules": [*layout.rules, *known.rules()],
         "min_frames": options.min_frames,
         "rows_without_scan": plan.rows_without_scan,
         "notes": plan.notes,
@@ -135,6 +138,7 @@ def import_cohort(
         folder,
         plan,
         options,
+        layout.grid,
         progress,
         dataset=dataset,
         name=name,
@@ -231,12 +235,17 @@ def _atlas(layout: Layout, plan: Plan, path: Path, options: Options) -> dict[str
 
 
 def _write(
-    folder: Path, plan: Plan, options: Options, progress: Progress, **manifest: Any
+    folder: Path,
+    plan: Plan,
+    options: Options,
+    grid: tuple[int, int, int] | None,
+    progress: Progress,
+    **manifest: Any,
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Read, clean and append one scan after the other; returns flags and pairs of equal content."""
     half = all(source.dtype == "float16" for source in plan.sources)
     rois = len(plan.sources[0].labels)
-    with write_cohort(folder, rois=rois, dtype="float16" if half else "float32") as writer:
+    with write_cohort(folder, rois=rois, dtype="float16" if half else "float32", grid=grid) as writer:
         fit = NetworkFit(manifest["atlas"]["networks"])
         same = _add_all(writer, plan, options, fit, progress)
         if problem := fit.problem():
@@ -278,6 +287,8 @@ def _read(source: Source, min_frames: int) -> tuple[np.ndarray, list[str]]:
         series = source.read()
     except OSError as error:
         raise LeftOut(f"cannot be read: {error.strerror or error}") from None
+    if not source.labels:
+        return series, []  # the voxels of an image, which its reader has judged
     if series.ndim == 2 and series.shape[1] != len(source.labels):
         raise LeftOut(f"{series.shape[1]} columns where the header names {len(source.labels)}")
     return clean(series, min_frames)

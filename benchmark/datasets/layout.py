@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import BadData
 from .participants import ScanId
-from .rules import MIN_FRAMES, LeftOut
+from .rules import MIN_FRAMES, RULES, LeftOut
 
 MAX_SCAN_BYTES = 1 << 28
 """No ROI series is larger; a file that claims more is not read."""
@@ -43,6 +43,8 @@ class Options:
         Columns of the confounds table to regress out of NIfTI images; ``*`` stands for any ending.
     tr
         Seconds a frame where neither file nor table says.
+    grid
+        Voxels along x, y and z, where images are imported as they are.
     """
 
     participants: Path | None = None
@@ -55,6 +57,7 @@ class Options:
     select: Mapping[str, str] = field(default_factory=dict)
     confounds: tuple[str, ...] = ()
     tr: float | None = None
+    grid: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Source:
     file
         The file, and member, for messages.
     labels
-        ROI labels of the columns, or numbers as text where the file has none.
+        ROI labels of the columns, or numbers as text where the file has none; empty for the voxels of an image.
     dtype
         "float16" or "float32": the precision worth keeping.
     read
@@ -104,6 +107,10 @@ class Layout:
         Whether `Source.labels` come from the files.
     notes
         What a person should know of how this was read.
+    grid
+        Voxels along x, y and z, where the sources are images; a row of theirs is a frame.
+    rules
+        What is done about faults inside a series, in words.
     """
 
     sources: list[Source]
@@ -112,6 +119,8 @@ class Layout:
     left_out: dict[str, str] = field(default_factory=dict)
     labelled: bool = True
     notes: list[str] = field(default_factory=list)
+    grid: tuple[int, int, int] | None = None
+    rules: tuple[str, ...] = RULES
 
 
 @lru_cache(maxsize=64)
