@@ -15,6 +15,7 @@ METHODS = {
     "random-features": "random_features:RandomFeatures",
     "brainnetcnn": "brainnetcnn:BrainNetCNN",
     "brainmass": "brainmass:BrainMass",
+    "brain-jepa": "brain_jepa:BrainJEPA",
     "bnt": "bnt:BNT",
     "fbnetgen": "fbnetgen:FBNetGen",
     "braingnn": "braingnn:BrainGNN",
