@@ -119,7 +119,7 @@ class Participants:
                 found[name] = column
             elif name in columns or name in scheme.required:
                 raise BadData(
-                    f"{path.name}: no column {' or '.join(wanted)} for {name!r}; it has: {some(table.columns, 40)}",
+                    f"{path.name}: no column {' or '.join(wanted[:4])} for {name!r}; it has: {some(table.columns, 40)}",
                     f"say which column it is:  --column {name}=COLUMN   or name the right table:  --participants FILE",
                 )
         scan_keys = (columns["scan"],) if "scan" in columns else scheme.scan_keys
