@@ -20,10 +20,9 @@ BATCHES = 10
 BATCH = 10_000
 """Ten batches of so many people: the error is that of the batches' mean."""
 
-TRAINING_PEOPLE = 5_000
-MOST_TRAINING_DRAWS = 20
-"""Training sets over which the score at the training size is averaged: so many people together, but
-not more sets than this and not fewer than two."""
+TRAINING_PEOPLE = 500
+MOST_TRAINING_DRAWS = 2
+"""Each batch tests models of so many people in several training sets, but not of more sets than this."""
 
 
 @dataclass(frozen=True)
@@ -139,47 +138,46 @@ def ceilings(
     """
     oracle = Oracle(design, population)
     rng = np.random.default_rng((seed, 11))
-    batches = [oracle_scores(oracle, targets, draw(design, population, BATCH, rng)) for _ in range(BATCHES)]
-    reached = learned(design, population, targets, training_size, rng)
-    found = {}
-    for target in targets:
-        values = {
-            view: np.array([batch[target.name][view] for batch in batches])
-            for view in ("energies", "scan", "covariates")
-        }
-        found[target.name] = _ceiling(target, values, reached[target.name], training_size)
-    return found
+    batches = []
+    for _ in range(BATCHES):
+        people = draw(design, population, BATCH, rng)
+        best, reached = oracle_scores(oracle, targets, people), learned(oracle, targets, training_size, people, rng)
+        batches.append({name: {**views, "learned": reached[name]} for name, views in best.items()})
+    return {
+        target.name: _ceiling(target, pd.DataFrame([batch[target.name] for batch in batches]), training_size)
+        for target in targets
+    }
 
 
-def _ceiling(target: Target, values: Mapping[str, np.ndarray], reached: float, training_size: int) -> Ceiling:
-    """What is stored of a target's Monte Carlo: scores (batches,) by what is read."""
+def _ceiling(target: Target, scores: pd.DataFrame, training_size: int) -> Ceiling:
+    """What is stored of a target's Monte Carlo: one row a batch, a column for what is read, one for what is learned."""
+    mean = scores.mean()
     number = target.groups is None
     best, model = ("posterior mean", "ridge") if number else ("posterior", "logistic")
     return Ceiling(
         metric="pearson-r" if number else "auc",
-        value=round(float(values["scan"].mean()), 4),
-        error=round(float(values["scan"].std(ddof=1) / np.sqrt(BATCHES)), 5),
-        with_covariates=round(float(values["covariates"].mean()), 4),
-        at_training_size=round(reached, 4),
+        value=round(float(mean["scan"]), 4),
+        error=round(float(scores["scan"].std() / np.sqrt(BATCHES)), 5),
+        with_covariates=round(float(mean["covariates"]), 4),
+        at_training_size=round(float(mean["learned"]), 4),
         training_size=training_size,
         note=(
             f"exact {best}, {BATCHES * BATCH} simulated people; the scan gives its site away, "
-            f"so the site counts as read from it (network energies alone: {values['energies'].mean():.4f}); "
+            f"so the site counts as read from it (network energies alone: {mean['energies']:.4f}); "
             f"at the training size: {model} regression on the eight log network energies"
         ),
     )
 
 
 def learned(
-    design: Design, population: Population, targets: Sequence[Target], size: int, rng: np.random.Generator
+    oracle: Oracle, targets: Sequence[Target], size: int, test: Draw, rng: np.random.Generator
 ) -> dict[str, float]:
-    """Target -> mean score of linear models on the log energies over training sets of ``size`` people."""
-    test = draw(design, population, BATCH, rng)
+    """Target -> mean score on ``test`` of linear models on the log energies of ``size`` people."""
     scores: dict[str, list[float]] = {target.name: [] for target in targets}
-    for _ in range(int(np.clip(TRAINING_PEOPLE // size, 2, MOST_TRAINING_DRAWS))):
-        train = draw(design, population, size, rng)
+    for _ in range(int(np.clip(TRAINING_PEOPLE // size, 1, MOST_TRAINING_DRAWS))):
+        train = draw(oracle.design, oracle.population, size, rng)
         for target in targets:
-            known, wanted = (asked(target, population, people.table) for people in (train, test))
+            known, wanted = (asked(target, oracle.population, people.table) for people in (train, test))
             prediction = _fitted(target, train.log_energies[known.rows], known.truth, test.log_energies[wanted.rows])
             scores[target.name].append(score(target, wanted.truth, prediction))
     return {name: float(np.mean(values)) for name, values in scores.items()}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -16,18 +19,40 @@ from brainbench.benchmark.datasets.dataset import load_cohort
 from brainbench.benchmark.datasets.twins import make_twin
 from brainbench.benchmark.errors import BadOption, DataMissing
 from brainbench.benchmark.home import cohorts, twins
-from brainbench.benchmark.simulate.abide import SPECS, simulate
+from brainbench.benchmark.simulate import ceiling
 from brainbench.benchmark.simulate.aggregate import aggregate
 from brainbench.benchmark.simulate.people import Population
-from brainbench.benchmark.simulate.twin import SIZES, parts
+from brainbench.benchmark.simulate.twin import SIZES, VERSION, Size, parts, size_of
+from brainbench.benchmark.simulate.twins import ADHD_KINDS, SPECS, simulate
 
 
 def silent(label: str, done: int, total: int) -> None: ...
 
 
+@pytest.fixture(autouse=True, scope="module")
+def quick() -> Iterator[None]:
+    """Rough ceilings: how exact they are is tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ceiling, "BATCH", 1000)
+        patch.setattr(ceiling, "MOST_TRAINING_DRAWS", 1)
+        yield
+
+
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
-    return simulate("abide2", "small", tmp_path_factory.mktemp("twin") / "t", seed=1)
+def small(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Cohort]:
+    """Small twins with seed 1, each made once."""
+    folder = tmp_path_factory.mktemp("twins")
+
+    @cache
+    def made(name: str) -> Cohort:
+        return simulate(name, "small", folder / name, seed=1)
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def twin(small: Callable[[str], Cohort]) -> Cohort:
+    return small("abide2")
 
 
 def test_small_twin_has_the_schema(twin: Cohort) -> None:
@@ -40,6 +65,7 @@ def test_small_twin_has_the_schema(twin: Cohort) -> None:
     assert table["age"].between(5, 64).all()
     assert table["motion"].gt(0).all()
     assert table["digest"].is_unique
+    assert manifest.twin is not None
     assert manifest.twin["folds"] == 2
     assert len(manifest.atlas["networks"]) == 100
     series = twin.items().read("series", 0)
@@ -60,20 +86,80 @@ def test_same_seed_same_content_another_seed_another_cohort(twin: Cohort, tmp_pa
     other = simulate("abide2", "small", tmp_path / "other", seed=2)
     assert again.manifest.fingerprint == twin.manifest.fingerprint
     assert other.manifest.fingerprint != twin.manifest.fingerprint
-    assert other.manifest.twin["ceiling"] == twin.manifest.twin["ceiling"]
+    assert other.manifest.twin is not None
+    assert twin.manifest.twin is not None
+    assert other.manifest.twin["ceilings"] == twin.manifest.twin["ceilings"]
     assert not set(other.scans()["digest"]) & set(twin.scans()["digest"])
 
 
+SCHEMAS = {
+    "adhd200": ({"diagnosis", "adhd_type"}, 7, 7, 22),
+    "ukb": ({"fluid"}, 4, 45, 82),
+    "hcp": ({"fluid_composite", "flanker"}, 1, 22, 37),
+    "hcp-aging": ({"fluid_composite", "flanker"}, 4, 36, 100),
+    "abcd": ({"fluid_composite", "flanker"}, 21, 9, 11),
+    "adni": ({"diagnosis", "apoe4"}, 12, 55, 95),
+}
+
+
+@pytest.mark.parametrize("name", list(SCHEMAS))
+def test_each_cohort_has_its_columns_sites_and_ages(small: Callable[[str], Cohort], name: str) -> None:
+    labels, sites, youngest, oldest = SCHEMAS[name]
+    cohort = small(name)
+    table = cohort.scans()
+    assert set(table.columns) == (set(COLUMNS) - {"scan"}) | labels
+    assert (len(table), table["site"].nunique()) == (240, sites)
+    assert table["age"].between(youngest, oldest).all()
+    assert table["frames"].between(78, 150).all()
+    assert table["sex"].value_counts(normalize=True)["female"] == pytest.approx(0.5, abs=0.15)
+    assert not table[sorted(labels)].isna().any().any()
+    assert cohort.manifest.dataset == name
+
+
+def test_labels_have_the_tasks_codes(small: Callable[[str], Cohort]) -> None:
+    adhd, adni = small("adhd200").scans(), small("adni").scans()
+    assert set(adni["diagnosis"]) == {"CN", "MCI", "AD"}
+    assert set(adni["apoe4"]) == {0, 1, 2}
+    assert set(adhd.loc[adhd["diagnosis"] == "control", "adhd_type"]) == {"control"}
+    assert set(adhd.loc[adhd["diagnosis"] == "ADHD", "adhd_type"]) <= set(ADHD_KINDS.kinds)
+    assert small("ukb").scans()["fluid"].between(0, 13).all()
+
+
+@pytest.mark.parametrize("name", ["hcp", "abcd"])
+def test_relatives_share_a_family_and_a_site(small: Callable[[str], Cohort], name: str) -> None:
+    cohort = small(name)
+    table = cohort.scans()
+    sizes = table["family"].value_counts()
+    assert set(sizes) >= {1, 2}
+    assert sizes.max() <= 3
+    assert (table.groupby("family")["site"].nunique() == 1).all()
+    assert table["family"].str.startswith(f"twin-{name}-1-family-").all()
+    groups = cohort.items().table["group"]
+    assert groups.nunique() == len(sizes) < table["subject"].nunique()
+
+
+def test_unrelated_people_have_no_family(small: Callable[[str], Cohort]) -> None:
+    assert (small("ukb").scans()["family"] == "").all()
+
+
 @pytest.mark.parametrize(
-    ("name", "subjects", "autism", "female", "sites"), [("abide1", 1112, 539, 164, 20), ("abide2", 1114, 521, 258, 19)]
+    ("name", "subjects", "cases", "female", "sites"),
+    [
+        ("abide1", 1112, 539, 164, 20),
+        ("abide2", 1114, 521, 258, 19),
+        ("adhd200", 769, 282, 290, 7),
+        ("ukb", 1000, 0, 530, 4),
+        ("hcp", 990, 0, 530, 1),
+        ("hcp-aging", 725, 0, 404, 4),
+        ("abcd", 1000, 0, 477, 21),
+        ("adni", 650, 350, 320, 12),
+    ],
 )
-def test_full_twin_has_the_people_of_the_public_tables(
-    name: str, subjects: int, autism: int, female: int, sites: int
-) -> None:
-    _, population = parts(SPECS[name], SIZES["full"], None)
+def test_full_twin_has_the_people_of_the_tables(name: str, subjects: int, cases: int, female: int, sites: int) -> None:
+    population = parts(SPECS[name], SIZES["full"], None).population
     people = population.sample(None, np.random.default_rng(0))
     assert len(people) == population.subjects == subjects
-    assert people["label"].sum() == autism
+    assert (people["label"] > 0).sum() == cases
     assert (people["sex"] == "female").sum() == female
     assert people["site"].nunique() == len(population.scans) == sites
     means = people.groupby("site")["age"].mean() - _table_means(population)
@@ -85,10 +171,55 @@ def _table_means(population: Population) -> pd.Series:
     return (groups["age_mean"] * groups["n"]).groupby(groups["site"]).sum() / groups.groupby("site")["n"].sum()
 
 
-def test_small_scans_are_shorter_never_longer() -> None:
-    real = pd.Series([78, 116, 150, 236, 947])
-    assert SIZES["small"].frames(real).tolist() == [78, 116, 120, 165, 663]
-    assert SIZES["full"].frames(real).tolist() == real.tolist()
+def test_scans_are_shorter_never_longer() -> None:
+    real = pd.Series([78, 116, 150, 190, 236, 947])
+    assert SIZES["small"].frames(real).tolist() == [78, 116, 120, 133, 150, 150]
+    assert SIZES["full"].frames(real).tolist() == [78, 116, 150, 190, 236, 490]
+
+
+def test_a_number_of_people_is_a_size(tmp_path: Path) -> None:
+    assert size_of("20000") == Size(100, 20000, "float16", None, 0.7, 120, 150)
+    for wrong in ("99", "-5", "1e4", "²", "huge"):
+        with pytest.raises(BadOption, match="a number of people"):
+            size_of(wrong)
+    cohort = simulate("hcp-aging", "300", tmp_path / "t")
+    assert (cohort.manifest.scans, cohort.manifest.rois, cohort.manifest.dtype) == (300, 100, "<f2")
+    assert cohort.manifest.twin is not None
+    assert cohort.manifest.twin["folds"] is None
+    assert cohort.manifest.twin["ceilings"]["sex"]["training_size"] == 240
+
+
+def test_the_main_effect_can_be_set(tmp_path: Path) -> None:
+    cohort = simulate("hcp", "100", tmp_path / "t", effect=0.0)
+    assert cohort.manifest.twin is not None
+    assert cohort.manifest.twin["effect"] == 0
+    best = cohort.manifest.twin["ceilings"]
+    assert best["sex"]["value"] == pytest.approx(0.5, abs=0.03)
+    assert best["age"]["value"] > 0.6
+
+
+def test_a_data_set_without_a_twin_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadOption, match="there are twins of: abide1"):
+        simulate("oasis", "small", tmp_path / "t")
+
+
+@pytest.mark.parametrize("name", ["ukb", "adni"])
+def test_planted_signals_are_reached_through_connectivity(small: Callable[[str], Cohort], name: str) -> None:
+    """Ridge on plain correlations, half of 240 people to learn from: well above chance for sex and for age."""
+    cohort = small(name)
+    items, table = cohort.items(), cohort.scans()
+    upper = np.triu_indices(cohort.manifest.rois, 1)
+    edges = np.array([np.arctanh(np.corrcoef(items.read("series", k).T)[upper]) for k in range(len(table))])
+    kernel = (edges - edges.mean(axis=0)) @ (edges - edges.mean(axis=0)).T
+    kernel /= kernel.trace() / len(kernel)
+    for column, truth, least in [("sex", (table["sex"] == "male").to_numpy(float), 0.3), ("age", table["age"], 0.4)]:
+        centred = np.asarray(truth - np.mean(truth), dtype=float)
+        predicted = np.empty(len(centred))
+        for test in np.array_split(np.arange(len(centred)), 2):
+            train = np.setdiff1d(np.arange(len(centred)), test)
+            weights = np.linalg.solve(kernel[np.ix_(train, train)] + 0.3 * np.eye(len(train)), centred[train])
+            predicted[test] = kernel[np.ix_(test, train)] @ weights
+        assert np.corrcoef(predicted, centred)[0, 1] > least, column
 
 
 def test_aggregates_of_a_public_table() -> None:
@@ -98,9 +229,21 @@ def test_aggregates_of_a_public_table() -> None:
     assert found.loc["control", "site"] == "X_1"
 
 
+def test_aggregates_of_adhd200() -> None:
+    text = "Site,Gender,Age,DX\n5,1,10.2,1\n5,0,12.4,3\n5,,12.4,2\n5,1,9.0,0\n4,1,9.0,pending\n"
+    found = aggregate(pd.read_csv(io.StringIO(text)), "t.csv").set_index("diagnosis")
+    assert found.loc["ADHD", ["male", "female", "age_mean", "age_min", "age_max"]].tolist() == [1, 1, 11.3, 10, 13]
+    assert found.loc["control", "site"] == "NYU"
+    assert len(found) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("abide1", "ABIDE1_Phenotypic_V1_0b.csv"), ("abide2", "ABIDEII_Composite_Phenotypic.csv")],
+    [
+        ("abide1", "ABIDE1_Phenotypic_V1_0b.csv"),
+        ("abide2", "ABIDEII_Composite_Phenotypic.csv"),
+        ("adhd200", "adhd200_preprocessed_phenotypics.csv"),
+    ],
 )
 def test_stored_aggregates_are_those_of_the_tables(shared: Path, name: str, file: str) -> None:
     path = shared / "phenotypes" / file
@@ -115,8 +258,12 @@ def test_load_makes_the_twin_once(own_home: Path) -> None:
     calls: list[str] = []
     data = ABIDE2().load("simulated", lambda label, done, total: calls.append(label))
     assert (data.origin, data.name, data.folds, len(data.items)) == ("twin", "abide2-small", 2, 240)
-    assert data.ceiling is not None
-    assert data.ceiling.metric == "auc"
+    assert {target: best.metric for target, best in data.ceilings.items()} == {
+        "diagnosis": "auc",
+        "sex": "auc",
+        "age": "pearson-r",
+        "age_group": "auc",
+    }
     assert calls
     seen = len(calls)
     assert ABIDE2().load("simulated:small", lambda *a: calls.append("again")).fingerprint == data.fingerprint
@@ -127,9 +274,12 @@ def test_load_makes_the_twin_once(own_home: Path) -> None:
 def test_a_twin_of_an_older_generator_is_made_again(own_home: Path) -> None:
     path = ABIDE1().twin("small").path
     file = path / "cohort.json"
-    file.write_text(file.read_text().replace('"version":1', '"version":0').replace('"version": 1', '"version": 0'))
-    assert Cohort.open(path).manifest.twin["version"] == 0
-    assert ABIDE1().twin("small").manifest.twin["version"] == 1
+    manifest = json.loads(file.read_text())
+    manifest["twin"]["version"] = VERSION - 1
+    file.write_text(json.dumps(manifest))
+    again = ABIDE1().twin("small").manifest.twin
+    assert again is not None
+    assert again["version"] == VERSION
 
 
 def test_missing_real_data_say_what_to_type(own_home: Path) -> None:
