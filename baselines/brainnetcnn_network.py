@@ -10,14 +10,15 @@ with R instead of R * R.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 SLOPE = 0.33
 DROPOUT = 0.5
-CHUNK = 2
 
 
 def pair_sum(left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
@@ -29,30 +30,87 @@ def pair_sum(left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
         (batch, channels, ROI).
     weight
         (channels, ROI, out).
-
-    Worked through a few samples at a time, which keeps the tables in the processor's cache.
     """
-    parts = zip(torch.split(left, CHUNK), torch.split(right, CHUNK), strict=True)
-    return torch.cat([_pair_sum(a, b, weight) for a, b in parts])
+    with torch.autocast(left.device.type, enabled=False):
+        out: Tensor = PairSum.apply(left.to(weight.dtype), right.to(weight.dtype), weight)  # type: ignore
+        return out
 
 
-def _pair_sum(left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
-    batch, channels, rois = left.shape
-    out = weight.shape[2]
-    ordered, order = right.contiguous().sort(dim=-1)
-    # How many of the sorted values leave left[i] + value at or below zero.
-    negative = torch.searchsorted(ordered.detach(), -left.detach().contiguous(), right=True)
-    channel = torch.arange(channels, device=left.device)[:, None]
-    sorted_weight = F.embedding(order + channel * weight.shape[1], weight.reshape(-1, out))
-    prefix = torch.stack([sorted_weight, sorted_weight * ordered[..., None]]).cumsum(dim=3)
-    table = F.pad(prefix, (0, 0, 1, 0)).reshape(-1, out)
-    strip = torch.arange(batch * channels, device=left.device).reshape(batch, channels, 1)
-    first = strip * (weight.shape[1] + 1) + negative
-    rows = torch.cat([first, first + len(table) // 2], dim=1).transpose(1, 2).reshape(-1, 2 * channels)
-    factor = torch.cat([left, torch.ones_like(left)], dim=1).transpose(1, 2).reshape(-1, 2 * channels)
-    below = F.embedding_bag(rows, table, mode="sum", per_sample_weights=factor).reshape(batch, rois, out)
-    linear = torch.einsum("bci,co->bio", left, weight.sum(dim=1)) + torch.einsum("bcj,cjo->bo", right, weight)[:, None]
-    return linear - (1 - SLOPE) * below
+class PairSum(torch.autograd.Function):
+    """`pair_sum` and its gradients, one sample at a time, which keeps the tables in the processor's cache.
+
+    The gradient by the weights is a sum over pairs as well, with the strips in each other's place, so both
+    directions gather rows of prefix sums: nothing is scattered, and no table is kept for the way back.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
+        """See `pair_sum`."""
+        left, right = left.contiguous(), right.contiguous()
+        ctx.save_for_backward(left, right, weight)
+        negative = torch.stack([_negative(a, b, weight) for a, b in zip(left, right, strict=True)])
+        by_left = torch.einsum("bci,co->bio", left, weight.sum(dim=1))
+        by_right = torch.einsum("bcj,cjo->bo", right, weight)
+        return by_left + by_right[:, None] - (1 - SLOPE) * negative
+
+    @staticmethod
+    @once_differentiable  # type: ignore
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients by both strips and the weights, from the one by the output (batch, ROI, out)."""
+        left, right, weight = ctx.saved_tensors
+        total = grad.sum(dim=1)
+        by_left = torch.einsum("bio,co->bci", grad, weight.sum(dim=1))
+        by_right = torch.einsum("bo,cjo->bcj", total, weight)
+        by_weight = torch.einsum("bci,bio->co", left, grad)[:, None] + torch.einsum("bcj,bo->cjo", right, total)
+        negative = torch.zeros_like(by_weight)
+        for b, (one, other, slope) in enumerate(zip(left, right, grad, strict=True)):
+            by_left[b] -= (1 - SLOPE) * _gradient_by_left(one, other, weight, slope)
+            by_right[b] -= (1 - SLOPE) * _gradient_by_right(one, other, weight, slope, negative)
+        return by_left, by_right, by_weight - (1 - SLOPE) * negative
+
+
+def _negative(left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
+    """(ROI, out): the part of one sample's sum where ``left + right`` is at or below zero."""
+    ordered, order, count = _ranks(left, right)
+    chosen = _rows(weight, order)
+    table = _prefix(torch.stack([chosen, chosen * ordered[..., None]]))
+    strips, size, out = 2 * table.shape[1], table.shape[2], table.shape[3]
+    start = torch.arange(strips, device=left.device)[:, None] * size
+    rows = (torch.cat([count, count]) + start).T.contiguous()
+    factor = torch.cat([left, torch.ones_like(left)]).T.contiguous()
+    return F.embedding_bag(rows, table.reshape(-1, out), mode="sum", per_sample_weights=factor)
+
+
+def _gradient_by_left(left: Tensor, right: Tensor, weight: Tensor, grad: Tensor) -> Tensor:
+    """(channels, ROI): gradient of `_negative` by the left strip."""
+    _, order, count = _ranks(left, right)
+    return _rows(_prefix(_rows(weight, order)), count).mul_(grad).sum(dim=-1)
+
+
+def _gradient_by_right(left: Tensor, right: Tensor, weight: Tensor, grad: Tensor, by_weight: Tensor) -> Tensor:
+    """(channels, ROI): gradient of `_negative` by the right strip; that by the weights is added to ``by_weight``."""
+    ordered, order, count = _ranks(right, left)
+    chosen = grad.index_select(0, order.flatten()).view(*order.shape, -1)
+    slopes = _rows(_prefix(chosen), count)
+    by_weight.addcmul_(slopes, right[..., None]).add_(_rows(_prefix(chosen.mul_(ordered[..., None])), count))
+    return slopes.mul_(weight).sum(dim=-1)
+
+
+def _ranks(values: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The other strip sorted, its order, and how many of it leave each value's sum at or below zero."""
+    ordered, order = others.sort(dim=-1)
+    return ordered, order, torch.searchsorted(ordered, -values, right=True)
+
+
+def _prefix(rows: Tensor) -> Tensor:
+    """(..., n + 1, out): sums of the first 0, 1 ... n of the rows (..., n, out)."""
+    return F.pad(rows.cumsum(dim=-2), (0, 0, 1, 0))
+
+
+def _rows(table: Tensor, which: Tensor) -> Tensor:
+    """(channels, n, out): rows ``which`` (channels, n) of each channel's table (channels, rows, out)."""
+    start = torch.arange(len(table), device=table.device)[:, None] * table.shape[1]
+    return table.reshape(-1, table.shape[2]).index_select(0, (which + start).flatten()).view(*which.shape, -1)
 
 
 class Strips(nn.Module):

@@ -85,6 +85,21 @@ def test_pair_sum_with_equal_values_and_zeros():
     torch.testing.assert_close(pair_sum(left, right, weight), direct)
 
 
+def test_pair_sum_has_the_gradients_of_finite_differences():
+    torch.manual_seed(1)
+    sizes = ((2, 3, 5), (2, 3, 4), (3, 4, 2))
+    inputs = tuple(torch.randn(size, dtype=torch.double, requires_grad=True) for size in sizes)
+    assert torch.autograd.gradcheck(pair_sum, inputs)
+
+
+def test_pair_sum_under_mixed_precision_is_in_full_precision():
+    strips = torch.randn(2, 3, 5), torch.randn(2, 3, 5)
+    weight = torch.randn(3, 5, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = pair_sum(*strips, weight)
+    torch.testing.assert_close(mixed, pair_sum(*strips, weight), rtol=0, atol=0)
+
+
 def test_dropout_is_off_at_test_time_unless_asked_for():
     torch.manual_seed(0)
     matrix = torch.randn(4, 9, 9)
