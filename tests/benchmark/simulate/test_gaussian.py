@@ -94,7 +94,7 @@ def test_the_likelihood_is_a_product_over_traits(design: Design) -> None:
     energies, frames = design.energies(series, 2.0, 5)[None], np.array([40])
     a, b = {"diagnosis": 1.0, "sex": 0.0, "age": -1.3}, {"diagnosis": 0.0, "sex": 1.0, "age": 0.8}
     parts = [design.log_likelihood(name, np.array([a[name], b[name]]), energies, frames)[0] for name in a]
-    whole = [marginal(design, latent, scales(design, **traits)[0], 2.0) for traits in (a, b)]
+    whole = [marginal(design, latent, scales(design, 1, **traits)[0], 2.0) for traits in (a, b)]
     assert sum(part[0] - part[1] for part in parts) == pytest.approx(whole[0] - whole[1], abs=2e-4)
 
 

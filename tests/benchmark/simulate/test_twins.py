@@ -212,8 +212,9 @@ def test_planted_signals_are_reached_through_connectivity(small: Callable[[str],
     edges = np.array([np.arctanh(np.corrcoef(items.read("series", k).T)[upper]) for k in range(len(table))])
     kernel = (edges - edges.mean(axis=0)) @ (edges - edges.mean(axis=0)).T
     kernel /= kernel.trace() / len(kernel)
-    for column, truth, least in [("sex", (table["sex"] == "male").to_numpy(float), 0.3), ("age", table["age"], 0.4)]:
-        centred = np.asarray(truth - np.mean(truth), dtype=float)
+    wanted = {"sex": (table["sex"] == "male").to_numpy(float), "age": table["age"].to_numpy(float)}
+    for column, least in [("sex", 0.3), ("age", 0.4)]:
+        centred = wanted[column] - wanted[column].mean()
         predicted = np.empty(len(centred))
         for test in np.array_split(np.arange(len(centred)), 2):
             train = np.setdiff1d(np.arange(len(centred)), test)
