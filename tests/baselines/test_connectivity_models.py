@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,11 +13,12 @@ from sklearn.kernel_ridge import KernelRidge as KernelRidgePeer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
+from brainbench.baselines import METHODS
 from brainbench.baselines.aims import ValueAim
 from brainbench.baselines.cpm import CPM
 from brainbench.baselines.kernel_ridge import LAMBDAS, KernelRidge, best_threshold
 from brainbench.baselines.pca_logistic import PcaLogistic
-from brainbench.baselines.random_features import RandomFeatures
+from brainbench.baselines.random_features import ENCODERS, RandomFeatures
 from brainbench.benchmark import fc
 from brainbench.benchmark.contracts import TaskInfo, Train
 from brainbench.benchmark.errors import BadOption
@@ -298,3 +302,15 @@ def test_impossible_options_are_refused(make):
 def test_selection_given_motion_needs_the_column():
     assert "motion" in (CPM(given_motion=True).skip(TaskInfo("t", "regression", "fluid")) or "")
     assert CPM(given_motion=True).skip(NUMBER) is None
+
+
+@pytest.mark.parametrize("encoder", [name for name in ENCODERS if name in METHODS])
+def test_an_untrained_encoder_is_probed_without_its_checkpoint(cohort, context, encoder):
+    """Ten ROIs: networks that need an atlas of their own say so."""
+    pytest.importorskip("torch")
+    scans, labels, groups = cohort(24)
+    method = RandomFeatures(encoder=encoder)
+    if method.skip(context.task) is None:
+        method.fit(Train(scans, labels, groups), replace(context, checkpoint=Path("/nowhere")))
+        assert method.predict(scans, context).shape == (24, 2)
+        assert method.report()["encoder"] == encoder
