@@ -155,11 +155,11 @@ def _hash_all(items: Items, frames: np.ndarray, progress: Progress) -> np.ndarra
 
 def _hash_frames(values: np.ndarray) -> np.ndarray:
     """(time,) hashes of the frames of a series: 64-bit words times odd random numbers, modulo 2**64."""
-    padded = np.zeros((len(values), -(-values.shape[1] // 4) * 4), values.dtype)
-    padded[:, : values.shape[1]] = values
-    words = (padded + padded.dtype.type(0)).view(np.uint64)  # -0 becomes 0
+    padded = np.pad(values, ((0, 0), (0, -values.shape[1] % 4)), mode="edge") + values.dtype.type(0)  # -0 becomes 0
+    words = padded.view(np.uint64)
+    constant = (words == words[:, :1]).all(axis=1) & (padded[:, :4] == padded[:, :1]).all(axis=1)
     words ^= words >> np.uint64(31)
     weights = np.random.default_rng(0).integers(1, 2**63, words.shape[1], dtype=np.uint64) | np.uint64(1)
     hashes: np.ndarray = words @ weights
-    hashes[values.max(axis=1) == values.min(axis=1)] = 0
+    hashes[constant] = 0
     return hashes

@@ -14,7 +14,7 @@ CALIPER = 0.1
 
 FEWEST = 10
 
-FOLLOWS = Detector("L9", "score-and-motion", "Spearman correlation of the method's score with mean FD, within folds")
+FOLLOWS = Detector("L9", "score-and-motion", "rank correlation of the method's score with mean FD, given the label")
 MATCHED = Detector(
     "L9", "motion-matched", "the method's AUC on pairs of scans with about the same mean FD", covers=("classification",)
 )
@@ -29,16 +29,27 @@ def score_and_motion(case: Case, said: Said) -> Result:
     known = ~np.isnan(values)
     if known.sum() < FEWEST or np.ptp(values[known]) == 0:
         return FOLLOWS.not_covered("mean FD is unknown, or the same for all")
-    score, moved = (_ranks(column, said.fold)[known] for column in (said.score[:, 0], values))
-    truth = _ranks(case.labels.columns[said.rows, 0], said.fold)[known]
-    mine, theirs = correlation(score, moved), correlation(truth, moved)
+    score, moved, truth = (
+        _ranks(column, said.fold)[known] for column in (said.score[:, 0], values, case.labels.columns[said.rows, 0])
+    )
+    mine, theirs = correlation(_without(truth, score), _without(truth, moved)), correlation(truth, moved)
     if np.isnan(mine):
         return FOLLOWS.ok("the method says the same of all scans")
     error = float(1 / np.sqrt(known.sum() - 1))
-    told = f"rho = {mine:.2f} ± {error:.2f} between score and mean FD ({theirs:.2f} between label and mean FD)"
+    told = (
+        f"given the label, score and mean FD correlate with {mine:.2f} ± {error:.2f} (label and mean FD: {theirs:.2f})"
+    )
     figures = {"score": mine, "label": 0.0 if np.isnan(theirs) else theirs, "error": error}
     follows = abs(mine) > max(3 * error, 0.15)
     return FOLLOWS.note(told, **figures) if follows else FOLLOWS.ok(told, **figures)
+
+
+def _without(truth: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Ranks less what the label explains of them in a straight line; all are centred."""
+    truth, ranks = truth - truth.mean(), ranks - ranks.mean()
+    explained = float(truth @ ranks) / (float(truth @ truth) or 1.0)
+    rest: np.ndarray = ranks - explained * truth
+    return rest
 
 
 def _ranks(values: np.ndarray, fold: np.ndarray) -> np.ndarray:
