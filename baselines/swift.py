@@ -206,7 +206,7 @@ class SwiFT(TrainedNetwork):
         rng = np.random.default_rng(context.seed)
 
         def loss(rows: np.ndarray) -> Tensor:
-            pairs = [self._pair(*places[row], rng) for row in rows]
+            pairs = [self._pair(scans, row, rng) for scans, row in (places[k] for k in rows.tolist())]
             windows = torch.as_tensor(np.stack(pairs, axis=1)).to(context.device)
             return contrast_loss(network, windows, self.temperature, self.local_weight, self.cumulative_views)
 

@@ -13,11 +13,13 @@ import pytest
 from brainbench.baselines.swift import SwiFT
 from brainbench.baselines.swift_windows import RandomWindows, every_window, two_apart
 from brainbench.benchmark.contracts import Context, TaskInfo, Train
+from brainbench.benchmark.datasets.cohort import write_cohort
 from brainbench.benchmark.errors import BadData, BadOption
 from brainbench.benchmark.items import Items
 from brainbench.benchmark.kinds.scans import Scans
 from brainbench.benchmark.metrics.classification import AUC
 from brainbench.benchmark.worker import lacking
+from support import plan_of, write_planted
 
 torch = pytest.importorskip("torch", reason="the extra torch is not installed")
 
@@ -368,6 +370,29 @@ def test_pretraining_refuses_what_it_cannot_read(tmp_path):
         SwiFT(**TINY).pretrain([images, make_scans(np.zeros(2, int), side=8)], context(tmp_path, save=tmp_path))
     with pytest.raises(BadData, match="shorter than the 16"):
         SwiFT(**TINY).pretrain([make_scans(np.zeros(2, int), frames=12)], context(tmp_path, save=tmp_path))
+
+
+def test_a_run_on_series_is_skipped_and_one_on_images_goes_through(run_plan, store, monkeypatch, tmp_path):
+    monkeypatch.setenv("BRAINBENCH_HOME", str(tmp_path))
+    write_planted(tmp_path, n=24)
+    with write_cohort(tmp_path / "cohorts" / "hcp-volumes", dtype="float16", grid=(4, 4, 4)) as writer:
+        labels = np.arange(24) % 2
+        images = make_scans(labels)
+        for k, label in enumerate(labels):
+            row = {"subject": f"p{k}", "site": "A", "sex": SEX.classes[label], "tr": 1.0}
+            writer.add(f"p{k}", images.volume(k, 0, 16).reshape(16, 64), row)
+        atlas = {"name": "voxels", "labels": []}
+        writer.finish({"name": "hcp-volumes", "dataset": "hcp-volumes", "origin": "real", "atlas": atlas,
+                       "source": "", "importer": {}, "left_out": {}})  # fmt: skip
+    sizes = ("frames=8", "patches=2", "width=8", "depths=[1,1]", "epochs=1")
+    settings = tuple(f"swift.{text}" for text in sizes)
+    (skipped,) = run_plan(plan_of("abide1-asd", "swift", folds=2, data="real"))
+    assert skipped.status == "skipped"
+    assert "it reads 4-D volumes; the task's items hold ROI series" in skipped.reason
+    swift, svm = run_plan(plan_of("hcp-volumes-sex", "swift", "fc-svm", folds=2, data="real", settings=settings))
+    assert swift.status == "ok", swift.reason
+    assert svm.status == "skipped"
+    assert "it reads ROI series; the task's items hold 4-D volumes" in svm.reason
 
 
 def test_tasks_of_series_are_skipped_with_the_reason():

@@ -77,6 +77,19 @@ def test_images_are_put_on_the_grid_and_normalised(tmp_path):
         np.testing.assert_allclose(found, expected(volume), atol=5e-3)
 
 
+def test_tables_of_the_hcp_are_read(tmp_path):
+    for subject in ("100307", "100408"):
+        save(tmp_path / "data", subject, raw_volume(int(subject)))
+    table = "Subject,Gender,Age_in_Yrs,Family_ID\n100307,F,27,51\n100408,M,33,52\n"
+    (tmp_path / "data" / "behaviour.csv").write_text(table)
+    report = import_cohort("hcp-volumes", tmp_path / "data", format="volumes", options=Options(grid=GRID))
+    scans = report.cohort.scans()
+    assert report.cohort.manifest.name == "hcp-volumes"
+    assert scans["sex"].tolist() == ["female", "male"]
+    assert scans["age"].tolist() == [27, 33]
+    assert scans["family"].nunique() == 2
+
+
 def test_images_of_both_orientations_give_the_same_scan(tmp_path):
     volume = raw_volume(0)
     save(tmp_path / "data", "01", volume)
