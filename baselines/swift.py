@@ -83,7 +83,7 @@ class SwiFT(TrainedNetwork):
         summary="Swin transformer on windows of 20 frames of 4-D images, attention within shifted 4-D windows.",
         paper="Kim et al., NeurIPS 2023 (arXiv 2307.05916)",
         parameters="4,315,212 and a head of 289 (preset published, two classes)",
-        notes="The last stage attends over all tokens and its LayerNorm is applied, as the paper draws them; the "
+        notes="The last stage attends over all tokens, and the final LayerNorm is applied; the "
         "authors' code confines it to four frames and leaves the norm out (preset reference, which their weights "
         "need). Windows are drawn at random places, 60 a scan and epoch, where the authors cut 1,200 frames into 60. "
         "The epoch is chosen on validation scans only. In pretraining the views of the local loss serve the instance "

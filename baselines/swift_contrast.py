@@ -50,7 +50,7 @@ def contrast_loss(
         Make the second view from the first instead of from the window.
 
     Instance: two windows of one scan belong together, against all windows of the other scans. Local: two
-    views of one window belong together, against the views of the scan's other window. (Kim et al. 2023, section 3.3)
+    views of one window belong together, against the views of the scan's other window. (Kim et al. 2023)
     """
     count = windows.shape[1]
     flat = windows.flatten(0, 1)
