@@ -76,7 +76,7 @@ class BrainJEPA(EncoderBaseline):
     depth: int = 1
     heads: int = 4
     frames: int = 160
-    patch: int = 80
+    patch: int = 160
     gradients: str = ""
     init: Literal["published", "connectivity"] = "connectivity"
     preprocess: str = "z-score"
@@ -94,8 +94,15 @@ class BrainJEPA(EncoderBaseline):
         title="Brain-JEPA",
         summary="A ViT over (ROI, time patch) tokens, pretrained to predict the features of hidden ROIs and times.",
         paper="Dong et al., NeurIPS 2024; layers as in Eric-LRL/Brain-JEPA",
-        pretraining=(),
-        parameters="encoder S 21.3 M, B 85.1 M, L 302.3 M; predictor of B 11.2 M (presets S, published, L)",
+        pretraining=("UKB",),
+        parameters="encoder 21,306,816 (preset S), 85,080,960 (published: B), 302,344,704 (L) at 450 ROIs",
+        notes="Without --checkpoint it is pretrained on the training scans. The published weights (UK Biobank) "
+        "need the authors' table of gradients: --set gradients=FILE. Gradients are otherwise a diffusion map of the "
+        "scans' mean connectivity, and the repeat of ROI positions follows the number of patches. Scans of a batch are "
+        "cut to one number of tokens at random (the reference leaves out the last ROIs). The layer decay of "
+        "fine-tuning works (in the reference it does not: layer_decay=1). Preset small starts as a reader of "
+        "connectivity (init=connectivity, ours), has one block and tokens of a whole scan, so that only hidden ROIs "
+        "are predicted, few epochs, and a linear probe on the frozen mean token.",
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {},

@@ -80,8 +80,9 @@ class Encoder(nn.Module):
 
     def forward(self, series: Tensor, keep: Tensor | None = None) -> Tensor:
         """(batch, token, width) of series (batch, roi, frames); of the tokens (batch, n) to ``keep`` alone."""
-        patches = series[..., : self.steps * self.patch.in_features].unflatten(2, (self.steps, -1))
-        tokens = self.patch(patches).flatten(1, 2) + self.positions(self.gradients)
+        batch, size = len(series), self.patch.in_features
+        patches = series[..., : self.steps * size].reshape(batch, self.rois * self.steps, size)
+        tokens = self.patch(patches) + self.positions(self.gradients)
         out: Tensor = self.blocks(tokens if keep is None else pick(tokens, keep))
         return out
 
