@@ -101,5 +101,5 @@ class RandomFeatures(Method):
 
         module, _, name = METHODS[self.encoder].partition(":")
         network: type[Method] = getattr(import_module(f".{module}", __package__), name)
-        options = dict(network.presets[self.size]) | {"tuning": "probe"}
+        options = dict(network.presets[self.size]) | {"tuning": "probe", "pretrain_epochs": 0}
         return network(**options)

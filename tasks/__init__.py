@@ -19,7 +19,7 @@ PHENOTYPES = {
     "abide2": ("sex", "age", "age-group"),
     "adhd200": ("adhd", "sex", "age"),
     "ukb": ("sex", "age", "age-group", "fluid", "fluid-status"),
-    "hcp": ("sex", "age", *COGNITION[:2]),
+    "hcp": ("sex", "age", *COGNITION),
     "hcp-aging": ("sex", "age", "age-group", *COGNITION),
     "abcd": ("sex", "age", *COGNITION),
     "adni": ("ad", "cn-mci-ad", "cn-vs-rest", "apoe4", "sex", "age", "age-group"),

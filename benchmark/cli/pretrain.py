@@ -17,7 +17,7 @@ def pretrain(
         list[str], typer.Option("--cohort", "-c", metavar="C", help="Imported cohort or data set; repeat for several.")
     ],
     save: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the checkpoint goes.")],
-    data: Annotated[str, typer.Option(help="real | simulated | simulated:full.")] = "real",
+    data: Annotated[str, typer.Option(help="real | simulated | simulated:full | simulated:PEOPLE.")] = "real",
     preset: Annotated[str | None, typer.Option(help="Size of the method.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
