@@ -14,6 +14,7 @@ METHODS = {
     "pca-logistic": "pca_logistic:PcaLogistic",
     "random-features": "random_features:RandomFeatures",
     "brainnetcnn": "brainnetcnn:BrainNetCNN",
+    "brainlm": "brainlm:BrainLM",
     "brainmass": "brainmass:BrainMass",
     "brain-jepa": "brain_jepa:BrainJEPA",
     "bnt": "bnt:BNT",
