@@ -314,7 +314,10 @@ def label_columns(table: pd.DataFrame) -> list[str]:
 def _labels(table: pd.DataFrame) -> list[Finding]:
     """Missing labels."""
     names = label_columns(table)
-    findings = [] if names else [Finding("warning", "", "", "the cohort has no label column, so no task can use it")]
+    known = [name for name in ("age", "sex") if (table[name].notna() & (table[name] != "")).any()]
+    findings = []
+    if not names and not known:
+        findings.append(Finding("warning", "", "", "the cohort has no label, age or sex, so no task can use it"))
     for name in names:
         findings += [
             Finding("warning", str(table["subject"][scan]), str(scan), f"no {name}")
