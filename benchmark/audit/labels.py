@@ -143,7 +143,8 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 def binned(values: pd.Series, train: np.ndarray) -> np.ndarray:
     """(n,) integer codes: categories, or bins of a number cut at quantiles of the training items; unknown is -1."""
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= BINS:
-        return np.asarray(pd.factorize(values)[0])
+        found: np.ndarray = pd.factorize(values)[0]
+        return found
     numbers = values.to_numpy(float)
     known = numbers[train][~np.isnan(numbers[train])]
     if not len(known):

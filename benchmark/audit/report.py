@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contracts import Method, Progress, silent
+from ..contracts import Data, Method, Progress, silent
 from ..datasets.dataset import load_cohort
+from ..errors import BadOption
 from ..loading import choose_source, cut, load
 from ..registry import load_task
 from ..splits import HALVES
@@ -66,19 +67,24 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Opened:
-    """A task that is ready to be audited, the source of its data, and a sentence where it was chosen."""
+    """A task that is ready to be audited, the source of its data, a sentence where it was chosen, a second cohort."""
 
     case: Case
     source: str
     note: str
+    other: Data | None
 
 
 def open_case(wanted: Wanted, progress: Progress = silent) -> Opened:
-    """Load and split the data of a task. Raises `DataMissing` or `BadData` with what to do."""
+    """Load and split the data of a task. Raises `DataMissing`, `BadData` or `BadOption` with what to do."""
     task, _ = load_task(wanted.task)
+    if wanted.checkpoint and not wanted.checkpoint.exists():
+        raise BadOption(f"--checkpoint {wanted.checkpoint}: no such file", "name a file, or the folder of a checkpoint")
+    other = load_cohort(wanted.against) if wanted.against else None
     source, note = choose_source([task], wanted.data)
     loaded = load(task, source, progress)
-    return Opened(Case(task, loaded.items, cut(task, loaded, wanted.folds), wanted.seed, progress), source, note)
+    case = Case(task, loaded.items, cut(task, loaded, wanted.folds), wanted.seed, progress)
+    return Opened(case, source, note, other)
 
 
 def audit_all(opened: Opened, wanted: Wanted, bench: Bench | None) -> Iterator[Result]:
@@ -92,8 +98,8 @@ def audit_all(opened: Opened, wanted: Wanted, bench: Bench | None) -> Iterator[R
         return
     for detect in DATA:
         yield detect(case)
-    if wanted.against:
-        yield overlap.other_cohort(case, load_cohort(wanted.against))
+    if opened.other:
+        yield overlap.other_cohort(case, opened.other)
     else:
         yield overlap.OTHER.not_covered("no second cohort is given:  --against COHORT")
     yield from _pretraining(case, wanted, bench.method if bench else None)

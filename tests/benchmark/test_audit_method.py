@@ -13,9 +13,10 @@ from audit_cases import ASD, case, people, recordings
 from brainbench.benchmark.audit import SEEN, leave_manifest, pretraining_overlap
 from brainbench.benchmark.audit.bench import Bench
 from brainbench.benchmark.audit.invariance import invariance, with_noise
+from brainbench.benchmark.audit.labels import Agreement
 from brainbench.benchmark.audit.overlap import card_overlap, other_cohort, seen_before
 from brainbench.benchmark.audit.report import Wanted, of_record, open_case
-from brainbench.benchmark.audit.shuffle import label_shuffle, shuffled
+from brainbench.benchmark.audit.shuffle import _verdict, label_shuffle, shuffled
 from brainbench.benchmark.contracts import Card, Data
 from brainbench.benchmark.errors import BadOption
 from brainbench.benchmark.plan import Request, resolve_method
@@ -99,11 +100,25 @@ def test_shuffled_labels_score_at_chance_and_finished_shuffles_are_kept(own_home
 
 
 def test_shuffled_labels_fire_where_features_were_selected_by_label_outside_the_folds(own_home, store):
-    write_planted(own_home, n=60, effect=0.0, rois=300)
+    write_planted(own_home, n=120, effect=0.0, rois=400)
     opened = open_case(Wanted(f"{ROGUES}:SELECTED", "real"))
     result = label_shuffle(opened.case, bench("Fair", store), "real", None, 2)
     assert result.level == "leak", result.message
     assert result.figures["mean"] > 0.65
+
+
+def test_few_shuffles_are_judged_by_what_overlapping_training_sets_may_do():
+    real = Agreement(0.8, 0.03, 0.5, "AUC")
+
+    def verdict(*values: float):
+        return _verdict(real, [Agreement(value, 0.03, 0.5, "AUC") for value in values], 100, 600.0)
+
+    assert verdict(0.54, 0.56).level == "ok"
+    assert verdict(*[0.55, 0.57] * 15).level == "leak"
+    assert verdict(*[0.45, 0.43] * 15).level == "note"
+    assert verdict(0.7, 0.72).level == "leak"
+    assert "2 shuffles (of 100: 600 s were spent)" in verdict(0.5, 0.5).message
+    assert verdict(float("nan")).level == "not covered"
 
 
 def test_the_record_of_a_method_is_read_for_sites_motion_and_prompts(own_home, run_plan, store):

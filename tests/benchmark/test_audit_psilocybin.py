@@ -40,7 +40,8 @@ def cohort(shared, tmp_path, own_home):
                 rows.append({"participant_id": f"sub-{person + 1:02d}", "session_id": f"ses-{condition}",
                              "condition": condition})  # fmt: skip
     pd.DataFrame(rows).to_csv(tmp_path / "participants.csv", index=False)
-    return import_cohort("own", tmp_path, name="psilocybin", options=Options(tr=2.0, columns={"condition": "condition"}))
+    options = Options(tr=2.0, columns={"condition": "condition"})
+    return import_cohort("own", tmp_path, name="psilocybin", options=options)
 
 
 def test_a_persons_two_conditions_stay_together_and_ignoring_that_misleads(cohort, monkeypatch):
@@ -56,7 +57,6 @@ def test_a_persons_two_conditions_stay_together_and_ignoring_that_misleads(cohor
     with pytest.raises(BadSplit, match="9 groups are in both train and test"):
         refuse_crossing(apart, case.table)
     result = ungrouped_split(case)
-    print(result.message)
     assert result.level == "note"
     assert result.figures["ungrouped"] < result.figures["grouped"]
     assert "100% of those scanned more than once" in result.message
