@@ -120,8 +120,8 @@ class BrainLM(PretrainedBaseline):
         "stand in their order (the reference leaves them in the mask's random order: shuffled_tokens=true). Without "
         "--checkpoint it is pretrained on the training scans. Without coordinates, ROIs are placed by eigenvectors "
         "of mean FC. The published weights need 424 ROIs (A424) and their coordinates. Preset small has longer "
-        "patches, 2 layers of width 64 and pools by ROI; what differs between ROIs' series reaches it badly, what differs "
-        "within them well.",
+        "patches, 2 layers of width 64 and pools by ROI; differences between ROIs' series reach it badly, "
+        "differences within them well.",
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {},
