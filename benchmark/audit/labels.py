@@ -113,8 +113,10 @@ class Labels:
         kept = list(columns)
 
         def predict(train: np.ndarray, test: np.ndarray) -> np.ndarray:
-            codes = pd.MultiIndex.from_arrays([binned(values, train) for values in kept]).factorize()[0]
-            return self._means(codes, train)[codes[test]]
+            joint = pd.MultiIndex.from_arrays([binned(values, train) for values in kept])
+            codes: np.ndarray = joint.factorize()[0]
+            scores: np.ndarray = self._means(codes, train)[codes[test]]
+            return scores
 
         return self.over_folds(folds, predict)
 
