@@ -49,7 +49,7 @@ class FBNetGen(NetworkBaseline):
         The reference's slip: nodes are scaled by row sums of the graph, and never mixed.
     """
 
-    epochs: int = 20
+    epochs: int = 12
     rate: float = 3e-3
     mixup: bool = True
     encoder: Literal["gru", "cnn"] = "gru"
