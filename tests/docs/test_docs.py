@@ -15,14 +15,20 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 FIRST_LINE = re.compile(r"# (\S+\.py)\n")
 
 
-@pytest.mark.parametrize("document", ["docs/plugins.md", "docs/connectivity.md"])
-def test_a_document_runs(document, tmp_path):
+@pytest.mark.parametrize("document", ["docs/plugins.md", "docs/connectivity.md", "docs/own_task.md"])
+def test_a_document_runs(document, tmp_path, request):
+    environment = {**os.environ}
+    if "BRAINBENCH_SHARED" in (ROOT / document).read_text():
+        environment["BRAINBENCH_SHARED"] = str(request.getfixturevalue("shared").parent)
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     script = bin_folder / "brainbench"
     script.write_text(f"#!{sys.executable}\nfrom brainbench.benchmark.cli import main\nmain()\n")
     script.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    python = bin_folder / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    environment["PATH"] = f"{bin_folder}:{os.environ['PATH']}"
     ran = 0
     for language, body in BLOCK.findall((ROOT / document).read_text()):
         if language == "python":
