@@ -13,7 +13,7 @@ from ..benchmark.contracts import Card, Context
 from ..benchmark.errors import BadData, BadOption
 from ..benchmark.preprocess import Fitted, to_frames, variant
 from .brain_jepa_masks import draw_batch
-from .encoder_baseline import EncoderBaseline, Joined
+from .encoder_baseline import EncoderBaseline, Joined, same_rois
 from .gradients import diffusion_map, mean_fc, read_gradients
 from .network_baseline import Arrays
 
@@ -61,9 +61,9 @@ class BrainJEPA(EncoderBaseline):
         Names of the preprocessing of the scans that are told apart, and of those of the pretraining.
     predictor_width, predictor_depth
         Of the predictor.
-    pretrain_epochs, pretrain_batch, pretrain_parts, pretrain_rate
-        Of the pretraining: AdamW, warm-up from a twentieth of the rate over 40 of 300 epochs, weight decay 0.04 to
-        0.4. A batch is worked through in so many parts. 0 epochs leave the encoder as it starts.
+    pretrain_parts
+        A batch of the pretraining is worked through in so many parts. The pretraining: AdamW, warm-up from a
+        twentieth of the rate over 40 of 300 epochs, weight decay 0.04 to 0.4.
     momentum
         Share of itself that the target network keeps at the first step: 0.996 as published. It rises to 1.
     layer_decay
@@ -113,8 +113,8 @@ class BrainJEPA(EncoderBaseline):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("width", "depth", "heads", "patch", "predictor_width", "predictor_depth", "pretrain_batch",
-                     "pretrain_parts", "pretrain_rate", "layer_decay"):  # fmt: skip
+        for name in ("width", "depth", "heads", "patch", "predictor_width", "predictor_depth", "pretrain_parts",
+                     "layer_decay"):  # fmt: skip
             if not getattr(self, name) > 0:
                 raise BadOption(f"{name}={getattr(self, name)} is not positive", "give a number above 0")
         if self.frames < self.patch:
@@ -125,11 +125,8 @@ class BrainJEPA(EncoderBaseline):
                     f"{name}={getattr(self, name)} does not divide by 4 and by heads={self.heads}",
                     "change one (--set heads=...)",
                 )
-        if not 0 <= self.momentum <= 1 or self.pretrain_epochs < 0:
-            raise BadOption(
-                f"momentum={self.momentum}, pretrain_epochs={self.pretrain_epochs}",
-                "give a momentum from 0 to 1, and 0 epochs or more",
-            )
+        if not 0 <= self.momentum <= 1:
+            raise BadOption(f"momentum={self.momentum} is no share", "give a momentum from 0 to 1")
         if self.init not in ("published", "connectivity"):
             raise BadOption(f"init={self.init!r}", "one of: published, connectivity")
         for name in (self.preprocess, self.pretrain_preprocess):
@@ -198,12 +195,11 @@ class BrainJEPA(EncoderBaseline):
             parts=self.pretrain_parts, precision=self.precision,
         )  # fmt: skip
 
-    def settings(self, encoder: nn.Module) -> dict[str, Any]:
+    def settings(self, encoder: Encoder) -> dict[str, Any]:
         """Sizes that the weights do not tell."""
-        own = cast("Encoder", encoder)
-        return {"method": "brain-jepa", "heads": own.heads}
+        return {"method": "brain-jepa", "heads": encoder.heads}
 
-    def loaded(self, place: Path, scans: Joined, context: Context) -> tuple[nn.Module, dict[str, Any]]:
+    def loaded(self, place: Path, scans: Joined) -> nn.Module:
         """The encoder of a folder that `pretrain` wrote, or of a published file (key target_encoder).
 
         Sizes are read from the weights. A published file holds no gradients: they must be given.
@@ -220,11 +216,7 @@ class BrainJEPA(EncoderBaseline):
                 f"{place}: not the weights of Brain-JEPA: {error.args[0]} is missing",
                 "give a folder of `brainbench pretrain --method brain-jepa`, or a published .pth.tar file",
             ) from None
-        if len(coordinates) != scans.rois:
-            raise BadOption(
-                f"{place}: these weights are for {len(coordinates)} ROIs, the scans have {scans.rois}",
-                "use scans of the atlas that the weights were made with",
-            )
+        same_rois(place, len(coordinates), scans.rois)
         if patch > self.frames:
             raise BadOption(
                 f"{place}: these weights read patches of {patch} frames, frames={self.frames}",
@@ -234,7 +226,7 @@ class BrainJEPA(EncoderBaseline):
         heads = int(settings.get("heads", PUBLISHED_HEADS.get(width, self.heads)))
         encoder = self._new(coordinates, width, depth, heads, patch)
         fill(encoder, state, place)
-        return encoder, {"checkpoint": place.name}
+        return encoder
 
     def _state(self, found: Mapping[str, Tensor], place: Path, scans: Joined) -> dict[str, Tensor]:
         """The encoder's tensors under our names, and the gradients."""
@@ -262,7 +254,8 @@ class BrainJEPA(EncoderBaseline):
     def learn(self, scans: Any, context: Context) -> None:
         """The encoder, and the preprocessing of the training scans."""
         super().learn(scans, context)
-        frames = cast("Encoder", self._encoder).steps * cast("Encoder", self._encoder).patch.in_features
+        encoder = cast("Encoder", self._encoder)
+        frames = encoder.steps * encoder.patch.in_features
         self._fitted = replace(variant(self.preprocess), frames=frames).fit(scans, context.progress)
 
     def encode(self, scan: Scan) -> Arrays:
@@ -278,7 +271,7 @@ class BrainJEPA(EncoderBaseline):
         """The encoder of `learn` and a linear head."""
         from .brain_jepa_network import Classifier
 
-        return Classifier(cast("Encoder", self._encoder).requires_grad_(True), outputs)
+        return Classifier(self._encoder.requires_grad_(True), outputs)
 
     def recipe(self) -> Recipe:
         """AdamW, cosine."""

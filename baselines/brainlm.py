@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from ..benchmark import fc, preprocess
+from ..benchmark import preprocess
 from ..benchmark.contracts import Card, Context
 from ..benchmark.errors import BadData, BadOption
+from .encoder_baseline import EncoderBaseline, Joined, same_rois
+from .gradients import leading_eigenvectors
 from .network_baseline import Arrays, tensors
-from .pretrained_baseline import PretrainedBaseline, all_scans, rois_of, same_rois
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from ..benchmark.kinds.scans import Scan
     from ..benchmark.nn.training import Recipe
     from .brainlm_network import Network, Sizes
-
-GRADIENT_SCANS = 64
 
 PUBLISHED_NAMES = (
     # Of the 13M type: published name -> ours.
@@ -58,7 +57,7 @@ IMAGE_NAMES = (
 
 
 @dataclass
-class BrainLM(PretrainedBaseline):
+class BrainLM(EncoderBaseline):
     """Patches of ROI series, some of them hidden and rebuilt from the others; then a probe on the encoder's output.
 
     Scans are normalised by the training scans' median and IQR of each ROI, over 5.643. The probe gets the mean of a
@@ -160,34 +159,33 @@ class BrainLM(PretrainedBaseline):
             raise BadOption(f"width={self.width} does not divide by {self.heads} heads", "set width or heads")
 
     def learn(self, scans: Any, context: Context) -> None:
-        """See `PretrainedBaseline.learn`; and the normalisation, from the training scans."""
+        """See `EncoderBaseline.learn`; and the normalisation, from the training scans."""
         super().learn(scans, context)
         if context.checkpoint is not None:
             self._fitted = self._normalisation(scans, context)
 
-    def pretrained(self, cohorts: Sequence[Any], context: Context) -> tuple[Network, dict[str, Any]]:
+    def pretrained(self, scans: Joined, context: Context) -> tuple[Network, dict[str, Any]]:
         """Rebuild hidden patches of the first window of every scan; each cohort has a normalisation of its own."""
         import torch
 
         from ..benchmark.nn.training import Recipe, train
         from .brainlm_network import build
 
-        where, rois = all_scans(cohorts), rois_of(cohorts)
-        table = self._table(cohorts)
-        network = build(self._sizes(rois, table.shape[1]), torch.as_tensor(table)).to(context.device)
-        fitted = [self._normalisation(cohort, context) for cohort in cohorts]
+        table = self._table(scans)
+        network = build(self._sizes(scans.rois, table.shape[1]), torch.as_tensor(table)).to(context.device)
+        fitted = [self._normalisation(cohort, context) for cohort in scans.cohorts]
         self._fitted = fitted[0]
 
         def loss(part: np.ndarray) -> Tensor:
-            windows = [self._windows(cohorts[k][row], fitted[k])[0] for k, row in (where[p] for p in part)]
+            windows = [self._windows(scans[row], fitted[scans.places[row][0]])[0] for row in part]
             return network.loss(*tensors([np.stack(windows)], np.arange(len(part)), context.device))
 
         recipe = Recipe(
             self.pretrain_epochs, self.pretrain_batch, self.pretrain_rate, warmup=0.05, optimiser="adamw",
             weight_decay=0.05, precision=self.precision,
         )  # fmt: skip
-        history = train(network, loss, np.arange(len(where)), recipe, context)
-        return network, {"pretraining_scans": len(where), "pretraining_losses": [round(v, 4) for v in history.losses]}
+        history = train(network, loss, np.arange(len(scans)), recipe, context)
+        return network, {"pretraining_scans": len(scans), "pretraining_losses": [round(v, 4) for v in history.losses]}
 
     def _normalisation(self, scans: Any, context: Context) -> preprocess.Fitted:
         return replace(preprocess.variant(self.normalise), frames=None).fit(scans, context.progress)
@@ -213,15 +211,16 @@ class BrainLM(PretrainedBaseline):
             self.dropout, self.shuffled_tokens,
         )  # fmt: skip
 
-    def _table(self, cohorts: Sequence[Any]) -> np.ndarray:
+    def _table(self, scans: Joined) -> np.ndarray:
         """(roi, k) places of the ROIs."""
-        rois = rois_of(cohorts)
-        return gradients(cohorts, self.places) if self.coordinates is None else read_places(self.coordinates, rois)
+        if self.coordinates is None:
+            return leading_eigenvectors(scans, self.places)
+        return read_places(self.coordinates, scans.rois)
 
-    def loaded(self, place: Path, scans: Any) -> Network:
+    def loaded(self, place: Path, scans: Joined) -> Network:
         """See `load_network`."""
-        table = None if self.coordinates is None else read_places(self.coordinates, rois_of([scans]))
-        return load_network(place, rois_of([scans]), table, self.dropout)
+        table = None if self.coordinates is None else read_places(self.coordinates, scans.rois)
+        return load_network(place, scans.rois, table, self.dropout)
 
     def settings(self, encoder: Network) -> dict[str, Any]:
         """The sizes."""
@@ -250,20 +249,6 @@ class BrainLM(PretrainedBaseline):
         from .brainlm_network import Classifier
 
         return Classifier(self._encoder, self.pool, outputs)
-
-
-def gradients(cohorts: Sequence[Any], count: int) -> np.ndarray:
-    """(roi, k) leading eigenvectors of mean FC over up to 64 scans of the cohorts, of unit variance by column.
-
-    The largest entry of a column is positive, so that the sign does not depend on the machine.
-    """
-    where = all_scans(cohorts)
-    chosen = [where[k] for k in np.unique(np.linspace(0, len(where) - 1, GRADIENT_SCANS).round().astype(int))]
-    mean = np.mean([fc.correlation(cohorts[cohort].series(row)) for cohort, row in chosen], axis=0, dtype=np.float64)
-    vectors = np.linalg.eigh(mean)[1][:, ::-1][:, :count]
-    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
-    table: np.ndarray = (vectors * np.sqrt(len(vectors))).astype(np.float32)
-    return table
 
 
 def read_places(path: str, rois: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,8 +12,8 @@ import numpy as np
 
 from ..benchmark.contracts import Card, Context
 from ..benchmark.errors import BadData, BadOption
+from .encoder_baseline import EncoderBaseline, Joined, same_rois
 from .network_baseline import Arrays, tensors
-from .pretrained_baseline import PretrainedBaseline, all_scans, rois_of, same_rois
 from .tangent import covariance
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def drop_frames(series: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 @dataclass
-class BrainMass(PretrainedBaseline):
+class BrainMass(EncoderBaseline):
     """Latent alignment of two pseudo-FC views and mask-ROI modelling, then a probe on the frozen read-out.
 
     The probe is an SVM with an RBF kernel (regression: ridge) on the read-out, standardised on the training
@@ -83,7 +83,7 @@ class BrainMass(PretrainedBaseline):
     rate: float = 3e-4
     epochs: int = 10
 
-    class_probe = "rbf-svm"
+    probes = {"classification": "rbf-svm", "regression": "linear"}
     card: ClassVar[Card] = Card(
         title="BrainMass",
         summary="A post-norm transformer over the rows of the FC matrix, pretrained by aligning two pseudo-FC views "
@@ -111,16 +111,16 @@ class BrainMass(PretrainedBaseline):
                 raise BadOption(f"{name}={getattr(self, name)} is not positive", "give a number above 0")
 
     def learn(self, scans: Any, context: Context) -> None:
-        """See `PretrainedBaseline.learn`."""
+        """See `EncoderBaseline.learn`."""
         self._seed = context.seed
         super().learn(scans, context)
 
-    def pretrained(self, cohorts: Sequence[Any], context: Context) -> tuple[Encoder, dict[str, Any]]:
+    def pretrained(self, scans: Joined, context: Context) -> tuple[Encoder, dict[str, Any]]:
         """See `brainmass_network.Pretraining`."""
         from ..benchmark.nn.training import Recipe, train
         from .brainmass_network import Encoder, Pretraining
 
-        rois, places = rois_of(cohorts), all_scans(cohorts)
+        rois = scans.rois
         encoder = Encoder(rois, self.depth, self.feedforward, self.width or rois, self.heads, self.dropout)
         network = Pretraining(encoder, rois, self.feedforward, self.reference_frozen_parts).to(context.device)
         rng = np.random.default_rng(context.seed)
@@ -128,7 +128,7 @@ class BrainMass(PretrainedBaseline):
         def loss(part: np.ndarray) -> Tensor:
             # The target moves after each step; before the first both networks are the same.
             network.follow()
-            series = [cohorts[cohort].series(row) for cohort, row in (places[k] for k in part)]
+            series = [scans.series(row) for row in part]
             views = [np.stack([shrunk_correlation(drop_frames(each, rng)) for each in series]) for _ in range(2)]
             first, second = tensors(views, np.arange(len(part)), context.device)
             return network.loss(first, second)
@@ -138,12 +138,12 @@ class BrainMass(PretrainedBaseline):
             warmup=min(self.warmup_epochs / max(self.pretrain_epochs, 1), 1), optimiser="adamw", weight_decay=5e-5,
             precision=self.precision,
         )  # fmt: skip
-        history = train(network, loss, np.arange(len(places)), recipe, context)
-        return encoder, {"pretraining_scans": len(places), "pretraining_losses": [round(v, 4) for v in history.losses]}
+        history = train(network, loss, np.arange(len(scans)), recipe, context)
+        return encoder, {"pretraining_scans": len(scans), "pretraining_losses": [round(v, 4) for v in history.losses]}
 
-    def loaded(self, place: Path, scans: Any) -> Encoder:
+    def loaded(self, place: Path, scans: Joined) -> Encoder:
         """See `load_encoder`."""
-        return load_encoder(place, rois_of([scans]), self.dropout)
+        return load_encoder(place, scans.rois, self.dropout)
 
     def settings(self, encoder: Encoder) -> dict[str, Any]:
         """The number of heads, which the weights do not show."""
@@ -169,7 +169,7 @@ class BrainMass(PretrainedBaseline):
         return Classifier(self._encoder, shapes[0][0], outputs)
 
     def report(self) -> dict[str, Any]:
-        """See `PretrainedBaseline.report`; and the number of heads."""
+        """See `EncoderBaseline.report`; and the number of heads."""
         return super().report() | {"heads": self._encoder.heads}
 
 

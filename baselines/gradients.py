@@ -1,7 +1,7 @@
-"""Connectivity gradients of ROIs: a diffusion map of the mean FC of the training scans, or a table of the user.
+"""Connectivity gradients of ROIs, and other places that mean FC gives them, or a table of the user.
 
-Diffusion map as in BrainSpace (Vos de Wael et al. 2020), whose defaults are used: the strongest tenth of
-each ROI's connections, their cosine similarity as affinity, anisotropy 0.5, diffusion time 0.
+Gradients are a diffusion map as in BrainSpace (Vos de Wael et al. 2020), whose defaults are used: the strongest
+tenth of each ROI's connections, their cosine similarity as affinity, anisotropy 0.5, diffusion time 0.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..benchmark.errors import BadData, BadOption
 
 KEPT = 0.1
 ANISOTROPY = 0.5
+EIGENVECTOR_SCANS = 64
 
 
 def mean_fc(scans: fc.SeriesView, progress: Progress) -> np.ndarray:
@@ -26,6 +27,20 @@ def mean_fc(scans: fc.SeriesView, progress: Progress) -> np.ndarray:
         progress("mean connectivity", row + 1, len(scans))
     mean: np.ndarray = np.tanh(total / len(scans))
     return mean
+
+
+def leading_eigenvectors(scans: fc.SeriesView, count: int) -> np.ndarray:
+    """(roi, count) float32 leading eigenvectors of mean FC over up to 64 scans, of unit variance by column.
+
+    There are no more than ROIs. The largest entry of a column is positive, so that the sign does not depend on
+    the machine.
+    """
+    chosen = np.unique(np.linspace(0, len(scans) - 1, EIGENVECTOR_SCANS).round().astype(int))
+    mean = np.mean([fc.correlation(scans.series(row)) for row in chosen.tolist()], axis=0, dtype=np.float64)
+    vectors = np.linalg.eigh(mean)[1][:, ::-1][:, :count]
+    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
+    table: np.ndarray = (vectors * np.sqrt(len(vectors))).astype(np.float32)
+    return table
 
 
 def diffusion_map(matrix: np.ndarray, count: int) -> np.ndarray:

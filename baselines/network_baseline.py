@@ -104,7 +104,7 @@ class TrainedNetwork(Method):
 
     def fit(self, train: Train, context: Context) -> None:
         """Train, and keep the weights of the best validation epoch."""
-        training = _training()
+        training = training_loop()
         from ..benchmark.nn.objective import objective_of
 
         self._objective = objective_of(context.task, train.targets)
@@ -194,7 +194,7 @@ class NetworkBaseline(TrainedNetwork):
 
     def predict(self, test: Any, context: Context) -> np.ndarray:
         """Probabilities (n, classes), or values (n,)."""
-        training = _training()
+        training = training_loop()
         import torch
 
         outputs = []
@@ -220,8 +220,8 @@ def scratch(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
 
 
-def _training() -> Any:
-    """The training loop; `ExtraMissing` where torch is not installed."""
+def training_loop() -> Any:
+    """The module `benchmark.nn.training`; `ExtraMissing` where torch is not installed."""
     try:
         from ..benchmark.nn import training
     except ModuleNotFoundError:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..benchmark.contracts import Card, Context
 from ..benchmark.errors import BadData, BadOption
-from .network_baseline import Stored, TrainedNetwork, _training
+from .network_baseline import Stored, TrainedNetwork, training_loop
 from .swift_windows import RandomWindows, every_window, pieces, read, refuse_short, two_apart
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class SwiFT(TrainedNetwork):
         import torch
 
         refuse_short(test, self.frames)
-        with _training().reproducible(context), torch.no_grad():
+        with training_loop().reproducible(context), torch.no_grad():
             self._network.eval()
             return self._objective.predict(self._averaged(test, np.arange(len(test)), context, "predict"))
 
@@ -192,7 +192,7 @@ class SwiFT(TrainedNetwork):
 
         Raises `BadData` where cohorts differ in their grid, hold ROI series, or scans too short for two windows.
         """
-        training = _training()
+        training = training_loop()
         import torch
 
         from ..benchmark.nn.weights import save_weights

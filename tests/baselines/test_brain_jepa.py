@@ -121,18 +121,17 @@ def test_published_weights_load_by_their_names_and_give_the_published_network(co
     torch.save({"encoder": {}, "target_encoder": wrapped, "opt": {"state": {}}, "epoch": 300, "scaler": None}, file)
     scans, _, _ = cohort(6)
     method = BrainJEPA(gradients=str(tmp_path / "gradients.csv"))
-    encoder, facts = method.loaded(file, Joined([scans]), context)
-    assert facts == {"checkpoint": "jepa-ep300.pth.tar"}
+    encoder = method.loaded(file, Joined([scans]))
     assert (encoder.rois, encoder.steps, encoder.heads, len(encoder.blocks.blocks)) == (10, 10, 6, 2)
     series = torch.randn(2, rois, 160)
     with torch.no_grad():
         ours, theirs = encoder(series), published_forward(state, torch.as_tensor(gradients), series, 6)
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
     with pytest.raises(BadOption, match="gradients"):
-        BrainJEPA().loaded(file, Joined([scans]), context)
+        BrainJEPA().loaded(file, Joined([scans]))
     torch.save({"target_encoder": {name: value for name, value in wrapped.items() if "fc2" not in name}}, file)
     with pytest.raises(BadData, match=r"mlp\.2\.weight is missing"):
-        method.loaded(file, Joined([scans]), context)
+        method.loaded(file, Joined([scans]))
 
 
 # Tokens
@@ -265,7 +264,7 @@ def test_pretrained_weights_are_stored_and_read_again(cohort, contexts, tmp_path
     assert tuned.report()["checkpoint"] == "weights"
     assert "pretraining_scans" not in tuned.report()
     with pytest.raises(BadOption, match="patches of 24 frames"):
-        BrainJEPA(frames=20, patch=10).loaded(tmp_path / "weights", Joined([scans]), contexts())
+        BrainJEPA(frames=20, patch=10).loaded(tmp_path / "weights", Joined([scans]))
     with pytest.raises(BadOption, match="--save"):
         method.pretrain([scans], contexts())
 

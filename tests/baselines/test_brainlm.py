@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from brainbench.baselines.brainlm import BrainLM, gradients, load_network, read_places  # noqa: E402
+from brainbench.baselines.brainlm import BrainLM, load_network, read_places  # noqa: E402
 from brainbench.baselines.brainlm_network import (  # noqa: E402
     ImageNetwork,
     SoftmaxAttention,
@@ -295,15 +295,6 @@ def test_coordinates_are_read_from_plain_tables(tmp_path, text):
         read_places(str(tmp_path / "xyz.txt"), 3)
     with pytest.raises(BadOption, match="cannot be read"):
         read_places(str(tmp_path / "missing.txt"), 2)
-
-
-def test_places_without_coordinates_are_directions_of_mean_connectivity(cohort):
-    scans = cohort(30, effect=2.0)[0]
-    table = gradients([scans], 3)
-    assert table.shape == (10, 3)
-    np.testing.assert_allclose(table.T @ table / 10, np.eye(3), atol=1e-5)
-    # The first four ROIs share a signal.
-    assert np.abs(table[:4, 0]).min() > 3 * np.abs(table[4:, 0]).max()
 
 
 def test_pretrained_weights_come_back_and_are_used(tmp_path, contexts):

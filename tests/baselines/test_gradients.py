@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brainbench.baselines.gradients import diffusion_map, mean_fc, read_gradients
+from brainbench.baselines.gradients import diffusion_map, leading_eigenvectors, mean_fc, read_gradients
 from brainbench.benchmark.contracts import silent
 from brainbench.benchmark.errors import BadData, BadOption
 
@@ -57,6 +57,15 @@ def test_mean_connectivity_is_the_mean_fisher_z(cohort):
     with np.errstate(divide="ignore"):
         expected = np.tanh(np.arctanh(each).mean(0))
     np.testing.assert_allclose(mean_fc(scans, silent)[off], expected[off], atol=1e-5)
+
+
+def test_leading_eigenvectors_are_directions_of_mean_connectivity(cohort):
+    scans = cohort(30, effect=2.0)[0]
+    table = leading_eigenvectors(scans, 3)
+    assert table.shape == (10, 3)
+    np.testing.assert_allclose(table.T @ table / 10, np.eye(3), atol=1e-5)
+    # The first four ROIs share a signal.
+    assert np.abs(table[:4, 0]).min() > 3 * np.abs(table[4:, 0]).max()
 
 
 def test_tables_are_checked(tmp_path):
