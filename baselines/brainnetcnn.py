@@ -29,6 +29,7 @@ class BrainNetCNN(NetworkBaseline):
         The reference's slip: dropout stays on at test time.
     """
 
+    patience: int = 20
     mixup: bool = True
     edge_channels: int = 8
     graph_channels: int = 64
