@@ -7,16 +7,15 @@ published weights.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..benchmark.nn.connectivity import attend_to_connectivity, slow_cosines
 from ..benchmark.nn.transformer import INIT_STD, Block, Transformer, init_linear
 
-SHARPNESS = 0.5
 GATHERED = 10.0
 SPREAD = 5.0
 
@@ -166,35 +165,28 @@ class Classifier(nn.Module):
 
 
 def start_as_connectivity(encoder: Encoder) -> None:
-    """Let the first block read connectivity from its first step [ours].
+    """Let the first block read connectivity from its first step, see `benchmark.nn.connectivity` [ours].
 
-    Patches are projected on their slowest cosines, among the sines of the time positions, which are
-    near 0 for the few patches of a scan; queries and keys read them, so that attention is the similarity of
-    time courses (with a minus sign in every second head); values carry the ROIs' positions. A token so
-    gathers the gradient coordinates of the ROIs it goes with: its row of the connectivity matrix. The MLP's
-    weights are larger than elsewhere, so that it mixes this row with the ROI's own place.
+    The cosines lie among the sines of the time positions, which are near 0 for the few patches of a scan. What is
+    gathered are gradient coordinates. The MLP's weights are larger than elsewhere, so that it mixes a token's row of
+    the connectivity matrix with the ROI's own place.
     """
-    width, heads = encoder.width, encoder.heads
-    size, frames = width // heads, encoder.patch.in_features
-    first, count = width // 16, min(size, width // 4 - width // 16, frames)
-    time = torch.arange(frames) + 0.5
-    order = torch.arange(1, count + 1).unsqueeze(1)
-    cosines = torch.cos(math.pi * order * time / frames) * math.sqrt(2 * count) / frames
-    read, place = torch.zeros(size, width), torch.zeros(size, width)
-    read[torch.arange(count), first + torch.arange(count)] = math.sqrt(SHARPNESS)
-    carried = torch.arange(min(size, width // 2))
-    place[carried, width // 2 + carried] = 1
-    signs = [1.0 if head % 2 == 0 else -1.0 for head in range(heads)]
+    width, frames = encoder.width, encoder.patch.in_features
+    first, count = width // 16, min(width // encoder.heads, width // 4 - width // 16, frames)
+    columns = torch.arange(width)
+    start = attend_to_connectivity(
+        width, encoder.heads, columns[first : first + count], columns[width // 2 :], GATHERED
+    )
     block = encoder.blocks.blocks[0]
     assert isinstance(block, Block)
     with torch.no_grad():
         encoder.patch.weight.zero_()
-        encoder.patch.weight[first : first + count] = cosines
-        block.attention.qkv.weight.copy_(torch.cat([sign * read for sign in signs] + [read] * heads + [place] * heads))
+        encoder.patch.weight[first : first + count] = slow_cosines(count, frames)
+        block.attention.qkv.weight.copy_(torch.cat([start.query, start.key, start.value]))
         for layer in (block.mlp[0], block.mlp[2]):
             assert isinstance(layer, nn.Linear)
             layer.weight.mul_(SPREAD)
-        block.attention.proj.weight.copy_(GATHERED * torch.cat([sign * place for sign in signs]).T)
+        block.attention.proj.weight.copy_(start.output)
 
 
 PUBLISHED = {

@@ -12,6 +12,10 @@ from transformers import NystromformerConfig, ViTMAEConfig
 from transformers.models.nystromformer.modeling_nystromformer import NystromformerLayer
 from transformers.models.vit_mae.modeling_vit_mae import ViTMAEForPreTraining
 
+from ..benchmark.nn.connectivity import attend_to_connectivity, slow_cosines
+
+GATHERED = 3.0
+KEPT = 0.1
 LANDMARKS = 64
 CONVOLUTION = 65
 CHANNELS = 3
@@ -262,9 +266,41 @@ class Classifier(nn.Module):
         return out
 
 
-def build(sizes: Sizes, places: Tensor) -> Network:
-    """The network of these sizes."""
-    return TokenNetwork(sizes, places) if sizes.kind == "tokens" else ImageNetwork(sizes)
+def build(sizes: Sizes, places: Tensor, init: Literal["published", "connectivity"] = "published") -> Network:
+    """The network of these sizes; an `ImageNetwork` has the published start alone."""
+    if sizes.kind == "image":
+        return ImageNetwork(sizes)
+    network = TokenNetwork(sizes, places)
+    if init == "connectivity":
+        start_as_connectivity(network)
+    return network
+
+
+def start_as_connectivity(network: TokenNetwork) -> None:
+    """Let the first layer read connectivity from its first step, see `benchmark.nn.connectivity` [ours].
+
+    The cosines lie in the columns whose part of the time code are sines, the slowest last: near 0 for the few
+    patches of a window. What is gathered are the ROIs' places, in the other columns. The norm behind the attention
+    keeps a tenth of the cosines: the course of one scan's signal says nothing about another's, and would be half of
+    what a probe gets.
+    """
+    sizes = network.sizes
+    times, places = torch.arange(sizes.width // 2 * 2).flip(0).unflatten(0, (-1, 2)).T.flip(0)
+    times = times[: min(sizes.width // sizes.heads, sizes.patch)]
+    start = attend_to_connectivity(sizes.width, sizes.heads, times, places, GATHERED)
+    layer: Any = network.encoder[0]
+    attention = layer.attention.self
+    with torch.no_grad():
+        for linear in (network.signal, network.place):
+            linear.weight.zero_()
+        network.signal.weight[times] = slow_cosines(len(times), sizes.patch)
+        network.place.weight[places] = nn.init.orthogonal_(torch.empty(len(places), sizes.places))
+        for linear, weight in zip(
+            (attention.query, attention.key, attention.value, layer.attention.output.dense), start, strict=True
+        ):
+            linear.weight.copy_(weight)
+        attention.conv.weight.zero_()
+        layer.attention.output.LayerNorm.weight[times] = KEPT
 
 
 def take(rows: Tensor, index: Tensor) -> Tensor:

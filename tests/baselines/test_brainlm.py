@@ -30,7 +30,20 @@ from brainbench.benchmark.nn.training import parameter_count  # noqa: E402
 from brainbench.benchmark.nn.weights import load_weights  # noqa: E402
 
 ROIS = 6
-QUICK = {"frames": 40, "patch": 10, "width": 32, "feedforward": 32, "places": 3, "decoder_width": 32}
+QUICK = {
+    "frames": 40,
+    "patch": 10,
+    "width": 32,
+    "feedforward": 32,
+    "places": 3,
+    "decoder_width": 32,
+    "init": "published",
+}
+CONNECTIVITY = {"frames": 48, "patch": 48}
+IMAGE = {
+    "network": "image", "init": "published", "pool": "cls", "frames": 40, "patch": 8, "width": 32, "feedforward": 64,
+    "decoder_width": 16, "normalise": "brainlm", "rate": 3e-3, "epochs": 40, "patience": 40,
+}  # fmt: skip
 
 
 def network(**options):
@@ -142,7 +155,7 @@ def test_the_order_of_tokens_is_random_only_as_a_slip():
 
 
 def test_the_image_is_padded_with_minus_one_and_copied_to_three_channels():
-    found = image(network="image", pool="mean", frames=20, patch=6, decoder_width=8, width=8)
+    found = image(network="image", init="published", pool="mean", frames=20, patch=6, decoder_width=8, width=8)
     series = torch.randn(2, 20, ROIS)
     padded = found.image(series)
     assert padded.shape == (2, 3, 24, 24)
@@ -305,7 +318,7 @@ def test_pretrained_weights_come_back_and_are_used(tmp_path, contexts):
     method.pretrain([scans, rhythms(12, seed=5)[0]], context)
     state, settings = load_weights(tmp_path / "saved")
     assert settings["pretraining_scans"] == 36
-    reader = BrainLM(frames=60, width=32, heads=4)
+    reader = BrainLM(frames=60, patch=20, width=32, heads=4)
     reader.fit(Train(scans, labels, groups), replace(contexts(), checkpoint=tmp_path / "saved"))
     for name, value in reader._encoder.state_dict().items():
         torch.testing.assert_close(value, state[name], rtol=0, atol=0)
@@ -321,10 +334,21 @@ def test_pretraining_rebuilds_better_than_the_mean(contexts, cohort):
     assert losses[-1] < 0.85 * losses[0]
 
 
-@pytest.mark.parametrize(("tuning", "least"), [("probe", 0.85), ("full", 0.75)])
-def test_planted_signal_within_rois_is_found(context, score, tuning, least):
-    method = BrainLM(**QUICK, tuning=tuning, rate=1e-3, epochs=12)
-    assert score(method, rhythms(160, effect=0.97), context) > least
+@pytest.mark.parametrize("tuning", ["probe", "full"])
+def test_planted_connectivity_is_found(cohort, context, score, tuning):
+    method = BrainLM(**CONNECTIVITY, tuning=tuning)
+    assert score(method, cohort(160), context) > 0.85
+
+
+def test_the_published_start_finds_planted_connectivity_badly(cohort, context, score):
+    assert score(BrainLM(**CONNECTIVITY, init="published"), cohort(160), context) < 0.75
+
+
+@pytest.mark.parametrize("tuning", ["probe", "full"])
+@pytest.mark.parametrize("options", [{**QUICK, "normalise": "brainlm"}, IMAGE], ids=["tokens", "image"])
+def test_planted_rhythms_are_found_from_the_published_start(context, score, options, tuning):
+    method = BrainLM(**options, tuning=tuning)
+    assert score(method, rhythms(160), context) > 0.85
 
 
 def test_shuffled_labels_give_chance(context, score):
@@ -332,7 +356,7 @@ def test_shuffled_labels_give_chance(context, score):
     areas = []
     for seed in range(3):
         shuffled = np.random.default_rng([seed, 1]).permutation(labels)
-        areas.append(score(BrainLM(**QUICK), (scans, shuffled, groups), context))
+        areas.append(score(BrainLM(**CONNECTIVITY), (scans, shuffled, groups), context))
     assert np.mean(areas) == pytest.approx(0.5, abs=0.17)
 
 
@@ -350,7 +374,14 @@ def test_numbers_are_predicted_in_their_units(contexts, tuning):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"pool": "cls"}, {"tuning": "full", "epochs": 2}, {"precision": "bf16"}, {"network": "image", "pool": "cls"}],
+    [
+        {},
+        {"pool": "cls"},
+        {"tuning": "full", "epochs": 2},
+        {"precision": "bf16"},
+        {"network": "image", "pool": "cls"},
+        CONNECTIVITY | {"init": "connectivity", "width": 64},
+    ],
 )
 def test_same_seed_same_prediction_whatever_stands_beside_a_scan(contexts, options):
     scans, labels, groups = rhythms(32)
@@ -384,6 +415,8 @@ def test_the_probe_gets_the_mean_of_all_windows(contexts):
         ({"frames": 50, "patch": 20}, "patches"),
         ({"width": 30, "heads": 4}, "heads"),
         ({"network": "image"}, "image"),
+        ({"network": "image", "init": "published"}, "image"),
+        ({"init": "no"}, "init"),
         ({"normalise": "no"}, "no"),
         ({"pool": "max"}, "max"),
     ],
