@@ -61,6 +61,10 @@ def prepare(scans: Scans, networks: Networks, frames: int, context: Context, nam
     return Prepared(series, power, pairs)
 
 
+SHOWN_PROMPTS = 3
+"""Prompts that a report shows, so that a reader (and the audit) sees what the model was told."""
+
+
 def fit(options: Options, train: Train, context: Context) -> Fitted:
     """All three stages, or stage 3 alone from a checkpoint of the first two or of all three."""
     scans: Scans = train.inputs
@@ -77,11 +81,13 @@ def fit(options: Options, train: Train, context: Context) -> Fitted:
         else:
             reader, facts = _from_checkpoint(options, len(scans.atlas.labels), context)
         language = reader.language
+        asked = prompts_of(options, context.task, texts)
+        facts["prompts"] = list(dict.fromkeys(asked))[:SHOWN_PROMPTS]
         facts["stage3"] = instruct(
             options,
             reader,
             inputs,
-            prompt_ids(options, context.task, language, texts),
+            [language.tokenizer.encode(text) for text in asked],
             answer_ids(context.task, language),
             np.asarray(train.targets),
             context,
@@ -125,11 +131,9 @@ def _from_checkpoint(options: Options, rois: int, context: Context) -> tuple[Rea
     return reader, {**saved.facts, "started_from": context.checkpoint.name}
 
 
-def prompt_ids(options: Options, task: TaskInfo, language: Language, texts: list[str]) -> list[list[int]]:
-    """Token ids of each scan's prompt."""
-    if not options.description:
-        return [language.tokenizer.encode(prompt(task))] * len(texts)
-    return [language.tokenizer.encode(prompt(task, text)) for text in texts]
+def prompts_of(options: Options, task: TaskInfo, texts: list[str]) -> list[str]:
+    """Each scan's prompt, with its description where that is asked for."""
+    return [prompt(task, text if options.description else "") for text in texts]
 
 
 def answer_ids(task: TaskInfo, language: Language) -> list[list[int]]:
@@ -150,7 +154,7 @@ def predict(options: Options, fitted: Fitted, test: Scans, context: Context) -> 
         return probabilities(
             fitted.reader,
             inputs,
-            prompt_ids(options, context.task, language, texts),
+            [language.tokenizer.encode(text) for text in prompts_of(options, context.task, texts)],
             answer_ids(context.task, language),
             options.stage3_batch,
             context,

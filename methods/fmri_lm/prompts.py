@@ -5,20 +5,20 @@ from __future__ import annotations
 from ...benchmark.contracts import TaskInfo
 
 QUESTIONS = {
-    "diagnosis": "Is this a scan of a person with autism or of a control?",
-    "autism": "Is this a scan of a person with autism or of a control?",
-    "asd": "Is this a scan of a person with autism or of a control?",
-    "sex": "What is the sex of the person in this scan?",
+    ("control", "autism"): "Is this a scan of a person with autism or of a control?",
+    ("control", "ADHD"): "Is this a scan of a person with ADHD or of a control?",
+    ("CN", "AD"): "Is this a scan of a person who is cognitively normal (CN) or has Alzheimer's disease (AD)?",
+    ("female", "male"): "What is the sex of the person in this scan?",
 }
-"""Questions by target column."""
+"""Questions by the classes of a task: a target's column may be called the same in two cohorts."""
 
 DESCRIBE = "### Question: Describe the functional connectivity of this scan.\n### Answer:"
 
 
 def question(task: TaskInfo) -> str:
-    """The question of a task; a target without its own asks to choose among the class names."""
+    """The question of a task; classes without their own are chosen among by their names."""
     fallback = f"Which fits this scan best: {', '.join(task.classes[:-1])} or {task.classes[-1]}?"
-    return QUESTIONS.get(task.target.lower(), fallback)
+    return QUESTIONS.get(task.classes, fallback)
 
 
 def prompt(task: TaskInfo, description: str = "") -> str:

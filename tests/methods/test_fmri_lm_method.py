@@ -147,6 +147,7 @@ def test_saved_weights_predict_the_same_and_start_stage_three(quick: dict, tmp_p
     tuned = method(**QUICK)
     tuned.fit(Train(quick["scans"].take(np.arange(16)), quick["labels"][:16], np.arange(16)), here)
     assert tuned.report()["started_from"] == "weights"
+    assert all("### Question" in text for text in tuned.report()["prompts"])
     assert not np.array_equal(tuned.predict(quick["test"], here), quick["p"])
 
 
