@@ -285,8 +285,8 @@ def start_as_connectivity(network: TokenNetwork) -> None:
     what a probe gets.
     """
     sizes = network.sizes
-    times, places = torch.arange(sizes.width // 2 * 2).flip(0).unflatten(0, (-1, 2)).T.flip(0)
-    times = times[: min(sizes.width // sizes.heads, sizes.patch)]
+    even = torch.arange(0, sizes.width - 1, 2).flip(0)
+    places, times = even + 1, even[: min(sizes.width // sizes.heads, sizes.patch)]
     start = attend_to_connectivity(sizes.width, sizes.heads, times, places, GATHERED)
     layer: Any = network.encoder[0]
     attention = layer.attention.self
