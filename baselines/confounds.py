@@ -61,12 +61,18 @@ def build_coding(table: pd.DataFrame) -> Any:
 
 
 def build_pipeline(table: pd.DataFrame, model: str, kind: str, seed: int) -> Any:
-    """Coding and a classifier or regressor as one scikit-learn pipeline, to be fitted on training rows."""
+    """Coding and a classifier or regressor as one scikit-learn pipeline, to be fitted on training rows.
+
+    ``model`` is one of `MODELS`, or "constant" for the class that all rows have.
+    """
+    from sklearn.dummy import DummyClassifier
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
 
-    if kind == "regression":
+    if model == "constant":
+        last = DummyClassifier(strategy="prior")
+    elif kind == "regression":
         last = HistGradientBoostingRegressor(random_state=seed) if model == "boosting" else Ridge(alpha=1.0)
     elif model == "boosting":
         last = HistGradientBoostingClassifier(random_state=seed)
@@ -131,7 +137,8 @@ class Confounds(Method):
         """Fit imputation, coding and model."""
         table, kind = covariate_table(train.inputs, self.columns), context.task.kind
         targets = np.asarray(train.targets, dtype=float if kind == "regression" else int)
-        self._pipeline = build_pipeline(table, self.model, kind, context.seed).fit(table, targets)
+        self._model = "constant" if kind != "regression" and len(np.unique(targets)) == 1 else self.model
+        self._pipeline = build_pipeline(table, self._model, kind, context.seed).fit(table, targets)
         self._read = list(table)
 
     def predict(self, test: Any, context: Context) -> np.ndarray:
@@ -145,8 +152,9 @@ class Confounds(Method):
         return out
 
     def report(self) -> dict[str, Any]:
-        """The columns that were read."""
-        return {"model": self.model, "columns": self._read}
+        """The columns that were read, and a note where training had a single class."""
+        note = {} if self._model == self.model else {"note": "training has one class, which is predicted for all"}
+        return {"model": self.model, "columns": self._read} | note
 
 
 @dataclass

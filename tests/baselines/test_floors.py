@@ -114,6 +114,15 @@ def test_a_class_that_training_lacks_gets_no_probability(cohort, contexts):
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_a_single_training_class_is_predicted_for_all_with_a_note(model, cohort, context):
+    scans, _, groups = cohort(12)
+    method = Confounds(model=model)
+    method.fit(Train(scans, np.ones(12, int), groups), context)
+    np.testing.assert_array_equal(method.predict(scans, context), np.tile([0.0, 1.0], (12, 1)))
+    assert "one class" in method.report()["note"]
+
+
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("method", FLOORS)
 def test_numbers_are_predicted_from_a_planted_covariate(method, model, cohort, contexts):
     scans, _, groups = cohort(300)
