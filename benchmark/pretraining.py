@@ -18,7 +18,7 @@ from .datasets.dataset import load_cohort
 from .errors import BadData, BadOption, UnknownName
 from .files import whole_folder
 from .kinds.scans import SCAN_FIELDS, Scans
-from .registry import load_dataset, load_method
+from .registry import load_all, load_dataset, load_method
 from .staging import anonymous
 
 
@@ -58,11 +58,10 @@ def pretrain(plan: Plan, target: Path, progress: Progress) -> Seen:
     _, options = configure(method_class, plan.preset, dict(plan.settings or {}))
     method = method_class(**options)
     if not isinstance(method, Pretrainable):
-        raise BadOption(
-            f"{entry.name} has no pretraining", "methods that have: see `brainbench methods --pretrainable`"
-        )
+        raise BadOption(f"{entry.name} has no pretraining", f"methods that have: {', '.join(pretrainable())}")
     refuse_other_folder(target)
     found = [load_data(name, plan.data, progress) for name in dict.fromkeys(plan.cohorts)]
+    refuse_others(found)
     refuse_unlike(found)
     work = Path(tempfile.mkdtemp(prefix="brainbench-pretrain-"))
     try:
@@ -87,6 +86,12 @@ def pretrain(plan: Plan, target: Path, progress: Progress) -> Seen:
     return Seen(tuple(data.name for data in found), len(tables), tables["subject"].nunique())
 
 
+def pretrainable() -> list[str]:
+    """Names of the methods that can be pretrained."""
+    found = load_all("methods")
+    return [entry.name for entry, method in found if isinstance(method, type) and issubclass(method, Pretrainable)]
+
+
 def refuse_other_folder(target: Path) -> None:
     """Raise `BadOption` where the folder holds something else than a checkpoint, which would be replaced."""
     if target.exists() and not (target / SEEN).is_file() and (target.is_file() or any(target.iterdir())):
@@ -105,6 +110,13 @@ def load_data(name: str, source: str, progress: Progress) -> Data:
 def blind(data: Data) -> Scans:
     """Scans without labels and ids; of the covariates only the site, which normalisation may use."""
     return Scans(anonymous(data.items.select((*SCAN_FIELDS, "site"))), ("site",))
+
+
+def refuse_others(found: list[Data]) -> None:
+    """Raise `BadData` where data hold no scans of people, as recordings with known graphs."""
+    for data in found:
+        if "atlas" not in data.items.meta:
+            raise BadData(f"{data.name} holds no scans of people", "name a cohort; see `brainbench data list`")
 
 
 def refuse_unlike(found: list[Data]) -> None:

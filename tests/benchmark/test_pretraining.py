@@ -59,8 +59,12 @@ def test_what_cannot_be_pretrained_is_answered(two_cohorts, tmp_path):
     def go(method=METHOD, cohorts=("abide1",), data="real", target="w"):
         return pretrain(Plan(method, cohorts, data), tmp_path / target, lambda label, done, total: None)
 
-    with pytest.raises(BadOption, match="no pretraining"):
+    with pytest.raises(BadOption, match="no pretraining") as told:
         go("majority")
+    assert "brain-jepa, " in told.value.hint
+    assert "majority" not in told.value.hint
+    with pytest.raises(BadData, match="no scans of people"):
+        go(cohorts=("netsim:1",), data="simulated")
     with pytest.raises(DataMissing):
         go(cohorts=("nowhere",))
     full = tmp_path / "full"
