@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,11 +187,12 @@ def plain(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def weights_hash(checkpoint: Path) -> str:
-    """Hash of a checkpoint file, or of all files of a checkpoint folder."""
+    """Hash of a checkpoint file, or of all files of a checkpoint folder; of many, one hash of them all."""
     if not checkpoint.exists():
         raise BadOption(f"--checkpoint {checkpoint}: no such file")
     files = sorted(checkpoint.rglob("*")) if checkpoint.is_dir() else [checkpoint]
-    return "-".join(digest_file(file)[:12] for file in files if file.is_file())[:64]
+    told = "-".join(digest_file(file)[:12] for file in files if file.is_file())
+    return told if len(told) <= 64 else hashlib.sha256(told.encode()).hexdigest()
 
 
 def why_not_cached(cell: Cell, known: Sequence[Cell]) -> str:

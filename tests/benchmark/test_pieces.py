@@ -19,6 +19,7 @@ from brainbench.benchmark.cells import Cell, MethodSpec, configure, parse_value
 from brainbench.benchmark.errors import BadData, BadOption, PluginBroken, StoreError, UnknownName
 from brainbench.benchmark.files import whole_folder, write_text
 from brainbench.benchmark.items import ArrayRef
+from brainbench.benchmark.plan import weights_hash
 from brainbench.benchmark.source import ROOT, _relative_imports, closure, source_hash
 from brainbench.benchmark.splits import SplitManifest
 
@@ -240,3 +241,12 @@ def test_the_source_hash_of_a_file_changes_with_what_it_imports_beside_it(tmp_pa
         (tmp_path / "bb_helper.py").write_text(text)
         hashes.append(source_hash(registry.find("methods", f"{tmp_path / 'with_helper.py'}:M").load()))
     assert hashes[0] != hashes[1]
+
+
+def test_weights_are_told_apart_by_every_file_of_a_folder(tmp_path):
+    for name in "abcdefg":
+        (tmp_path / name).write_text(name)
+    first = weights_hash(tmp_path)
+    (tmp_path / "g").write_text("other")
+    assert weights_hash(tmp_path) != first
+    assert max(len(first), len(weights_hash(tmp_path / "a"))) <= 64
