@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..benchmark.contracts import Task
 from ..benchmark.splits import KFold
 from .regimes import SPLITS
@@ -33,21 +35,7 @@ CLASSIFICATION = Task(
 )
 """Fields that classification tasks share; each sets its own name, data set and target."""
 
-REGRESSION = Task(
-    name="",
-    title="",
-    description=DESCRIPTION,
-    family="",
-    version=1,
-    kind="regression",
-    dataset="",
-    target="",
-    covariates=COVARIATES,
-    split=KFold(5),
-    metrics=("mae", "mae-of-mean", "pearson-r", "predictive-cod"),
-    regimes=SPLITS,
-    inputs=("series",),
-)
+REGRESSION = replace(CLASSIFICATION, kind="regression", metrics=("mae", "mae-of-mean", "pearson-r", "predictive-cod"))
 """The same of regression tasks."""
 
 
