@@ -89,6 +89,9 @@ def print_rows(first: Record, rows: list[Compared]) -> None:
             f"{row.over_folds.p:.4f}",
         )
     out().print(table)
+    for record in (first, *{row.record.id: row.record for row in rows}.values()):
+        if not record.ranked:
+            print(f"{record.id} is not ranked: its checkpoint was trained on test subjects")
     print(
         "difference: mean over folds; interval and p over test subjects, given the trained models. "
         "p over folds: corrected resampled t-test, which counts the training as well."

@@ -53,6 +53,12 @@ def test_a_checkpoint_that_saw_test_subjects_is_refused_or_marked(two_cohorts, t
     assert allowed.exit_code == 0, allowed.output
     assert "LEAK" in allowed.output
     assert "│ - │" in allowed.output  # no rank
+    store = ("--store", tmp_path / "runs")
+    fair = type_in("run", "--task", "abide1-asd", "--method", "majority", "--folds", 2, *store)
+    assert fair.exit_code == 0, fair.output
+    compared = type_in("compare", "majority", "pretrained:Averaged", "--task", "abide1-asd", *store)
+    assert compared.exit_code == 0, compared.output
+    assert compared.output.count("is not ranked") == 1
 
 
 def test_what_cannot_be_pretrained_is_answered(two_cohorts, tmp_path):
