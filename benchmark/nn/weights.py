@@ -8,30 +8,28 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..errors import BadData, BadOption
-from ..files import write_error, write_text
+from ..files import write_bytes, write_text
 
 WEIGHTS, SETTINGS = "weights.safetensors", "weights.json"
 
 
 def save_weights(folder: Path, state: Mapping[str, Tensor], settings: Mapping[str, Any]) -> None:
     """Write tensors and the (plain JSON) settings that their shapes depend on; the settings come last."""
-    beside = folder / f".{WEIGHTS}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    with suppress(OSError):
         (folder / SETTINGS).unlink(missing_ok=True)
-        save_file({name: value.detach().cpu().contiguous().clone() for name, value in state.items()}, beside)
-        beside.replace(folder / WEIGHTS)
-    except OSError as error:
-        raise write_error(error, folder) from error
+    # Not save_file: its error for a full disk is not an OSError, and it makes files that only their owner reads.
+    write_bytes(folder / WEIGHTS, save(tensors))
     write_text(folder / SETTINGS, json.dumps(dict(settings), indent=1))
 
 
