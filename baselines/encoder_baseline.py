@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from .probe import Probe, fit_probe
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ..benchmark.kinds.scans import Scan
+    from ..benchmark.kinds.scans import Atlas, Scan
 
 
 class Joined:
@@ -28,16 +29,17 @@ class Joined:
     ----------
     cohorts, places
         The cohorts, and the (cohort, row) of every scan.
-    rois
-        Number of ROIs.
+    atlas, rois
+        Their atlas, and its number of ROIs.
 
     Raises `BadOption` for cohorts of different atlases.
     """
 
     def __init__(self, cohorts: Sequence[Any]) -> None:
         counts = sorted({len(cohort.atlas.labels) for cohort in cohorts})
-        if len(counts) != 1:
-            raise BadOption(f"the cohorts have {counts} ROIs", "pretrain on cohorts of one atlas")
+        if len({cohort.atlas.labels for cohort in cohorts}) != 1:
+            raise BadOption(f"the cohorts have other ROIs ({counts})", "pretrain on cohorts of one atlas")
+        self.atlas: Atlas = cohorts[0].atlas
         self.cohorts = list(cohorts)
         self.places = [(k, row) for k, cohort in enumerate(cohorts) for row in range(len(cohort))]
         self.rois: int = counts[0]
@@ -79,6 +81,7 @@ class EncoderBaseline(NetworkBaseline):
     pretrain_batch: int = 32
     pretrain_rate: float = 3e-4
 
+    takes_checkpoint: ClassVar[bool] = True
     probes: ClassVar[dict[str, Literal["linear", "rbf-svm"]]] = {"classification": "linear", "regression": "linear"}
 
     def __post_init__(self) -> None:
@@ -120,7 +123,8 @@ class EncoderBaseline(NetworkBaseline):
             encoder, facts = self._pretrained(cohorts, context)
         from ..benchmark.nn.weights import save_weights
 
-        save_weights(context.save, encoder.state_dict(), self.settings(encoder) | facts)
+        atlas = {"atlas": atlas_key(Joined(cohorts).atlas)}
+        save_weights(context.save, encoder.state_dict(), self.settings(encoder) | facts | atlas)
 
     def _pretrained(self, cohorts: Sequence[Any], context: Context) -> tuple[nn.Module, dict[str, Any]]:
         scans = Joined(cohorts)
@@ -133,7 +137,9 @@ class EncoderBaseline(NetworkBaseline):
         if context.checkpoint is None:
             encoder, self._origin = self._pretrained([scans], context)
         else:
-            encoder = self.loaded(context.checkpoint, Joined([scans]))
+            joined = Joined([scans])
+            refuse_other_atlas(context.checkpoint, joined.atlas)
+            encoder = self.loaded(context.checkpoint, joined)
             self._origin = {"checkpoint": context.checkpoint.name}
         self._encoder: Any = encoder.to(context.device).eval()
 
@@ -181,6 +187,23 @@ class EncoderBaseline(NetworkBaseline):
     def report(self) -> dict[str, Any]:
         """Parameters, where the weights come from, and what the probe or the fine-tuning found."""
         return {**self._facts, "tuning": self.tuning, **self._origin}
+
+
+def atlas_key(atlas: Atlas) -> str:
+    """Hash of the ROIs' labels in their order."""
+    return hashlib.sha256("\n".join(atlas.labels).encode()).hexdigest()[:16]
+
+
+def refuse_other_atlas(place: Path, atlas: Atlas) -> None:
+    """Raise `BadOption` where a checkpoint of ours was made on other ROIs, or on the same in another order."""
+    from ..benchmark.nn.weights import read_settings
+
+    made_on = read_settings(place).get("atlas", atlas_key(atlas))
+    if made_on != atlas_key(atlas):
+        raise BadOption(
+            f"{place}: these weights were made on another atlas than {atlas.name!r}",
+            "use scans of the atlas that the weights were made with, or leave --checkpoint out to pretrain",
+        )
 
 
 def same_rois(place: Path, made_for: int, rois: int) -> None:

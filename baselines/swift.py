@@ -78,6 +78,7 @@ class SwiFT(TrainedNetwork):
     cumulative_views: bool = False
 
     reads: ClassVar[tuple[str, ...]] = ("volume",)
+    takes_checkpoint: ClassVar[bool] = True
     card: ClassVar[Card] = Card(
         title="SwiFT",
         summary="Swin transformer on windows of 20 frames of 4-D images, attention within shifted 4-D windows.",

@@ -146,6 +146,8 @@ class Method(ABC):
     reads
         Arrays of an item that it needs ("series", "volume"); a task without them is skipped. Empty for
         a method that reads none.
+    takes_checkpoint
+        Whether it can start from the weights of ``context.checkpoint``; others refuse one.
     """
 
     card: ClassVar[Card]
@@ -153,6 +155,7 @@ class Method(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     seeded: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
+    takes_checkpoint: ClassVar[bool] = False
 
     def skip(self, task: TaskInfo) -> str | None:
         """A reason why this task cannot be run, or None."""

@@ -144,6 +144,8 @@ def make_cells(
 def resolve_method(request: Request, name: str) -> tuple[type[Method], MethodSpec]:
     """A method with its preset and options."""
     method, entry = load_method(name)
+    if request.checkpoint and not method.takes_checkpoint:
+        raise BadOption(f"{entry.name} cannot start from weights", "leave out --checkpoint, or run it by itself")
     preset = request.preset
     if preset is not None and len(request.methods) > 1 and preset not in method.presets:
         preset = None

@@ -53,7 +53,10 @@ def pick(store: Store, name: str, task: str | None, data: str | None) -> tuple[R
     from ..errors import StoreError
 
     if task is None:
-        return store.find(name)
+        try:
+            return store.find(name)
+        except StoreError as error:
+            raise StoreError(error.message, "give the methods' task as well:  --task T") from None
     known = [
         record
         for record in store.records()

@@ -217,7 +217,7 @@ def check(
 @app.command("simulate")
 def simulate(
     dataset: DatasetArgument,
-    size: Annotated[str, typer.Option(help="small | full.")] = "small",
+    size: Annotated[str, typer.Option(help="small | full | a number of people.")] = "small",
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another twin.")] = 0,
 ) -> None:
     """Make the simulated twin of a data set: same schema, a planted effect, a known best score.

@@ -45,9 +45,7 @@ def load_weights(place: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise BadOption(f"{place}: no such checkpoint", "give the folder that `brainbench pretrain` or --save wrote")
     try:
         if place.suffix == ".safetensors":
-            settings = place.with_name(SETTINGS)
-            told = json.loads(settings.read_text()) if settings.is_file() else {}
-            return load_file(place), dict(told)
+            return load_file(place), read_settings(place)
         found = torch.load(place, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, ValueError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         raise BadData(
@@ -55,6 +53,20 @@ def load_weights(place: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             "save it again as .safetensors, or with torch.save of tensors only: other objects are refused",
         ) from None
     return dict(_flat(found)), {}
+
+
+def read_settings(place: Path) -> dict[str, Any]:
+    """The settings beside weights, by their folder or file; empty for a file of others. Raises `BadData`."""
+    file = place / SETTINGS if place.is_dir() else place.with_name(SETTINGS)
+    if place.suffix not in ("", ".safetensors") or not file.is_file():
+        return {}
+    try:
+        told = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise BadData(f"{file}: cannot be read ({type(error).__name__})", "save the weights again") from None
+    if not isinstance(told, dict):
+        raise BadData(f"{file}: not the settings of a checkpoint", "save the weights again")
+    return told
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, Tensor]]:

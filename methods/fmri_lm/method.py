@@ -52,6 +52,7 @@ class FMRILM(Options, Method):
     )
     supports: ClassVar[tuple[str, ...]] = ("classification",)
     reads: ClassVar[tuple[str, ...]] = ("series",)
+    takes_checkpoint: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
     def fit(self, train: Train, context: Context) -> None:

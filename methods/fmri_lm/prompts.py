@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...benchmark.contracts import TaskInfo
 
-QUESTIONS = {
+QUESTIONS: dict[tuple[str, ...], str] = {
     ("control", "autism"): "Is this a scan of a person with autism or of a control?",
     ("control", "ADHD"): "Is this a scan of a person with ADHD or of a control?",
     ("CN", "AD"): "Is this a scan of a person who is cognitively normal (CN) or has Alzheimer's disease (AD)?",

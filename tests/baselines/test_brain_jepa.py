@@ -343,3 +343,20 @@ def test_impossible_options_are_refused():
     ]:
         with pytest.raises(BadOption, match=message):
             BrainJEPA(**options)
+
+
+def test_weights_of_another_atlas_with_as_many_rois_are_refused(tmp_path):
+    from brainbench.baselines.encoder_baseline import atlas_key, refuse_other_atlas
+    from brainbench.benchmark.kinds.scans import Atlas
+    from brainbench.benchmark.nn.weights import SETTINGS, read_settings
+
+    ours, turned = Atlas("ours", ("a", "b", "c")), Atlas("turned", ("c", "b", "a"))
+    (tmp_path / SETTINGS).write_text(f'{{"atlas": "{atlas_key(ours)}"}}')
+    refuse_other_atlas(tmp_path, ours)
+    with pytest.raises(BadOption, match="another atlas than 'turned'"):
+        refuse_other_atlas(tmp_path, turned)
+    # A file of others says nothing of its atlas; damaged settings are named.
+    assert read_settings(tmp_path / "theirs.pth") == {}
+    (tmp_path / SETTINGS).write_text("{")
+    with pytest.raises(BadData, match=SETTINGS):
+        read_settings(tmp_path)

@@ -87,3 +87,10 @@ def test_cohorts_of_other_atlases_are_not_mixed(own_home, tmp_path):
     with pytest.raises(BadData, match="other ROIs"):
         pretrain(Plan(METHOD, ("abide1", "wide")), tmp_path / "w", lambda label, done, total: None)
     assert not (tmp_path / "w").exists()
+
+
+def test_a_method_that_reads_no_weights_refuses_a_checkpoint(two_cohorts, tmp_path):
+    assert type_in("pretrain", "--method", METHOD, "--cohort", "elsewhere", "--out", tmp_path / "w").exit_code == 0
+    refused = type_in("run", "--task", "abide1-asd", "--method", "fc-svm", "--checkpoint", tmp_path / "w")
+    assert isinstance(refused.exception, BadOption)
+    assert "cannot start from weights" in str(refused.exception)

@@ -16,6 +16,7 @@ class Averaged(Method):
 
     card = Card(title="Averaged", summary="A mock.")
     supports = ("classification",)
+    takes_checkpoint = True
 
     def pretrain(self, cohorts, context):
         seen = []
