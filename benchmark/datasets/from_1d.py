@@ -32,16 +32,21 @@ def find(folder: Path, options: Options) -> Layout:
     layout = Layout([], atlas=atlas)
     chosen = [(path, hit["scan"]) for path, hit in named if hit["atlas"] == atlas]
     for path, scan in chosen:
-        file = str(path.relative_to(folder))
-        try:
-            header = read_text_header(path)
-        except LeftOut as reason:
-            layout.left_out[file] = str(reason)
-            continue
-        layout.sources.append(Source(ScanId(scan), file, header.labels, "float32", partial(read_text, path)))
-        layout.labelled &= header.labelled
+        add_text(layout, folder, path, ScanId(scan))
     layout.participants = nearest_table(folder, (path.parent for path, _ in chosen), SCHEME)
     return layout
+
+
+def add_text(layout: Layout, folder: Path, path: Path, scan: ScanId) -> None:
+    """Add one text file of series, looking at its header only; why one cannot be read goes to ``left_out``."""
+    file = str(path.relative_to(folder))
+    try:
+        header = read_text_header(path)
+    except LeftOut as reason:
+        layout.left_out[file] = str(reason)
+        return
+    layout.sources.append(Source(scan, file, header.labels, "float32", partial(read_text, path)))
+    layout.labelled &= header.labelled
 
 
 def choose_atlas(found: Iterable[str], wanted: str | None) -> str:

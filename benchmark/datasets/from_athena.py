@@ -8,16 +8,13 @@ AFNI's 3dROIstats wrote them: tab-separated, header ``File``, ``Sub-brick``, ``M
 from __future__ import annotations
 
 import re
-from functools import partial
 from pathlib import Path
 
 from ..errors import BadOption
 from .adhd200 import SCHEME
-from .from_1d import choose_atlas, nearest_table
-from .layout import Layout, Options, Source
+from .from_1d import add_text, choose_atlas, nearest_table
+from .layout import Layout, Options
 from .participants import ScanId
-from .rules import LeftOut
-from .text import read_text, read_text_header
 
 NAME = re.compile(
     r"^s(?P<filtered>f?)nwmrda(?P<scan>(?P<subject>\d+)_session_(?P<session>\d+)_rest_\d+)_(?P<atlas>[A-Za-z0-9]+)_TCs\.1D$"
@@ -43,15 +40,7 @@ def find(folder: Path, options: Options) -> Layout:
     layout.notes.append(f"{'band-pass filtered' if filtered else 'unfiltered'} series of the Athena pipeline")
     chosen = [(path, hit) for path, hit in named if bool(hit["filtered"]) == filtered]
     for path, hit in chosen:
-        file = str(path.relative_to(folder))
-        try:
-            header = read_text_header(path)
-        except LeftOut as reason:
-            layout.left_out[file] = str(reason)
-            continue
-        scan = ScanId(hit["scan"], hit["subject"], hit["session"])
-        layout.sources.append(Source(scan, file, header.labels, "float32", partial(read_text, path)))
-        layout.labelled &= header.labelled
+        add_text(layout, folder, path, ScanId(hit["scan"], hit["subject"], hit["session"]))
     layout.participants = nearest_table(folder, (path.parent for path, _ in chosen), SCHEME)
     return layout
 
