@@ -60,6 +60,7 @@ class TaskInfo:
 
     ``track`` says how subjects are joined, where a kind knows several ways; "" elsewhere. ``inputs`` names
     the arrays that an item holds, where a kind knows several: "series" (ROI series) or "volume" (4-D images).
+    ``fields`` maps what a question asks to its labels, and ``paradigm`` is how it asks ("multi", "open").
     """
 
     name: str
@@ -70,6 +71,8 @@ class TaskInfo:
     title: str = ""
     track: str = ""
     inputs: tuple[str, ...] = ()
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    paradigm: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,14 @@ class Train:
     inputs: Any
     targets: Any
     groups: np.ndarray
+
+
+@dataclass(frozen=True)
+class Source:
+    """Labelled data of another task, without anybody who is tested."""
+
+    info: TaskInfo
+    train: Train
 
 
 def silent(label: str, done: int, total: int) -> None:
@@ -114,7 +125,14 @@ class Context:
     checkpoint, save
         Weights to start from, and where to leave weights; None when not asked for.
     sources, support
-        Labelled data of other tasks (zero- and few-shot) and the few labelled samples.
+        Labelled data of other tasks by name; and under a regime of few labels the few labelled items,
+        the same object as ``fit`` gets, which is empty at zero shots. None where all labels are given.
+    shared
+        A folder, perhaps not there yet, that cells share which differ in their options or in their
+        support alone. A method may keep there what took long and does not depend on the support, under
+        a name that tells the options it depends on; written whole. None when there is no such place.
+    stage, resume
+        Of pretraining: the stage that is asked for (0: all), and a folder that outlives an interruption.
     """
 
     task: TaskInfo
@@ -125,8 +143,11 @@ class Context:
     progress: Progress = silent
     checkpoint: Path | None = None
     save: Path | None = None
-    sources: Mapping[str, Train] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
     support: Train | None = None
+    shared: Path | None = None
+    stage: int = 0
+    resume: Path | None = None
 
 
 class Method(ABC):
@@ -148,6 +169,13 @@ class Method(ABC):
         a method that reads none.
     takes_checkpoint
         Whether it can start from the weights of ``context.checkpoint``; others refuse one.
+    zero_shot
+        Whether it can be fitted without a labelled item of the task, from ``context.sources``.
+    controls
+        Control name -> option values over those of the preset: the rows that show what a score rests
+        on, such as the same method without the scan. Run as ``METHOD+CONTROL``.
+    stages
+        Number of stages that ``brainbench pretrain --stage`` can ask for.
     """
 
     card: ClassVar[Card]
@@ -156,6 +184,9 @@ class Method(ABC):
     seeded: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     takes_checkpoint: ClassVar[bool] = False
+    zero_shot: ClassVar[bool] = False
+    controls: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    stages: ClassVar[int] = 1
 
     def skip(self, task: TaskInfo) -> str | None:
         """A reason why this task cannot be run, or None."""
@@ -176,10 +207,13 @@ class Method(ABC):
 
 @runtime_checkable
 class Pretrainable(Protocol):
-    """A method that can learn weights from scans without labels: ``brainbench pretrain``."""
+    """A method that can learn weights before it meets a task: ``brainbench pretrain``."""
 
     def pretrain(self, cohorts: Sequence[Any], context: Context) -> None:
-        """Learn from label-free views, one a cohort, and leave the weights in the folder ``context.save``."""
+        """Learn from label-free views, one a cohort, and leave the weights in the folder ``context.save``.
+
+        Labelled data, where tasks were named, are in ``context.sources``.
+        """
 
 
 @dataclass(frozen=True)
@@ -243,13 +277,18 @@ class Task:
     label
         Makes the target's column from the cohort's own columns, such as bands of age; None where the
         cohort holds it.
+    fields, paradigm
+        What a question asks, each with its labels, and how: "multi" (all answers in a fixed order) or
+        "open" (free text).
+    sources
+        Tasks whose labelled data a method gets besides its own, where a regime says so (``uses_sources``).
     derive
         Makes the items that are asked from those of the data set, such as all subjects as one item.
     computed_as
         The task whose predictions this one scores in another way; None for its own.
     interval
-        What stands beside a score: an interval over test "subjects", or a "range" over half-samples
-        of the subjects or seeds, where there is one item only.
+        What stands beside a score: an interval over test "subjects", over subjects and "draws" of the
+        labelled items, or a "range" over half-samples of the subjects or seeds, where there is one item only.
     """
 
     name: str
@@ -271,15 +310,28 @@ class Task:
     track: str = ""
     inputs: tuple[str, ...] = ()
     label: Callable[[pd.DataFrame], pd.Series] | None = None
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    paradigm: str = ""
+    sources: tuple[str, ...] = ()
+    uses_sources: bool = False
     derive: Callable[[Items], Items] | None = None
     computed_as: Task | None = None
-    interval: Literal["subjects", "range"] = "subjects"
+    interval: Literal["subjects", "draws", "range"] = "subjects"
 
     @property
     def info(self) -> TaskInfo:
         """What is asked, without any label."""
         return TaskInfo(
-            self.name, self.kind, self.target, self.classes, self.covariates, self.title, self.track, self.inputs
+            name=self.name,
+            kind=self.kind,
+            target=self.target,
+            classes=self.classes,
+            covariates=self.covariates,
+            title=self.title,
+            track=self.track,
+            inputs=self.inputs,
+            fields=self.fields,
+            paradigm=self.paradigm,
         )
 
     @property
@@ -444,6 +496,10 @@ class Kind(ABC):
     def clean(self, items: Items, task: TaskInfo) -> tuple[Items, dict[str, int]]:
         """Items that have a usable truth, and how many were left out for each reason."""
         return items, {}
+
+    def practise(self, items: Items, task: TaskInfo) -> Items:
+        """Training items as a method meets them, where they differ from test items: other wordings, say."""
+        return items
 
     def present(self, items: Items, seed: int) -> tuple[Items, Any]:
         """Hide what a position would give away; returns the key that `restore` needs."""
