@@ -24,7 +24,7 @@ from ...benchmark.preprocess import SiteScale
 from .descriptors import Descriptors
 from .options import Options
 from .pretraining import build_tokenizer
-from .reader import Adapter, Reader, adapt_language
+from .reader import Adapter, Reader, adapt
 
 WEIGHTS, SETTINGS = "fmri-lm.safetensors", "fmri-lm.json"
 STRUCTURE = (
@@ -121,7 +121,7 @@ def restore(place: Path, saved: Saved, options: Options, device: str) -> Reader:
     language = load_language(options.lm, options.lm_layers, saved.seed)
     tokenizer = build_tokenizer(options, saved.rois)
     adapter = Adapter(tokenizer.shape, language.width, 1.0)
-    adapt_language(options, language)
+    adapt(options, language)
     file = (place if place.is_dir() else place.parent) / WEIGHTS
     try:
         tensors = load_file(file)

@@ -20,7 +20,7 @@ from .inputs import Inputs, scratch, sites_of
 from .options import Options
 from .pretraining import ScanTexts, build_tokenizer, pretrain, read_texts
 from .prompts import answers, prompt
-from .reader import Adapter, Reader, adapt_language
+from .reader import Adapter, Reader, adapt
 from .tokenizer import trainable
 from .tuning import instruct, probabilities
 
@@ -109,7 +109,7 @@ def _first_stages(
     facts["stage1"] = pretrain(options, tokenizer, inputs, read, language, context, rng)
     gain = float(language.model.get_input_embeddings().weight.float().std())
     adapter = Adapter(tokenizer.shape, language.width, gain).to(context.device)
-    facts.update(adapt_language(options, language))
+    facts.update(adapt(options, language))
     reader = Reader(tokenizer, adapter, language)
     if options.standardise == "reliability":
         fit_statistics(reader, inputs, context.device)

@@ -6,17 +6,18 @@ Linear-GELU plus a ROI embedding; codes are targets only.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...benchmark.nn.language import Language
+from ...benchmark.nn.lora import Adaptation, adapt_language
+from ...benchmark.nn.packing import Packed, Pass, Prefix, log_likelihoods, read
 from .options import Options
-from .sequence import Packed, attention_mask, position_ids
+from .sequence import scan_prefix
 from .tokenizer import Tokenizer, TokenizerShape
 
 MEAN_GAIN = 2.0
@@ -68,13 +69,6 @@ class Adapter(nn.Module):
         return lifted + self.roi.repeat(self.steps, 1)
 
 
-class Pass(NamedTuple):
-    """Hidden states of one pass: fMRI tokens (batch, token, width), text (batch, length, width)."""
-
-    scan: Tensor
-    text: Tensor
-
-
 @dataclass
 class Reader:
     """Everything that answers a question about a scan."""
@@ -94,23 +88,17 @@ class Reader:
             out: Tensor = self.tokenizer.encoder(series)
             return out
 
+    def prefix(self, tokens: Tensor | None) -> Prefix | None:
+        """Encoder outputs as the prefix of a text; None without any."""
+        return None if tokens is None else scan_prefix(self.adapter(tokens), self.shape.steps, self.shape.rois)
+
     def read(self, tokens: Tensor | None, text: Packed) -> Pass:
         """Run the language model over fMRI tokens (None: text alone) and text."""
-        words = self.language.embed(text.ids)
-        steps, rois = (self.shape.steps, self.shape.rois) if tokens is not None else (0, 0)
-        whole = words if tokens is None else torch.cat([self.adapter(tokens).to(words.dtype), words], dim=1)
-        hidden = self.language.hidden(whole, attention_mask(steps, rois, text), position_ids(steps, rois, text))
-        return Pass(hidden[:, : steps * rois], hidden[:, steps * rois :])
+        return read(self.language, self.prefix(tokens), text)
 
     def log_likelihoods(self, hidden: Tensor, text: Packed, wanted: Tensor) -> Tensor:
-        """Log-likelihood of each wanted text token (k,), given by its parent's hidden state.
-
-        ``wanted`` is boolean (batch, length); tokens without a parent cannot be wanted.
-        """
-        sample, place = torch.nonzero(wanted, as_tuple=True)
-        states = hidden[sample, text.parents[sample, place]]
-        logits = self.language.logits(states).float()
-        return -F.cross_entropy(logits, text.ids[sample, place], reduction="none")
+        """Log-likelihood of each wanted text token (k,), see `packing.log_likelihoods`."""
+        return log_likelihoods(self.language, hidden, text, wanted)
 
     def modules(self) -> list[nn.Module]:
         """Parts that stages 2 and 3 train."""
@@ -122,33 +110,8 @@ class Reader:
             module.train(mode)
 
 
-def adapt_language(options: Options, language: Language) -> dict[str, Any]:
-    """Make the language model trainable in place: LoRA, or all weights. Returns what was chosen.
-
-    Published LoRA: Qwen r = 8, alpha = 16, dropout 0.1 on q, k, v, o, gate, up, down; other models
-    r = 16, alpha = 32, dropout 0.05 on peft's default targets.
-    """
-    if options.tuning == "full":
-        language.model.requires_grad_(True)
-        return {"tuning": "full"}
-    from peft import LoraConfig, get_peft_model
-
-    qwen = "qwen" in str(language.model.config.model_type)
-    rank = options.lora_rank or (8 if qwen else 16)
-    alpha = options.lora_alpha or (16 if qwen else 32)
-    dropout = options.lora_dropout if options.lora_dropout >= 0 else (0.1 if qwen else 0.05)
-    named = [name.strip() for name in options.lora_targets.split(",") if name.strip()]
-    published = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] if qwen else None
-    config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=named or published, task_type="CAUSAL_LM"
-    )
-    with warnings.catch_warnings():  # notices between libraries that no user can act on
-        warnings.simplefilter("ignore")
-        language.model = get_peft_model(language.model, config)
-    return {
-        "tuning": "lora",
-        "lora_rank": rank,
-        "lora_alpha": alpha,
-        "lora_dropout": dropout,
-        "lora_targets": sorted(language.model.peft_config["default"].target_modules),
-    }
+def adapt(options: Options, language: Language) -> dict[str, Any]:
+    """Make the language model trainable as the options say; returns what was chosen."""
+    targets = tuple(name.strip() for name in options.lora_targets.split(",") if name.strip())
+    chosen = Adaptation(options.tuning, options.lora_rank, options.lora_alpha, options.lora_dropout, targets)
+    return adapt_language(language, chosen)

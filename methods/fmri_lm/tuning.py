@@ -6,25 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from ...benchmark.contracts import Context
+from ...benchmark.nn.packing import Text, branch_scores, pack
 from .inputs import Inputs
 from .loops import Losses, Schedule, optimise, precision
 from .options import Options
 from .pretraining import augmented
 from .reader import Reader
-from .sequence import Packed, Text, pack
-
-
-def label_scores(reader: Reader, hidden: Tensor, text: Packed, classes: int) -> Tensor:
-    """(batch, classes) log-likelihood of each candidate answer, summed over its tokens."""
-    wanted = text.branch > 0
-    values = reader.log_likelihoods(hidden, text, wanted)
-    sample = torch.nonzero(wanted, as_tuple=True)[0]
-    place = sample * classes + text.branch[wanted] - 1
-    return values.new_zeros(len(text.ids) * classes).index_add(0, place, values).view(-1, classes)
 
 
 def instruct(
@@ -45,7 +35,7 @@ def instruct(
         tokens = reader.tokens(augmented(series) if options.augment else series)
         if options.answer_loss == "labels":
             text = pack([Text.of(prompts[row], answers) for row in rows], eos).to(device)
-            scores = label_scores(reader, reader.read(tokens, text).text, text, len(answers))
+            scores = branch_scores(reader.language, reader.read(tokens, text).text, text, len(answers))
             return {"total": F.cross_entropy(scores, torch.from_numpy(labels[rows]).to(device))}
         text = pack([Text.of(prompts[row], [[*answers[labels[row]], eos]]) for row in rows], eos).to(device)
         return {"total": -reader.log_likelihoods(reader.read(tokens, text).text, text, text.branch > 0).mean()}
@@ -77,7 +67,7 @@ def probabilities(
             text = pack([Text.of(prompts[row], answers) for row in rows], eos).to(context.device)
             with precision(context.device):
                 tokens = reader.tokens(torch.from_numpy(inputs.batch(rows)).to(context.device))
-                scores = label_scores(reader, reader.read(tokens, text).text, text, len(answers))
+                scores = branch_scores(reader.language, reader.read(tokens, text).text, text, len(answers))
             out[rows] = scores.double().softmax(dim=1).cpu().numpy()
             context.progress("predicting", int(rows[-1]) + 1, len(inputs))
     return out

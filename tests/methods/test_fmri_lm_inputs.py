@@ -13,11 +13,11 @@ from brainbench.benchmark.errors import BadOption, ExtraMissing  # noqa: E402
 from brainbench.benchmark.kinds.scans import Atlas  # noqa: E402
 from brainbench.benchmark.nn import language as language_module  # noqa: E402
 from brainbench.benchmark.nn.language import load_language  # noqa: E402
+from brainbench.benchmark.nn.packing import Text, pack  # noqa: E402
 from brainbench.methods.fmri_lm.descriptors import Descriptors, Networks, band  # noqa: E402
 from brainbench.methods.fmri_lm.options import Options  # noqa: E402
 from brainbench.methods.fmri_lm.pretraining import build_tokenizer  # noqa: E402
-from brainbench.methods.fmri_lm.reader import Adapter, Reader, adapt_language  # noqa: E402
-from brainbench.methods.fmri_lm.sequence import Text, pack  # noqa: E402
+from brainbench.methods.fmri_lm.reader import Adapter, Reader, adapt  # noqa: E402
 from brainbench.methods.fmri_lm.tokenizer import trainable  # noqa: E402
 
 # Descriptors
@@ -108,7 +108,7 @@ def test_any_causal_model_loads_from_a_folder_and_is_cut(kind: str, tmp_path: ob
     language = load_language(str(tmp_path), 1, 0)
     assert (language.layers, language.layers_available, language.width) == (1, 3, 16)
     assert language.tokenizer.encode("a") == [0]
-    adapt_language(Options(), language)
+    adapt(Options(), language)
     assert trainable(language.model) > 0
     tokenizer = build_tokenizer(Options(width=16, depth=1, decoder_depth=1, heads=2, frames=12, patch=4), 3).eval()
     reader = Reader(tokenizer, Adapter(tokenizer.shape, 16, 0.1), language)

@@ -13,6 +13,7 @@ pytest.importorskip("peft")
 from brainbench.benchmark.errors import BadOption  # noqa: E402
 from brainbench.benchmark.nn import language as language_module  # noqa: E402
 from brainbench.benchmark.nn.language import Language, load_language  # noqa: E402
+from brainbench.benchmark.nn.packing import Text, attention_mask, candidate_scores, pack, position_ids  # noqa: E402
 from brainbench.methods.fmri_lm.alignment import next_codes  # noqa: E402
 from brainbench.methods.fmri_lm.connectivity_init import slow_cosines  # noqa: E402
 from brainbench.methods.fmri_lm.losses import (  # noqa: E402
@@ -25,10 +26,9 @@ from brainbench.methods.fmri_lm.losses import (  # noqa: E402
 from brainbench.methods.fmri_lm.method import FMRILM  # noqa: E402
 from brainbench.methods.fmri_lm.options import PRESETS, Options  # noqa: E402
 from brainbench.methods.fmri_lm.pretraining import augmented, build_tokenizer  # noqa: E402
-from brainbench.methods.fmri_lm.reader import Adapter, Reader, adapt_language  # noqa: E402
-from brainbench.methods.fmri_lm.sequence import Text, attention_mask, pack, position_ids  # noqa: E402
+from brainbench.methods.fmri_lm.reader import Adapter, Reader, adapt  # noqa: E402
+from brainbench.methods.fmri_lm.sequence import scan_prefix  # noqa: E402
 from brainbench.methods.fmri_lm.tokenizer import Quantizer, Tokenizer, moved, nearest, trainable  # noqa: E402
-from brainbench.methods.fmri_lm.tuning import label_scores  # noqa: E402
 
 
 def preset(name: str, **changes: object) -> Options:
@@ -98,7 +98,7 @@ def test_lora_of_qwen3_has_the_counted_parameters() -> None:
     with torch.device("meta"):
         model = Qwen3ForCausalLM(config).requires_grad_(False)
         language = Language(model, language_module.ByteTokenizer(), "qwen", "config", 28, 28)
-        facts = adapt_language(preset("B"), language)
+        facts = adapt(preset("B"), language)
     assert (facts["lora_rank"], facts["lora_alpha"], facts["lora_dropout"]) == (8, 16, 0.1)
     assert trainable(language.model) == 5_046_272
 
@@ -171,7 +171,7 @@ def test_f2f_asks_for_the_same_roi_one_step_later() -> None:
 def test_mask_is_block_causal_over_time_and_text_is_never_seen_by_fmri() -> None:
     steps, rois = 2, 3
     text = pack([Text.of([5, 6], [[7], [8, 9]]), Text.of([5], [[7]])], padding=0)
-    mask = attention_mask(steps, rois, text)
+    mask = attention_mask(scan_prefix(torch.zeros(2, steps * rois, 4), steps, rois).mask, text)
     for sample, length in enumerate((5, 2)):
         branch = text.branch[sample].tolist()
         for q in range(11):
@@ -188,7 +188,8 @@ def test_mask_is_block_causal_over_time_and_text_is_never_seen_by_fmri() -> None
 
 def test_positions_are_the_time_step_then_the_text() -> None:
     text = pack([Text.of([5, 6], [[7], [8, 9]])], padding=0)
-    assert position_ids(2, 3, text)[0].tolist() == [0, 0, 0, 1, 1, 1, 2, 3, 4, 4, 5]
+    prefix = scan_prefix(torch.zeros(1, 6, 4), 2, 3)
+    assert position_ids(prefix.positions, prefix.start, text)[0].tolist() == [0, 0, 0, 1, 1, 1, 2, 3, 4, 4, 5]
 
 
 def tiny_reader(rois: int = 3) -> Reader:
@@ -206,8 +207,8 @@ def test_language_model_obeys_the_mask() -> None:
     other = tokens.clone()
     other[0, 6:] += 1
     changed = reader.read(other, pack([Text.of([9, 9, 9])], padding=0))
-    assert torch.allclose(base.scan[:, :6], changed.scan[:, :6], atol=1e-5)
-    assert not torch.allclose(base.scan[:, 6:], changed.scan[:, 6:], atol=1e-3)
+    assert torch.allclose(base.prefix[:, :6], changed.prefix[:, :6], atol=1e-5)
+    assert not torch.allclose(base.prefix[:, 6:], changed.prefix[:, 6:], atol=1e-3)
 
 
 def test_candidate_answers_scored_in_one_pass_equal_one_at_a_time() -> None:
@@ -215,7 +216,7 @@ def test_candidate_answers_scored_in_one_pass_equal_one_at_a_time() -> None:
     tokens = torch.randn(2, 9, 16)
     prompts, answers = [[10, 11, 12], [13]], [[20], [21, 22, 23], [24, 25]]
     text = pack([Text.of(prompt, answers) for prompt in prompts], padding=0)
-    together = label_scores(reader, reader.read(tokens, text).text, text, len(answers))
+    together = candidate_scores(reader.language, reader.prefix(tokens), text, len(answers))
     for row, prompt in enumerate(prompts):
         for column, answer in enumerate(answers):
             alone = pack([Text.of(prompt + answer)], padding=0)
