@@ -1,114 +1,132 @@
-"""Weights of a fitted fMRI-LM on disk: ``fmri-lm.safetensors`` and ``fmri-lm.json`` in one folder.
+"""A trained fMRI-LM on disk: ``weights.safetensors`` and ``weights.json`` in one folder.
 
-The language model's own frozen weights are not stored; its name and its number of layers are.
+The settings tell which stage was the last. A checkpoint of stage 1 holds the tokenizer alone. The language
+model's own frozen weights are never stored; its name and its number of layers are.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ...benchmark.errors import BadData, BadOption
-from ...benchmark.files import write_error, write_text
 from ...benchmark.nn.language import load_language
+from ...benchmark.nn.weights import SETTINGS, load_weights, read_settings, save_weights
 from ...benchmark.preprocess import SiteScale
 from .descriptors import Descriptors
 from .options import Options
 from .pretraining import build_tokenizer
 from .reader import Adapter, Reader, adapt
+from .state import State
+from .tokenizer import Tokenizer
 
-WEIGHTS, SETTINGS = "fmri-lm.safetensors", "fmri-lm.json"
-STRUCTURE = (
-    "width", "depth", "decoder_depth", "heads", "frames", "patch", "codes", "code_width", "lm", "lm_layers",
-    "lora_rank", "lora_alpha", "lora_targets", "tuning",
-)  # fmt: skip
+TOKENIZER = ("width", "depth", "decoder_depth", "heads", "frames", "patch", "codes", "code_width")
+LANGUAGE = ("lm", "lm_layers", "lora_rank", "lora_alpha", "lora_targets", "tuning")
 
 
 class Saved(BaseModel):
-    """The content of fmri-lm.json.
+    """The settings of a checkpoint.
 
     Attributes
     ----------
+    stage
+        The last stage that was trained.
     structure
         Options that the shapes of the weights depend on.
-    rois, classes, target
+    rois
         Of the data that the weights were trained on.
     seed
         Of the fit; the tiny random language model is built from it.
     sites, pooled
         Site scale.
-    pairs, mean, sd
-        Descriptor statistics.
-    facts
-        The report of the fit.
+    pairs
+        Names of the descriptors; their statistics are with the weights.
+    facts, learned
+        See `State`.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: int = 1
+    method: str = "fmri-lm"
+    schema_version: int = 2
+    stage: int
     structure: dict[str, Any]
     rois: int
-    classes: list[str]
-    target: str
     seed: int
     sites: dict[str, float]
     pooled: float
     pairs: list[str]
-    mean: list[float]
-    sd: list[float]
     facts: dict[str, Any]
+    learned: dict[str, Any]
 
 
-def structure(options: Options) -> dict[str, Any]:
-    """The options that the shapes of the weights depend on."""
-    return {name: asdict(options)[name] for name in STRUCTURE}
+def structure(options: Options, stage: int) -> dict[str, Any]:
+    """The options that the shapes of the weights depend on after a stage."""
+    return {name: asdict(options)[name] for name in TOKENIZER + (LANGUAGE if stage > 1 else ())}
 
 
-def language_state(model: nn.Module) -> dict[str, Tensor]:
-    """The trained parameters of the language model (LoRA, or all)."""
-    return {name: value for name, value in model.named_parameters() if value.requires_grad}
-
-
-def write(folder: Path, reader: Reader, saved: Saved) -> None:
-    """Write both files into a folder; the settings come last, so that a half-written pair is noticed."""
-    parts = {
-        "tokenizer": reader.tokenizer.state_dict(),
-        "adapter": reader.adapter.state_dict(),
-        "language": language_state(reader.language.model),
+def write(folder: Path, state: State, options: Options) -> None:
+    """Leave a state in a folder."""
+    tensors = {f"tokenizer.{name}": value for name, value in state.tokenizer.state_dict().items()}
+    tensors |= {
+        "descriptors.mean": torch.from_numpy(state.describer.mean),
+        "descriptors.sd": torch.from_numpy(state.describer.sd),
     }
-    tensors = {
-        f"{part}.{name}": value.detach().cpu().clone() for part, state in parts.items() for name, value in state.items()
-    }
-    beside = folder / f".{WEIGHTS}.part"
-    (folder / SETTINGS).unlink(missing_ok=True)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, beside)
-        beside.replace(folder / WEIGHTS)
-    except OSError as error:
-        raise write_error(error, folder) from error
-    write_text(folder / SETTINGS, saved.model_dump_json(indent=1))
+    if state.reader is not None:
+        tensors |= {f"adapter.{name}": value for name, value in state.reader.adapter.state_dict().items()}
+        tensors |= {f"language.{name}": value for name, value in trained(state.reader.language.model).items()}
+    saved = Saved(
+        stage=state.stage,
+        structure=structure(options, state.stage),
+        rois=state.tokenizer.shape.rois,
+        seed=state.seed,
+        sites=state.scale.sites,
+        pooled=state.scale.pooled,
+        pairs=state.describer.pairs,
+        facts=state.facts,
+        learned=state.learned,
+    )
+    save_weights(folder, tensors, saved.model_dump())
 
 
-def read_settings(place: Path, options: Options) -> Saved:
-    """Settings of a checkpoint (its folder, or a file in it), checked against the options at hand."""
-    file = (place if place.is_dir() else place.parent) / SETTINGS
+def restore(place: Path, options: Options, device: str) -> State:
+    """The state of a checkpoint, given by its folder or its file of weights.
+
+    Raises `BadOption` where there is none or the options give other sizes, `BadData` where it is damaged.
+    """
+    saved = settings(place, options)
+    tensors, _ = load_weights(place)
+    tokenizer = build_tokenizer(options, saved.rois)
     try:
-        saved = Saved.model_validate_json(file.read_text())
-    except FileNotFoundError:
-        raise BadOption(f"{place}: no fMRI-LM checkpoint ({SETTINGS} is missing)", "make one with --save") from None
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise BadData(f"{file}: not the settings of a checkpoint ({error})", "save it again") from None
-    now = structure(options)
+        _fill(tokenizer.state_dict(), tensors, "tokenizer.")
+        describer = Descriptors(saved.pairs, *(tensors[f"descriptors.{name}"].numpy() for name in ("mean", "sd")))
+        reader = None if saved.stage == 1 else _reader(tokenizer, saved, options, tensors)
+    except (KeyError, RuntimeError) as error:
+        raise BadData(f"{place}: not the weights that {SETTINGS} describes ({error})", "save it again") from None
+    tokenizer.eval().requires_grad_(False)
+    for module in [tokenizer, *(reader.modules() if reader else [])]:
+        module.to(device)
+    scale = SiteScale(saved.sites, saved.pooled)
+    return State(saved.stage, tokenizer, scale, describer, saved.seed, reader, saved.facts, saved.learned)
+
+
+def settings(place: Path, options: Options) -> Saved:
+    """Settings of a checkpoint, checked against the options at hand. Raises as `restore`."""
+    told = read_settings(place)
+    if not told:
+        raise BadOption(
+            f"{place}: no fMRI-LM checkpoint ({SETTINGS} is missing)", "make one with `brainbench pretrain`"
+        )
+    try:
+        saved = Saved.model_validate(told)
+    except ValidationError as error:
+        raise BadData(f"{place}: not the settings of an fMRI-LM checkpoint ({error})", "save it again") from None
+    now = structure(options, saved.stage)
     different = [f"{name}={value}" for name, value in saved.structure.items() if now.get(name) != value]
     if different:
         flags = " ".join(f"--set {item}" for item in different)
@@ -116,23 +134,17 @@ def read_settings(place: Path, options: Options) -> Saved:
     return saved
 
 
-def restore(place: Path, saved: Saved, options: Options, device: str) -> Reader:
-    """The network of a checkpoint."""
+def trained(model: nn.Module) -> dict[str, Tensor]:
+    """The trained parameters of the language model (LoRA, or all)."""
+    return {name: value for name, value in model.named_parameters() if value.requires_grad}
+
+
+def _reader(tokenizer: Tokenizer, saved: Saved, options: Options, tensors: dict[str, Tensor]) -> Reader:
     language = load_language(options.lm, options.lm_layers, saved.seed)
-    tokenizer = build_tokenizer(options, saved.rois)
     adapter = Adapter(tokenizer.shape, language.width, 1.0)
     adapt(options, language)
-    file = (place if place.is_dir() else place.parent) / WEIGHTS
-    try:
-        tensors = load_file(file)
-        _fill(tokenizer.state_dict(), tensors, "tokenizer.")
-        _fill(adapter.state_dict(), tensors, "adapter.")
-        _fill(language_state(language.model), tensors, "language.")
-    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        raise BadData(f"{file}: not the weights that {SETTINGS} describes ({error})", "save it again") from None
-    tokenizer.eval().requires_grad_(False)
-    for module in (tokenizer, adapter, language.model):
-        module.to(device)
+    _fill(adapter.state_dict(), tensors, "adapter.")
+    _fill(trained(language.model), tensors, "language.")
     return Reader(tokenizer, adapter, language)
 
 
@@ -141,28 +153,3 @@ def _fill(state: dict[str, Tensor], tensors: dict[str, Tensor], prefix: str) -> 
     with torch.no_grad():
         for name, value in state.items():
             value.copy_(tensors[prefix + name])
-
-
-def describe(
-    reader: Reader, descriptors: Descriptors, scale: SiteScale, options: Options, classes: tuple[str, ...],
-    target: str, seed: int, facts: dict[str, Any],
-) -> Saved:  # fmt: skip
-    """The settings to store beside the weights."""
-    return Saved(
-        structure=structure(options),
-        rois=reader.shape.rois,
-        classes=list(classes),
-        target=target,
-        seed=seed,
-        sites=scale.sites,
-        pooled=scale.pooled,
-        pairs=descriptors.pairs,
-        mean=descriptors.mean.tolist(),
-        sd=descriptors.sd.tolist(),
-        facts=facts,
-    )
-
-
-def statistics(saved: Saved) -> tuple[Descriptors, SiteScale]:
-    """Descriptor statistics and site scale of a checkpoint."""
-    return Descriptors(saved.pairs, np.array(saved.mean), np.array(saved.sd)), SiteScale(saved.sites, saved.pooled)

@@ -7,14 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ...benchmark.kinds.scans import Scans
-
-
-def sites_of(scans: Scans) -> list[str]:
-    """Site of each scan; "" for all where the task shows no site."""
-    table = scans.covariates
-    return table["site"].astype(str).tolist() if "site" in table.columns else [""] * len(scans)
-
 
 @dataclass(frozen=True)
 class Inputs:

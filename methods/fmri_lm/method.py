@@ -17,7 +17,7 @@ from .options import PRESETS, Options
 
 if TYPE_CHECKING:
     from ...benchmark.kinds.scans import Scans
-    from .pipeline import Fitted
+    from .state import State
 
 
 NOTES = (
@@ -64,7 +64,7 @@ class FMRILM(Options, Method):
 
     def predict(self, test: Scans, context: Context) -> np.ndarray:
         """(n, classes) probabilities from the candidate answers' log-likelihoods."""
-        fitted: Fitted | None = getattr(self, "_fitted", None)
+        fitted: State | None = getattr(self, "_fitted", None)
         if fitted is None:
             if context.checkpoint is None:
                 raise BadOption(
@@ -76,7 +76,7 @@ class FMRILM(Options, Method):
 
     def report(self) -> dict[str, Any]:
         """Parameters, language model, layers, losses and steps of each stage."""
-        fitted: Fitted | None = getattr(self, "_fitted", None)
+        fitted: State | None = getattr(self, "_fitted", None)
         return {} if fitted is None else fitted.facts
 
 
