@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,8 +36,11 @@ class TextTokenizer(Protocol):
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, without special tokens."""
+
     def chat(self, system: str, user: str) -> str:
-        """Two messages as one text that an answer follows."""
+        """Two messages (or one, where ``system`` is empty) as one text that an answer follows."""
 
 
 class ByteTokenizer:
@@ -50,9 +53,13 @@ class ByteTokenizer:
         """One id a byte."""
         return list(text.encode())
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """Bytes as text; those that make no character are marked."""
+        return bytes(token for token in ids if token < self.eos).decode(errors="replace")
+
     def chat(self, system: str, user: str) -> str:
-        """Two paragraphs."""
-        return f"{system}\n\n{user}\n\n"
+        """Paragraphs."""
+        return _paragraphs(system, user)
 
 
 class HubTokenizer:
@@ -67,13 +74,24 @@ class HubTokenizer:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
-    def chat(self, system: str, user: str) -> str:
-        """The model's chat template up to its answer; two paragraphs where it has none."""
-        if not self._tokenizer.chat_template:
-            return f"{system}\n\n{user}\n\n"
-        messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
-        text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, without special tokens."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
+
+    def chat(self, system: str, user: str) -> str:
+        """The model's chat template up to its answer, without thinking aloud; paragraphs where it has none."""
+        if not self._tokenizer.chat_template:
+            return _paragraphs(system, user)
+        messages = [{"role": role, "content": said} for role, said in (("system", system), ("user", user)) if said]
+        text: str = self._tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        return text
+
+
+def _paragraphs(*texts: str) -> str:
+    return "".join(f"{text}\n\n" for text in texts if text)
 
 
 @dataclass
@@ -130,13 +148,21 @@ class Language:
         out: Tensor = self.model.get_input_embeddings()(ids)
         return out
 
-    def hidden(self, embeddings: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
-        """Last hidden states (batch, token, width) under a boolean mask (batch, query, key)."""
+    def hidden(self, embeddings: Tensor, mask: Tensor, positions: Tensor, cache: Any = None) -> Tensor:
+        """Last hidden states (batch, token, width) under a boolean mask (batch, query, key).
+
+        With a ``cache`` of the transformers library the keys are those it holds and then these tokens',
+        which it takes in.
+        """
         blocked = torch.zeros(mask.shape, dtype=embeddings.dtype, device=mask.device)
         blocked.masked_fill_(~mask, BLOCKED)
         decoder = backbone(self.model)
         out = decoder(
-            inputs_embeds=embeddings, attention_mask=blocked.unsqueeze(1), position_ids=positions, use_cache=False
+            inputs_embeds=embeddings,
+            attention_mask=blocked.unsqueeze(1),
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
         )
         states: Tensor = out.last_hidden_state
         return states

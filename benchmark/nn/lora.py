@@ -64,4 +64,4 @@ def is_qwen(language: Language) -> bool:
 
 def checkpoint_gradients(language: Language) -> None:
     """Recompute activations in the backward pass: less memory for more time, where a GPU is full."""
-    language.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    language.model.gradient_checkpointing_enable({"use_reentrant": False})

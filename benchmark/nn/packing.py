@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,23 +32,32 @@ class Text:
         Place of each token in its own continuation, from 0.
     parents
         Index of the token that each token follows; -1 for the first.
+    trunk
+        How many of the trunk's tokens come before each token.
     """
 
     ids: list[int] = field(default_factory=list)
     branch: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
+    trunk: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(cls, trunk: Sequence[int], branches: Sequence[Sequence[int]] = ()) -> Text:
-        """A trunk and the branches that follow it."""
-        text = cls(list(trunk), [0] * len(trunk), list(range(len(trunk))), list(range(-1, len(trunk) - 1)))
+    def of(
+        cls, trunk: Sequence[int], branches: Sequence[Sequence[int]] = (), after: Sequence[int] | None = None
+    ) -> Text:
+        """A trunk, and branches that leave it ``after`` so many of its tokens each (None: after all)."""
+        count = len(trunk)
+        places = list(range(count))
+        text = cls(list(trunk), [0] * count, places, list(range(-1, count - 1)), list(places))
         for number, ids in enumerate(branches, 1):
+            start = count if after is None else after[number - 1]
             for k, token in enumerate(ids):
-                text.parents.append(len(trunk) - 1 if k == 0 else len(text.ids) - 1)
+                text.parents.append(start - 1 if k == 0 else len(text.ids) - 1)
                 text.ids.append(token)
                 text.branch.append(number)
-                text.positions.append(len(trunk) + k)
+                text.positions.append(start + k)
+                text.trunk.append(start)
         return text
 
 
@@ -60,13 +69,13 @@ class Packed:
     branch: Tensor
     positions: Tensor
     parents: Tensor
+    trunk: Tensor
     valid: Tensor
 
     def to(self, device: str) -> Packed:
         """On another device."""
-        return Packed(
-            *(value.to(device) for value in (self.ids, self.branch, self.positions, self.parents, self.valid))
-        )
+        values = (self.ids, self.branch, self.positions, self.parents, self.trunk, self.valid)
+        return Packed(*(value.to(device) for value in values))
 
 
 def pack(texts: Sequence[Text], padding: int) -> Packed:
@@ -82,6 +91,7 @@ def pack(texts: Sequence[Text], padding: int) -> Packed:
         padded([text.branch for text in texts], 0),
         padded([text.positions for text in texts], 0),
         padded([text.parents for text in texts], -1),
+        padded([text.trunk for text in texts], 0),
         valid,
     )
 
@@ -123,13 +133,20 @@ def attention_mask(prefix: Tensor, text: Packed) -> Tensor:
     batch, length = text.ids.shape
     count = len(prefix)
     mask = torch.zeros(batch, count + length, count + length, dtype=torch.bool, device=text.ids.device)
-    mask[:, :count, :count] = prefix
+    mask[:, :count, :count] = prefix | torch.eye(count, dtype=torch.bool, device=mask.device)
     mask[:, count:, :count] = True
-    earlier = torch.ones(length, length, dtype=torch.bool, device=text.ids.device).tril()
-    same = (text.branch[:, None, :] == 0) | (text.branch[:, None, :] == text.branch[:, :, None])
-    mask[:, count:, count:] = earlier & same & text.valid[:, None, :]
+    mask[:, count:, count:] = text_mask(text)
+    return mask
+
+
+def text_mask(text: Packed) -> Tensor:
+    """Which text each text token may see, boolean (batch, query, key): itself, and what leads to it."""
+    key, query = text.positions[:, None, :], text.positions[:, :, None]
+    of_trunk = (text.branch[:, None, :] == 0) & (key < text.trunk[:, :, None])
+    of_branch = (text.branch[:, None, :] > 0) & (text.branch[:, None, :] == text.branch[:, :, None]) & (key < query)
     # A padded query must see something, or its softmax is undefined.
-    return mask | torch.eye(count + length, dtype=torch.bool, device=mask.device)
+    itself = torch.eye(text.ids.shape[1], dtype=torch.bool, device=text.ids.device)
+    return ((of_trunk | of_branch) & text.valid[:, None, :]) | itself
 
 
 def position_ids(prefix: Tensor, start: int, text: Packed) -> Tensor:
@@ -144,16 +161,13 @@ class Pass(NamedTuple):
     text: Tensor
 
 
-def read(language: Language, prefix: Prefix | None, text: Packed) -> Pass:
-    """Run the language model over a prefix (None: text alone) and text."""
+def read(language: Language, prefix: Prefix | None, text: Packed, cache: Any = None) -> Pass:
+    """Run the language model over a prefix (None: text alone) and text; a ``cache`` keeps what was read."""
     words = language.embed(text.ids)
-    if prefix is None:
-        nothing = torch.zeros(0, dtype=torch.long, device=words.device)
-        mask, positions = attention_mask(nothing.bool().view(0, 0), text), position_ids(nothing, 0, text)
-        return Pass(words[:, :0], language.hidden(words, mask, positions))
+    prefix = prefix or Prefix.causal(words[:, :0])
     whole = torch.cat([prefix.embeddings.to(words.dtype), words], dim=1)
     positions = position_ids(prefix.positions, prefix.start, text)
-    hidden = language.hidden(whole, attention_mask(prefix.mask, text), positions)
+    hidden = language.hidden(whole, attention_mask(prefix.mask, text), positions, cache)
     count = len(prefix.mask)
     return Pass(hidden[:, :count], hidden[:, count:])
 

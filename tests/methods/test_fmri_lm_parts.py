@@ -174,7 +174,7 @@ def test_mask_is_block_causal_over_time_and_text_is_never_seen_by_fmri() -> None
     mask = attention_mask(scan_prefix(torch.zeros(2, steps * rois, 4), steps, rois).mask, text)
     for sample, length in enumerate((5, 2)):
         branch = text.branch[sample].tolist()
-        for q in range(11):
+        for q in range(6 + length):
             for k in range(11):
                 if q < 6:
                     expected = k < 6 and k // rois <= q // rois
