@@ -10,15 +10,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
+from ...benchmark.describe import Describer
 from ...benchmark.errors import BadData, BadOption
 from ...benchmark.nn.language import load_language
 from ...benchmark.nn.weights import SETTINGS, load_weights, read_settings, save_weights
 from ...benchmark.preprocess import SiteScale
-from .descriptors import Descriptors
 from .options import Options
 from .pretraining import build_tokenizer
 from .reader import Adapter, Reader, adapt
@@ -44,8 +45,8 @@ class Saved(BaseModel):
         Of the fit; the tiny random language model is built from it.
     sites, pooled
         Site scale.
-    pairs
-        Names of the descriptors; their statistics are with the weights.
+    descriptors
+        See `Describer.state`; its arrays are with the weights.
     facts, learned
         See `State`.
     """
@@ -60,7 +61,7 @@ class Saved(BaseModel):
     seed: int
     sites: dict[str, float]
     pooled: float
-    pairs: list[str]
+    descriptors: dict[str, Any]
     facts: dict[str, Any]
     learned: dict[str, Any]
 
@@ -73,10 +74,8 @@ def structure(options: Options, stage: int) -> dict[str, Any]:
 def write(folder: Path, state: State, options: Options) -> None:
     """Leave a state in a folder."""
     tensors = {f"tokenizer.{name}": value for name, value in state.tokenizer.state_dict().items()}
-    tensors |= {
-        "descriptors.mean": torch.from_numpy(state.describer.mean),
-        "descriptors.sd": torch.from_numpy(state.describer.sd),
-    }
+    descriptors, arrays = state.describer.state()
+    tensors |= {f"descriptors.{name}": torch.from_numpy(value) for name, value in arrays.items()}
     if state.reader is not None:
         tensors |= {f"adapter.{name}": value for name, value in state.reader.adapter.state_dict().items()}
         tensors |= {f"language.{name}": value for name, value in trained(state.reader.language.model).items()}
@@ -87,7 +86,7 @@ def write(folder: Path, state: State, options: Options) -> None:
         seed=state.seed,
         sites=state.scale.sites,
         pooled=state.scale.pooled,
-        pairs=state.describer.pairs,
+        descriptors=descriptors,
         facts=state.facts,
         learned=state.learned,
     )
@@ -104,7 +103,7 @@ def restore(place: Path, options: Options, device: str) -> State:
     tokenizer = build_tokenizer(options, saved.rois)
     try:
         _fill(tokenizer.state_dict(), tensors, "tokenizer.")
-        describer = Descriptors(saved.pairs, *(tensors[f"descriptors.{name}"].numpy() for name in ("mean", "sd")))
+        describer = Describer.from_state(saved.descriptors, _arrays(tensors, "descriptors."))
         reader = None if saved.stage == 1 else _reader(tokenizer, saved, options, tensors)
     except (KeyError, RuntimeError) as error:
         raise BadData(f"{place}: not the weights that {SETTINGS} describes ({error})", "save it again") from None
@@ -146,6 +145,10 @@ def _reader(tokenizer: Tokenizer, saved: Saved, options: Options, tensors: dict[
     _fill(adapter.state_dict(), tensors, "adapter.")
     _fill(trained(language.model), tensors, "language.")
     return Reader(tokenizer, adapter, language)
+
+
+def _arrays(tensors: dict[str, Tensor], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): value.numpy() for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _fill(state: dict[str, Tensor], tensors: dict[str, Tensor], prefix: str) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...benchmark.contracts import Context
+from ...benchmark.describe import Describer
 from ...benchmark.errors import BadData
 from ...benchmark.kinds.scans import Scans
 from ...benchmark.preprocess import SiteScale, robust_z, to_frames
-from .descriptors import Descriptors, Networks
 from .inputs import Inputs, scratch
 from .options import Options
 
@@ -39,7 +39,7 @@ class Prepared:
     inputs: Inputs
     texts: list[str]
     scale: SiteScale
-    describer: Descriptors
+    describer: Describer
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -81,23 +81,26 @@ def prepare(
         key for scans, name in zip(cohorts, cohort_names(cohorts, names), strict=True) for key in sites(scans, name)
     ]
     series = scratch(context.workdir / f"fmri-lm-{label}.npy", len(keys), rois, options.frames)
-    networks = Networks.of(cohorts[0].atlas)
-    power, pairs = np.empty(len(keys)), np.zeros((len(keys), len(networks.pairs)))
-    row = 0
-    for scans in cohorts:
-        for number in range(len(scans)):
-            raw = scans.series(number)
-            z = to_frames(robust_z(raw), options.frames)
-            series[row] = z.T
-            power[row] = np.mean(np.square(z, dtype=np.float64))
-            if describe:
-                pairs[row] = networks.pair_means(raw)
-            row += 1
-            context.progress(f"reading {label} scans", row, len(keys))
+    power = np.empty(len(keys))
+    for row, raw in enumerate(scans.series(number) for scans in cohorts for number in range(len(scans))):
+        z = to_frames(robust_z(raw), options.frames)
+        series[row] = z.T
+        power[row] = np.mean(np.square(z, dtype=np.float64))
+        context.progress(f"reading {label} scans", row + 1, len(keys))
     scale = SiteScale.fit(power, keys) if fitted is None else fitted.scale
-    describer = Descriptors.fit(pairs, networks.pairs) if fitted is None else fitted.describer
-    texts = [describer.text(values, options.describe_pairs) for values in pairs] if describe else []
+    describer, texts = described(cohorts, options, context, fitted, describe)
     return Prepared(Inputs(series, scale.of(keys)), texts, scale, describer)
+
+
+def described(
+    cohorts: Sequence[Scans], options: Options, context: Context, fitted: State | None, describe: bool
+) -> tuple[Describer, list[str]]:
+    """Statistics of the descriptors, and the text of every scan where texts are needed."""
+    if fitted is not None:
+        values = fitted.describer.measure_all(cohorts, context.progress) if describe else []
+        return fitted.describer, [fitted.describer.text(row, extremes=options.describe_pairs) for row in values]
+    describer, values = Describer.fit(cohorts, options.families, context.progress)
+    return describer, [describer.text(row, extremes=options.describe_pairs) for row in values]
 
 
 def refuse_other_atlases(cohorts: Sequence[Scans]) -> int:

@@ -56,8 +56,10 @@ class Options:
         ``labels``: cross-entropy over the candidate answers' log-likelihoods [ours].
     description
         Put the scan's connectivity descriptors into the prompt as text.
+    describe
+        Families of descriptors, separated by commas: ``fc``, ``gradients``, ``graph``, ``components``.
     describe_pairs
-        Network pairs named in a description: this many highest and as many lowest.
+        Measures named in a description: this many highest and as many lowest of a family.
     """
 
     width: int = 768
@@ -100,7 +102,13 @@ class Options:
     tuning: str = "lora"
     answer_loss: str = "tokens"
     description: bool = False
+    describe: str = "fc"
     describe_pairs: int = 3
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Families of descriptors."""
+        return tuple(name.strip() for name in self.describe.split(",") if name.strip())
 
     def verify(self) -> None:
         """Raise `BadOption` for values that cannot work."""

@@ -31,11 +31,11 @@ def first_stages(options: Options, prepared: Prepared, context: Context) -> Stat
 
 def stage1(options: Options, prepared: Prepared, context: Context, language: Language | None = None) -> State:
     """Train the tokenizer. ``language`` may be handed on when it is loaded and untouched."""
-    rng = seeded(context.seed, 1)
     language = language or frozen_language(options, context)
     tokenizer = pretraining.build_tokenizer(options, prepared.rois)
     facts = {**language.facts, "tokenizer_parameters": trainable(tokenizer)}
     texts = pretraining.read_texts(prepared.texts, language, context)
+    rng = seeded(context.seed, 1)
     facts["stage1"] = pretraining.pretrain(options, tokenizer, prepared.inputs, texts, language, context, rng)
     return State(1, tokenizer, prepared.scale, prepared.describer, context.seed, facts=facts)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...benchmark.describe import Describer
 from ...benchmark.errors import BadOption
 from ...benchmark.preprocess import SiteScale
-from .descriptors import Descriptors
 from .reader import Reader
 from .tokenizer import Tokenizer
 
@@ -37,7 +37,7 @@ class State:
     stage: int
     tokenizer: Tokenizer
     scale: SiteScale
-    describer: Descriptors
+    describer: Describer
     seed: int
     reader: Reader | None = None
     facts: dict[str, Any] = field(default_factory=dict)

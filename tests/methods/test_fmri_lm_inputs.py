@@ -1,8 +1,7 @@
-"""What fMRI-LM reads: descriptors and language models."""
+"""What fMRI-LM reads: language models."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -10,61 +9,13 @@ pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
 from brainbench.benchmark.errors import BadOption, ExtraMissing  # noqa: E402
-from brainbench.benchmark.kinds.scans import Atlas  # noqa: E402
 from brainbench.benchmark.nn import language as language_module  # noqa: E402
 from brainbench.benchmark.nn.language import load_language  # noqa: E402
 from brainbench.benchmark.nn.packing import Text, pack  # noqa: E402
-from brainbench.methods.fmri_lm.descriptors import Descriptors, Networks, band  # noqa: E402
 from brainbench.methods.fmri_lm.options import Options  # noqa: E402
 from brainbench.methods.fmri_lm.pretraining import build_tokenizer  # noqa: E402
 from brainbench.methods.fmri_lm.reader import Adapter, Reader, adapt  # noqa: E402
 from brainbench.methods.fmri_lm.tokenizer import trainable  # noqa: E402
-
-# Descriptors
-
-
-def test_pair_means_match_a_plain_loop() -> None:
-    rng = np.random.default_rng(0)
-    series = rng.normal(size=(50, 7)).astype(np.float32)
-    series[:, 6] = 3  # no variance: correlates 0
-    atlas = Atlas("a", tuple("abcdefg"), ("Vis", "Default", "Vis", "Default", "Vis", "Cont", "Cont"))
-    networks = Networks.of(atlas)
-    assert networks.names == ("frontoparietal control", "default mode", "visual")
-    with np.errstate(invalid="ignore"):
-        z = np.arctanh(np.nan_to_num(np.corrcoef(series[:, :6].T) - np.eye(6)))
-    full = np.zeros((7, 7))
-    full[:6, :6] = z
-    found = dict(zip(networks.pairs, networks.pair_means(series), strict=True))
-    assert found["within visual"] == pytest.approx(np.mean([full[0, 2], full[0, 4], full[2, 4]]), abs=1e-5)
-    cross = np.mean([full[i, j] for i in (1, 3) for j in (0, 2, 4)])
-    assert found["between default mode and visual"] == pytest.approx(cross, abs=1e-5)
-    assert found["within frontoparietal control"] == pytest.approx(0, abs=1e-6)
-
-
-@pytest.mark.parametrize("count", [1, 5, 392])
-def test_atlas_without_networks_falls_back_to_blocks(count: int) -> None:
-    networks = Networks.of(Atlas("a", tuple(map(str, range(count)))))
-    assert len(networks.names) == min(8, count)
-    assert networks.member.sum() == count
-    assert networks.member.sum(0).min() >= 1
-    assert np.isfinite(networks.pair_means(np.random.default_rng(0).normal(size=(20, count)))).all()
-
-
-def test_description_names_the_extremes_with_their_z() -> None:
-    values = np.array([[0.0, 1, 2, 3], [2.0, 1, 0, 5], [1.0, 4, 1, 1]])
-    descriptors = Descriptors.fit(values, ["p", "q", "r", "s"])
-    assert np.allclose(descriptors.z(values).mean(0), 0)
-    assert np.allclose(descriptors.z(values).std(0), 1)
-    text = descriptors.text(descriptors.mean + descriptors.sd * np.array([2.5, 0.1, -1.5, -0.2]), 1)
-    assert text == "Functional connectivity. Highest: p markedly raised (+2.5). Lowest: r lowered (-1.5)."
-    assert [band(z) for z in (-2, -1, 0.9, 1, 2)] == [
-        "markedly lowered",
-        "lowered",
-        "typical",
-        "raised",
-        "markedly raised",
-    ]
-
 
 # Language models
 
