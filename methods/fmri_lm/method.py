@@ -5,7 +5,7 @@ Torch and transformers are imported when a model is fitted, not when methods are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -53,6 +53,7 @@ class FMRILM(Options, Method):
     supports: ClassVar[tuple[str, ...]] = ("classification",)
     reads: ClassVar[tuple[str, ...]] = ("series",)
     takes_checkpoint: ClassVar[bool] = True
+    stages: ClassVar[int] = 3
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
     def fit(self, train: Train, context: Context) -> None:
@@ -61,6 +62,11 @@ class FMRILM(Options, Method):
         self._fitted = _pipeline().fit(self, train, context)
         if context.save is not None:
             _pipeline().save(self, self._fitted, context)
+
+    def pretrain(self, cohorts: Sequence[Scans], context: Context) -> None:
+        """Stages 1 and 2 on scans without labels, and 3 on source tasks, into ``context.save``."""
+        self.verify()
+        _pipeline().pretrain(self, cohorts, context)
 
     def predict(self, test: Scans, context: Context) -> np.ndarray:
         """(n, classes) probabilities from the candidate answers' log-likelihoods."""

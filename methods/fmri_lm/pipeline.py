@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,8 @@ from ...benchmark.errors import BadOption
 from ...benchmark.kinds.scans import Scans
 from ...benchmark.nn.language import Language
 from ...benchmark.nn.training import reproducible
-from . import checkpoint
-from .corpus import prepare
+from . import checkpoint, stages
+from .corpus import Prepared, prepare
 from .options import Options
 from .prompts import answers, prompt
 from .stages import first_stages
@@ -25,29 +26,48 @@ SHOWN_PROMPTS = 3
 
 def fit(options: Options, train: Train, context: Context) -> State:
     """All three stages, or stage 3 alone from a checkpoint of the first two or of all three."""
-    scans: Scans = train.inputs
     with reproducible(context):
-        prepared = prepare([scans], options, context)
+        prepared = prepare([train.inputs], options, context)
         state = first_stages(options, prepared, context) if context.checkpoint is None else started(options, context)
-        reader, language = state.ready, state.ready.language
-        if reader.shape.rois != prepared.rois:
-            raise BadOption(
-                f"{context.checkpoint} was trained on {reader.shape.rois} ROIs, these scans have {prepared.rois}",
-                "use a checkpoint of the same atlas",
-            )
-        asked = prompts_of(options, context.task, prepared.texts)
-        facts = {**state.facts, "prompts": list(dict.fromkeys(asked))[:SHOWN_PROMPTS]}
-        facts["stage3"] = instruct(
-            options,
-            reader,
-            prepared.inputs,
-            [language.tokenizer.encode(text) for text in asked],
-            answer_ids(context.task, language),
-            np.asarray(train.targets),
-            context,
-            np.random.default_rng(context.seed),
+        return tuned(options, state, prepared, context.task, np.asarray(train.targets), context)
+
+
+def pretrain(options: Options, cohorts: Sequence[Scans], context: Context) -> None:
+    """The stages that are asked for, into ``context.save``; see `stages.pretrain`."""
+    stages.pretrain(options, cohorts, context, third)
+
+
+def third(options: Options, state: State, context: Context) -> State:
+    """Stage 3 on the labelled source tasks, one after another."""
+    for name, source in context.sources.items():
+        prepared = prepare([source.train.inputs], options, context, state, label=name)
+        state = tuned(options, state, prepared, source.info, np.asarray(source.train.targets), context)
+    return state
+
+
+def tuned(
+    options: Options, state: State, prepared: Prepared, task: TaskInfo, labels: np.ndarray, context: Context
+) -> State:
+    """Stage 3 on the labelled scans of a task."""
+    reader, language = state.ready, state.ready.language
+    if reader.shape.rois != prepared.rois:
+        raise BadOption(
+            f"the checkpoint was trained on {reader.shape.rois} ROIs, these scans have {prepared.rois}",
+            "use a checkpoint of the same atlas",
         )
-    learned = {"classes": list(context.task.classes), "target": context.task.target}
+    asked = prompts_of(options, task, prepared.texts)
+    facts = {**state.facts, "prompts": list(dict.fromkeys(asked))[:SHOWN_PROMPTS]}
+    facts["stage3"] = instruct(
+        options,
+        reader,
+        prepared.inputs,
+        [language.tokenizer.encode(text) for text in asked],
+        answer_ids(task, language),
+        labels,
+        context,
+        np.random.default_rng(context.seed),
+    )
+    learned = {"classes": list(task.classes), "target": task.target}
     return replace(state, stage=3, scale=prepared.scale, describer=prepared.describer, facts=facts, learned=learned)
 
 
