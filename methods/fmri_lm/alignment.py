@@ -87,7 +87,7 @@ def align(
         text = pack([Text.of([*(lead + descriptors[row])[: MAX_TEXT - 1], eos]) for row in rows], eos).to(device)
         result = reader.read(tokens, text)
         places, targets = next_codes(codes, reader.shape.rois)
-        f2f = F.cross_entropy(reader.adapter.codes(result.prefix[:, places]).flatten(0, 1), targets.flatten())
+        f2f = F.cross_entropy(reader.adapter.code_logits(result.prefix, places).flatten(0, 1), targets.flatten())
         f2t = text_loss(reader, result.text, text)
         drawn = [Text.of([*plain[k], eos]) for k in rng.choice(len(plain), PLAIN_BATCH, replace=False)]
         words = pack(drawn, eos).to(device)

@@ -27,7 +27,7 @@ from .state import State
 from .tokenizer import Tokenizer
 
 TOKENIZER = ("width", "depth", "decoder_depth", "heads", "frames", "patch", "codes", "code_width")
-LANGUAGE = ("lm", "lm_layers", "lora_rank", "lora_alpha", "lora_targets", "tuning")
+LANGUAGE = ("merge", "lm", "lm_layers", "lora_rank", "lora_alpha", "lora_targets", "tuning")
 
 
 class Saved(BaseModel):
@@ -140,7 +140,7 @@ def trained(model: nn.Module) -> dict[str, Tensor]:
 
 def _reader(tokenizer: Tokenizer, saved: Saved, options: Options, tensors: dict[str, Tensor]) -> Reader:
     language = load_language(options.lm, options.lm_layers, saved.seed)
-    adapter = Adapter(tokenizer.shape, language.width, 1.0)
+    adapter = Adapter(tokenizer.shape, language.width, 1.0, options.merge)
     adapt(options, language)
     _fill(adapter.state_dict(), tensors, "adapter.")
     _fill(trained(language.model), tensors, "language.")

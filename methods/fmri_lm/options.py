@@ -38,6 +38,9 @@ class Options:
     standardise
         ``none``: the adapter reads encoder outputs as they are, as published; ``reliability``: it reads
         what tells scans apart, scaled up [ours], see `Adapter`.
+    merge
+        Neighbouring ROIs that share one token of the language model: 1 as published, more [ours] is so many
+        times faster.
     f2f_weight, f2t_weight, t2t_weight
         Weights of stage 2: next codes, descriptor text, plain text.
     stage1_epochs ... stage3_rate
@@ -80,6 +83,7 @@ class Options:
     contrastive_weight: float = 1.0
     contrastive_bias: float = -10.0
     standardise: str = "none"
+    merge: int = 1
     f2f_weight: float = 0.5
     f2t_weight: float = 1.0
     t2t_weight: float = 0.1
@@ -149,6 +153,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "augment": True,
         "contrastive_bias": -2.7,
         "standardise": "reliability",
+        "merge": 8,
         "stage1_epochs": 10,
         "stage1_batch": 16,
         "stage1_rate": 1e-4,

@@ -378,3 +378,22 @@ def test_standardised_adapter_scales_deviations_and_keeps_the_mean_scan() -> Non
     base = mean * reader.adapter.scale + reader.adapter.shift
     assert torch.allclose(read - base, deviation / spread * reliability, atol=1e-4)
     assert base.std() == pytest.approx(2.0, rel=0.2)
+
+
+@pytest.mark.parametrize("merge", [1, 2, 3])
+def test_merged_tokens_keep_every_roi_in_its_step(merge: int) -> None:
+    """Three steps of five ROIs: an ROI reaches the embedding of its step and place alone, and its code comes back."""
+    tokenizer = tiny_tokenizer(patch=4, rois=5)
+    adapter = Adapter(tokenizer.shape, 8, 0.1, merge)
+    places = -(-5 // merge)
+    base = torch.randn(1, 15, 16)
+    embedded = adapter(base)
+    assert embedded.shape == (1, 3 * places, 8)
+    for token in range(15):
+        changed = base.clone()
+        changed[0, token] += 1
+        moved_places = (adapter(changed) - embedded).abs().sum(-1)[0].nonzero().flatten().tolist()
+        assert moved_places == [token // 5 * places + token % 5 // merge]
+    logits = adapter.code_logits(embedded, torch.arange(15))
+    assert logits.shape == (1, 15, 8)
+    assert len(torch.unique(logits[0], dim=0)) == 15
