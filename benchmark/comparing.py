@@ -52,7 +52,7 @@ def compare(
         _, cells, _ = rejudge(record, folder, progress)
         mine, theirs = pairs(task, cells, reference, record)
         for name in metrics:
-            difference = paired(load_metric(name), mine, theirs)
+            difference = paired(load_metric(name), mine, theirs, over_folds=task.interval == "draws")
             found.append((record, name, difference, t_test(record, difference)))
     adjusted = holm([difference.p for _, _, difference, _ in found])
     return [Compared(*row, float(p)) for row, p in zip(found, adjusted, strict=True)]

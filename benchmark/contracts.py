@@ -130,7 +130,8 @@ class Context:
     shared
         A folder, perhaps not there yet, that cells share which differ in their options or in their
         support alone. A method may keep there what took long and does not depend on the support, under
-        a name that tells the options it depends on; written whole. None when there is no such place.
+        a name that tells the options it depends on: see `brainbench.benchmark.files.made_once`. None when
+        there is no such place.
     stage, resume
         Of pretraining: the stage that is asked for (0: all), and a folder that outlives an interruption.
     """
@@ -282,6 +283,8 @@ class Task:
         "open" (free text).
     sources
         Tasks whose labelled data a method gets besides its own, where a regime says so (``uses_sources``).
+    few
+        Whether the labelled items are so few that a method should adapt what it knows already.
     derive
         Makes the items that are asked from those of the data set, such as all subjects as one item.
     computed_as
@@ -314,6 +317,7 @@ class Task:
     paradigm: str = ""
     sources: tuple[str, ...] = ()
     uses_sources: bool = False
+    few: bool = False
     derive: Callable[[Items], Items] | None = None
     computed_as: Task | None = None
     interval: Literal["subjects", "draws", "range"] = "subjects"

@@ -9,13 +9,18 @@ import re
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
 from .errors import StoreError
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes may then do the same work, and one result is kept
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
@@ -38,6 +43,21 @@ def whole_folder(path: Path) -> Iterator[Path]:
         raise write_error(error, path) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """The folder, made by ``make(new folder)`` if it is not there; who asks meanwhile waits for it.
+
+    The lock is held by the process, so that one which is killed leaves none behind.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.parent / f".{folder.name}.lock", "w") as lock:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            with whole_folder(folder) as new:
+                make(new)
+    return folder
 
 
 def _writer() -> str:

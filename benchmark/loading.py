@@ -74,13 +74,16 @@ def load(task: Task, source: str, progress: Progress) -> Loaded:
     return Loaded(replace(data, items=items), left_out)
 
 
-def cut(task: Task, loaded: Loaded, folds: int | None) -> SplitManifest:
-    """The task's split of loaded items, with another number of folds where asked for or where a small twin does."""
+def cut(task: Task, loaded: Loaded, folds: int | None, fingerprint: str = "") -> SplitManifest:
+    """The task's split of loaded items, with another number of folds where asked for or where a small twin does.
+
+    ``fingerprint`` is that of the data where a method gets more than these items.
+    """
     rule = task.split
     folds = folds or (loaded.data.folds if hasattr(rule, "n") else None)
     if folds:
         rule = with_folds(rule, folds)
-    return make_manifest(rule, loaded.items.table, task.target, loaded.data.fingerprint)
+    return make_manifest(rule, loaded.items.table, task.target, fingerprint or loaded.data.fingerprint)
 
 
 def labelled(items: Items, task: Task) -> Items:

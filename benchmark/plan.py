@@ -17,6 +17,7 @@ from .loading import Loaded, choose_source, cut, load
 from .record import Finding
 from .registry import load_method, load_task
 from .source import source_hash
+from .sources import Lent, fingerprint, load_sources
 from .splits import HALVES, SplitManifest
 from .store import Store
 
@@ -28,7 +29,7 @@ class Request:
     Attributes
     ----------
     tasks, methods
-        Names (or paths).
+        Names (or paths); a method's control is written ``METHOD+CONTROL``.
     data
         auto, real, simulated or simulated:SIZE.
     preset, settings
@@ -39,6 +40,8 @@ class Request:
         Torch device.
     checkpoint, save, allow_overlap
         Weights to start from, a folder to leave weights in, and whether overlap is tolerated.
+    controls
+        Whether every method's controls are run beside it.
     """
 
     tasks: tuple[str, ...]
@@ -52,6 +55,7 @@ class Request:
     checkpoint: Path | None = None
     save: Path | None = None
     allow_overlap: bool = False
+    controls: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Row:
     spec: MethodSpec
     cells: tuple[Cell, ...]
     overlap: Finding | None = None
+    sources: tuple[Lent, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,8 +92,8 @@ def make_plan(request: Request, progress: Progress) -> Plan:
     """Load the data of every task once, cut it, and list the cells."""
     found = [load_task(name) for name in request.tasks]
     tasks = [task for task, _ in found]
-    unused_settings(request, [load_method(name)[0] for name in request.methods])
-    methods = [resolve_method(request, name) for name in request.methods]
+    unused_settings(request, [load_method(split_control(name)[0])[0] for name in request.methods])
+    methods = [resolve_method(request, name) for name in with_controls(request)]
     source, note = choose_source(tasks, request.data)
     notes = [note] if note else []
     rows = []
@@ -96,12 +101,13 @@ def make_plan(request: Request, progress: Progress) -> Plan:
     for task, ref in found:
         try:
             loaded = load(task, source, progress)
+            sources = load_sources(task, loaded, source, progress)
         except (DataMissing, BadData) as error:
             if len(found) == 1:
                 raise
             missing[task.name] = error.message
             continue
-        split = cut(task, loaded, request.folds)
+        split = cut(task, loaded, request.folds, fingerprint(loaded.data, sources))
         for reason, count in loaded.left_out.items():
             notes.append(f"{task.name}: {count} of {count + len(loaded.items)} items are left out: {reason}")
         overlap = None
@@ -109,7 +115,7 @@ def make_plan(request: Request, progress: Progress) -> Plan:
             overlap = pretraining_overlap(request.checkpoint, loaded.items, split, request.allow_overlap)
         for method, spec in methods:
             cells = make_cells(request, task, split, method, spec)
-            rows.append(Row(task, ref, source, loaded, split, method, spec, cells, overlap))
+            rows.append(Row(task, ref, source, loaded, split, method, spec, cells, overlap, sources))
     if not rows:
         raise DataMissing(
             f"none of the {len(found)} tasks has its data: {next(iter(missing.values()))}",
@@ -141,24 +147,62 @@ def make_cells(
     )
 
 
+def split_control(name: str) -> tuple[str, str]:
+    """Name of a method, and of its control or ""."""
+    method, _, control = name.partition("+")
+    return method, control
+
+
+def with_controls(request: Request) -> tuple[str, ...]:
+    """The methods of a request, each followed by its controls where they are asked for."""
+    if not request.controls:
+        return request.methods
+    found = [
+        each for name in request.methods for each in (name, *(f"{name}+{control}" for control in controls_of(name)))
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def controls_of(name: str) -> tuple[str, ...]:
+    """Names of a method's controls; none of a control."""
+    method, control = split_control(name)
+    return () if control else tuple(load_method(method)[0].controls)
+
+
+def control_options(method: type[Method], name: str, control: str) -> dict[str, Any]:
+    """The options that a control sets. Raises `BadOption` for one that the method does not have."""
+    if not control:
+        return {}
+    if control not in method.controls:
+        raise BadOption(f"{name} has no control {control!r}", f"its controls: {', '.join(method.controls) or 'none'}")
+    return dict(method.controls[control])
+
+
 def resolve_method(request: Request, name: str) -> tuple[type[Method], MethodSpec]:
-    """A method with its preset and options."""
-    method, entry = load_method(name)
+    """A method, or a control of it, with its preset and options."""
+    base, control = split_control(name)
+    method, entry = load_method(base)
     if request.checkpoint and not method.takes_checkpoint:
         raise BadOption(f"{entry.name} cannot start from weights", "leave out --checkpoint, or run it by itself")
     preset = request.preset
     if preset is not None and len(request.methods) > 1 and preset not in method.presets:
         preset = None
-    chosen, options = configure(method, preset, settings_of(request, name, method))
+    chosen, options = configure(method, preset, settings_of(request, base, method))
+    options |= control_options(method, base, control)
     weights = weights_hash(request.checkpoint) if request.checkpoint else ""
     return method, MethodSpec(
-        name=entry.name,
+        name=f"{entry.name}+{control}" if control else entry.name,
         ref=entry.ref,
         preset=chosen,
         options=plain(options),
         source=source_hash(method),
         weights=weights,
     )
+
+
+def bases(request: Request) -> set[str]:
+    """Names of the methods of a request, without their controls."""
+    return {split_control(name)[0] for name in request.methods}
 
 
 def settings_of(request: Request, name: str, method: type[Method]) -> dict[str, str]:
@@ -169,7 +213,7 @@ def settings_of(request: Request, name: str, method: type[Method]) -> dict[str, 
         if not equals:
             raise BadOption(f"--set {text}: expected key=value", "for one method of several: --set METHOD.key=value")
         owner, dot, option = key.rpartition(".")
-        if (dot and owner == name) or (not dot and (len(request.methods) == 1 or option in option_fields(method))):
+        if (dot and owner == name) or (not dot and (len(bases(request)) == 1 or option in option_fields(method))):
             found[option] = value
     return found
 
@@ -178,7 +222,7 @@ def unused_settings(request: Request, methods: Sequence[type[Method]]) -> None:
     """Raise `BadOption` for a ``--set`` that no method of the run takes."""
     for text in request.settings:
         owner, _, option = text.partition("=")[0].rpartition(".")
-        if (owner and owner not in request.methods) or not any(option in option_fields(method) for method in methods):
+        if (owner and owner not in bases(request)) or not any(option in option_fields(method) for method in methods):
             taken = sorted({name for method in methods for name in option_fields(method)})
             raise BadOption(f"--set {text}: no method of this run takes it", f"options: {', '.join(taken) or 'none'}")
 

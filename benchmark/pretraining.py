@@ -1,11 +1,15 @@
-"""Pretraining: a method learns weights from label-free scans, and leaves a list of whom it saw."""
+"""Pretraining: a method learns weights before it meets a task, and leaves a list of whom it saw.
+
+It gets label-free scans, and the labels of tasks where some are named.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +17,16 @@ import pandas as pd
 
 from .audit import SEEN, leave_manifest
 from .cells import configure
-from .contracts import Context, Data, Dataset, Pretrainable, Progress, TaskInfo
+from .contracts import Context, Data, Dataset, Method, Pretrainable, Progress, Source, Task, TaskInfo
 from .datasets.dataset import load_cohort
 from .errors import BadData, BadOption, UnknownName
 from .files import whole_folder
+from .kinds import get_kind
 from .kinds.scans import SCAN_FIELDS, Scans
-from .registry import load_all, load_dataset, load_method
-from .staging import anonymous
+from .loading import Loaded, load
+from .plan import weights_hash
+from .registry import load_all, load_dataset, load_method, load_task
+from .staging import anonymous, load_train, show_source, source_file
 
 
 @dataclass(frozen=True)
@@ -32,11 +39,18 @@ class Plan:
         As for a run.
     cohorts, data
         Names of imported cohorts or data sets, and their source: real, simulated or simulated:SIZE.
+    tasks
+        Tasks whose labels are learned from; without cohorts, their data sets are these.
+    stage, checkpoint
+        The stage to train (0: all), and the weights to start from.
     """
 
     method: str
     cohorts: tuple[str, ...]
     data: str = "real"
+    tasks: tuple[str, ...] = ()
+    stage: int = 0
+    checkpoint: Path | None = None
     preset: str | None = None
     settings: Mapping[str, str] | None = None
     seed: int = 0
@@ -53,16 +67,25 @@ class Seen:
 
 
 def pretrain(plan: Plan, target: Path, progress: Progress) -> Seen:
-    """Write a checkpoint folder whole or not at all. Raises `BadOption` for a method that cannot be pretrained."""
+    """Write a checkpoint folder whole or not at all.
+
+    What a method keeps to go on after an interruption lies beside it until then. Raises `BadOption` for
+    a method that cannot be pretrained, or not like this.
+    """
     method_class, entry = load_method(plan.method)
     _, options = configure(method_class, plan.preset, dict(plan.settings or {}))
     method = method_class(**options)
     if not isinstance(method, Pretrainable):
         raise BadOption(f"{entry.name} has no pretraining", f"methods that have: {', '.join(pretrainable())}")
+    refuse_unfit(plan, method_class)
     refuse_other_folder(target)
-    found = [load_data(name, plan.data, progress) for name in dict.fromkeys(plan.cohorts)]
-    refuse_others(found)
-    refuse_unlike(found)
+    lent = [(task, load(task, plan.data, progress)) for task, _ in map(load_task, dict.fromkeys(plan.tasks))]
+    named = [load_data(name, plan.data, progress) for name in dict.fromkeys(plan.cohorts)]
+    found = named or list({loaded.data.name: loaded.data for _, loaded in lent}.values())
+    refuse_others([*found, *(loaded.data for _, loaded in lent)])
+    refuse_unlike([*found, *(loaded.data for _, loaded in lent)])
+    everything = [*found, *(loaded.data for _, loaded in lent)]
+    resume = target.parent / f".{target.name}.resume"
     work = Path(tempfile.mkdtemp(prefix="brainbench-pretrain-"))
     try:
         with whole_folder(target) as folder:
@@ -74,16 +97,51 @@ def pretrain(plan: Plan, target: Path, progress: Progress) -> Seen:
                 threads=os.cpu_count() or 1,
                 progress=progress,
                 save=folder,
+                checkpoint=plan.checkpoint,
+                sources=sources(lent, work),
+                stage=plan.stage,
+                resume=resume / plan_hash(plan, options, everything),
             )
             method.pretrain([blind(data) for data in found], context)
-            tables = pd.concat([data.items.table for data in found])
-            digests = tables["digest"].astype(str) if "digest" in tables else ()
-            leave_manifest(
-                folder, "+".join(data.name for data in found), tables["subject"].astype(str).unique(), digests
-            )
+            tables = pd.concat([data.items.table for data in everything])
+            digests = tables["digest"].dropna().astype(str) if "digest" in tables else ()
+            names = dict.fromkeys(data.name for data in everything)
+            subjects = tables["subject"].astype(str).unique()
+            leave_manifest(folder, "+".join(names), subjects, digests, plan.checkpoint)
+        shutil.rmtree(resume, ignore_errors=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return Seen(tuple(data.name for data in found), len(tables), tables["subject"].nunique())
+    return Seen(tuple(names), tables.index.nunique(), len(subjects))
+
+
+def refuse_unfit(plan: Plan, method: type[Method]) -> None:
+    """Raise `BadOption` where the method has no such stage, or reads no weights, or nothing is named."""
+    if not plan.cohorts and not plan.tasks:
+        raise BadOption("nothing to pretrain on", "name a cohort (--cohort C) or a task with labels (--task T)")
+    if not 0 <= plan.stage <= method.stages:
+        raise BadOption(f"--stage {plan.stage}: {plan.method} has {method.stages}", "leave --stage out for all of them")
+    if plan.checkpoint and not method.takes_checkpoint:
+        raise BadOption(f"{plan.method} cannot start from weights", "leave out --checkpoint")
+    if plan.checkpoint and not plan.checkpoint.exists():
+        raise BadOption(f"--checkpoint {plan.checkpoint}: no such file")
+
+
+def sources(lent: Sequence[tuple[Task, Loaded]], work: Path) -> dict[str, Source]:
+    """The labelled data of tasks, as methods get them."""
+    found = {}
+    for number, (task, loaded) in enumerate(lent):
+        file = work / source_file(number)
+        show_source(task, loaded.items).save(file)
+        found[task.name] = Source(task.info, load_train(file, get_kind(task.kind), task.info))
+    return found
+
+
+def plan_hash(plan: Plan, options: Mapping[str, object], found: Sequence[Data]) -> str:
+    """What tells an interrupted pretraining from another one."""
+    told = [plan.method, sorted(map(str, options.items())), plan.tasks, plan.stage, plan.seed, plan.device]
+    told += [data.fingerprint for data in found]
+    told += [weights_hash(plan.checkpoint)] if plan.checkpoint else []
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:24]
 
 
 def pretrainable() -> list[str]:

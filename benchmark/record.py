@@ -12,6 +12,9 @@ from .cells import MethodSpec
 
 SCHEMA_VERSION = 1
 
+DRAWN = "mean over draws"
+"""``ScorePart.aggregate`` where the folds are draws of the labelled items, all tested on the same subjects."""
+
 
 class Strict(BaseModel):
     """Base of the parts of a record: unknown fields are an error."""

@@ -10,15 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from .audit import audit, leave_manifest
-from .cells import Cell
+from .cells import CELL_VERSION, Cell
 from .executors import Event, LocalPool, Work
 from .files import write_error
+from .items import Items
 from .plan import Plan, Row
 from .record import CellCost, CellPart, DataPart, Record, SplitPart, TaskPart
 from .score import Judged, judge, score_cells, score_truth, share_of_ceiling
+from .sources import Lent, cleared, content, told
 from .splits import HALVES
-from .staging import Shown, stage
+from .staging import Extras, Shown, stage
 from .store import Finished, Store, cell_folder
 from .system import environment, harness_version
 from .worker import Outcome
@@ -71,12 +75,16 @@ def run(
     yield from _finish(waiting, done, store, settings)
     shown: dict[str, Shown] = {}
     works = [Work(key, _stager(row, cell, store, settings, shown)) for key, (row, cell) in owners.items()]
+    shared = {shared_folder(row, cell, store) for row, cell in owners.values()}
     for event in pool.run(works):
         row, cell = owners[event.key]
         watch(cell, event)
         if event.outcome is not None:
             done[cell.key] = _keep(cell, event.outcome, shown.pop(cell.key), store)
             yield from _finish(waiting, done, store, settings)
+    if all(isinstance(part, Finished) for part in done.values()):
+        for folder in shared:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stager(row: Row, cell: Cell, store: Store, settings: Settings, shown: dict[str, Shown]) -> Callable[[], Path]:
@@ -91,10 +99,14 @@ def _stager(row: Row, cell: Cell, store: Store, settings: Settings, shown: dict[
                 row.loaded.items,
                 row.split.fold(cell.fold),
                 folder,
-                threads=settings.threads,
-                device=settings.device,
-                checkpoint=str(settings.checkpoint.resolve()) if settings.checkpoint else None,
-                save=str(_save_folder(row, cell, settings.save)) if settings.save else None,
+                Extras(
+                    threads=settings.threads,
+                    device=settings.device,
+                    checkpoint=str(settings.checkpoint.resolve()) if settings.checkpoint else None,
+                    save=str(_save_folder(row, cell, settings)) if settings.save else None,
+                    shared=str(shared_folder(row, cell, store).resolve()),
+                    sources=tuple((lent.task, items) for lent, items in lent_items(row, cell)),
+                ),
             )
         except OSError as error:
             raise write_error(error, Path(error.filename or folder)) from error
@@ -103,13 +115,36 @@ def _stager(row: Row, cell: Cell, store: Store, settings: Settings, shown: dict[
     return make
 
 
-def _save_folder(row: Row, cell: Cell, save: Path) -> Path:
+def lent_items(row: Row, cell: Cell) -> list[tuple[Lent, Items]]:
+    """The sources of a cell, without anybody whom its fold tests."""
+    fold = row.split.fold(cell.fold)
+    return [(lent, cleared(lent, row.loaded.data, fold)) for lent in row.sources]
+
+
+def shared_folder(row: Row, cell: Cell, store: Store) -> Path:
+    """The folder of the cells that differ from this one in their options alone; of few labels, in these too.
+
+    What is kept there is learned from the sources then, and these do not change with the draw.
+    """
+    where = cell.model_dump(mode="json", exclude={"method": {"name", "preset", "options"}})
+    if row.task.few:
+        for name in ("task", "version", "fold", "split", "data"):
+            del where[name]
+        where["sources"] = content(lent_items(row, cell))
+    text = json.dumps([CELL_VERSION, where], sort_keys=True)
+    return store.path / "shared" / hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _save_folder(row: Row, cell: Cell, settings: Settings) -> Path:
     """Where a cell leaves its weights; who trains them is written first, so that no weights lie without it."""
-    folder = (save / safe_name(row.task.name) / cell_folder(cell.fold, cell.seed)).resolve()
+    assert settings.save is not None
+    folder = (settings.save / safe_name(row.task.name) / cell_folder(cell.fold, cell.seed)).resolve()
     train = row.split.fold(cell.fold).train
-    table = row.loaded.items.table.loc[list(train)]
-    digests = table["digest"].astype(str) if "digest" in table else ()
-    leave_manifest(folder, row.loaded.data.name, table["subject"].astype(str).unique(), digests)
+    tables = [row.loaded.items.table.loc[list(train)], *(items.table for _, items in lent_items(row, cell))]
+    names = dict.fromkeys([row.loaded.data.name, *(lent.data.name for lent in row.sources)])
+    seen = pd.concat([table[[c for c in ("subject", "digest") if c in table]] for table in tables])
+    digests = seen["digest"].dropna().astype(str) if "digest" in seen else ()
+    leave_manifest(folder, "+".join(names), seen["subject"].astype(str).unique(), digests, settings.checkpoint)
     return folder
 
 
@@ -195,7 +230,10 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
         cells=parts,
         ceiling=share_of_ceiling(data.ceilings.get(task.target), scores),
         controls=controls,
-        audit=audit(task, data.items, row.split, row.overlap),
+        audit=(
+            *audit(task, data.items, row.split, row.overlap),
+            *told(row.sources, data, [row.split.fold(name) for name in row.split.folds]),
+        ),
         isolated=False,
         ranked=status == "ok" and (row.overlap is None or row.overlap.level != "leak"),
         environment=environment(

@@ -14,7 +14,7 @@ import pandas as pd
 from .contracts import Ceiling, Data, Fold, Kind, Metric, Task
 from .errors import StoreError
 from .kinds import get_kind
-from .record import CeilingPart, ScorePart
+from .record import DRAWN, CeilingPart, ScorePart
 from .registry import load_metric
 from .splits import HALVES, SplitManifest
 from .staging import order_seed, show_test
@@ -81,14 +81,15 @@ def score_metric(task: Task, metric: Metric, cells: Sequence[Judged], values: Se
     """
     if task.interval == "range":
         return score_range(metric, cells, values)
-    together = pooled_folds(get_kind(task.kind), cells)
+    drawn = task.interval == "draws"
+    together = [] if drawn else pooled_folds(get_kind(task.kind), cells)
     apart = [Scored(cell.truth, cell.prediction, cell.clusters) for cell in cells if cell.scorable]
     by_seed: dict[int, list[float]] = defaultdict(list)
     for cell, value in zip(cells, values, strict=True):
         if cell.scorable and not math.isnan(value):
             by_seed[cell.seed].append(value)
     chosen = together if task.pooled else apart
-    result = bootstrap(metric, chosen) if chosen else None
+    result = bootstrap(metric, chosen, over_folds=drawn) if chosen else None
     seeds = [float(np.mean(scores)) for scores in by_seed.values()]
     folds = [score for scores in by_seed.values() for score in scores]
     return ScorePart(
@@ -98,8 +99,8 @@ def score_metric(task: Task, metric: Metric, cells: Sequence[Judged], values: Se
         fold_sd=float(np.std(folds, ddof=1)) if len(folds) > 1 else None,
         seed_sd=float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None,
         item_sd=item_spread(task, metric, cells),
-        pooled=_number(float(np.mean([metric.score(fold.truth, fold.prediction) for fold in together]))),
-        aggregate="pooled" if task.pooled else "fold mean",
+        pooled=None if drawn else _number(float(np.mean([metric.score(f.truth, f.prediction) for f in together]))),
+        aggregate=DRAWN if drawn else "pooled" if task.pooled else "fold mean",
         folds=len(folds),
         chance=metric.chance,
         higher_is_better=metric.higher_is_better,

@@ -73,7 +73,7 @@ class KFold:
         strata = stratum(groups, target, self.n)
         out = []
         for repeat in range(self.repeats):
-            part = _deal(strata, self.n, np.random.default_rng((seed, repeat)))
+            part = deal(strata, self.n, np.random.default_rng((seed, repeat)))
             for k in range(self.n):
                 name = f"fold{k + 1}" if self.repeats == 1 else f"repeat{repeat + 1}-fold{k + 1}"
                 out.append(_cut(name, table, table["group"].isin(groups.index[part == k])))
@@ -157,7 +157,7 @@ def stratum(groups: pd.DataFrame, target: str, least: int) -> np.ndarray:
     return both.where(both.map(both.value_counts()) >= least, "any/" + label).to_numpy()
 
 
-def _deal(strata: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+def deal(strata: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """(groups,) part numbers: each stratum is shuffled and dealt like cards, on from the last hand."""
     part = np.empty(len(strata), int)
     start = 0
@@ -216,7 +216,7 @@ def describe(split: Split) -> str:
 
 def refuse_crossing(manifest: SplitManifest, table: pd.DataFrame) -> None:
     """Raise `BadSplit` when a group, or an unknown or repeated item, crosses from train to test."""
-    supervised = not manifest.rule.startswith(f"{Together.name} ")
+    supervised = not manifest.rule.startswith((f"{Together.name} ", "zero-shot "))
     for name, ids in manifest.folds.items():
         unknown = [item for part in ids.values() for item in part if item not in table.index]
         if unknown:

@@ -8,6 +8,7 @@ give labels away.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from .cells import Cell
-from .contracts import Fold, Kind, Task, TaskInfo, Train
+from .contracts import Fold, Kind, Source, Task, TaskInfo, Train
 from .errors import BadOption
 from .items import Items
 from .kinds import get_kind
@@ -39,13 +40,43 @@ class Job(BaseModel):
     threads: int
     checkpoint: str | None = None
     save: str | None = None
+    sources: tuple[dict[str, Any], ...] = ()
+    few: bool = False
+    shared: str | None = None
 
     @property
     def info(self) -> TaskInfo:
         """The task as methods see it."""
-        task = self.task
-        lists = {name: tuple(value) for name, value in task.items() if isinstance(value, (list, tuple))}
-        return TaskInfo(**{**task, **lists})
+        return task_info(self.task)
+
+
+def task_info(told: dict[str, Any]) -> TaskInfo:
+    """What a method is told of a task, from its JSON form."""
+    lists = {name: tuple(value) for name, value in told.items() if isinstance(value, (list, tuple))}
+    fields = {name: tuple(labels) for name, labels in told.get("fields", {}).items()}
+    return TaskInfo(**{**told, **lists, "fields": fields})
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a cell is given beside its own items, and where it runs.
+
+    Attributes
+    ----------
+    threads, device
+        Of the worker.
+    checkpoint, save, shared
+        Weights to start from, where to leave weights, and the folder that similar cells share.
+    sources
+        Source tasks with their items, cleared of everybody who is tested.
+    """
+
+    threads: int
+    device: str
+    checkpoint: str | None = None
+    save: str | None = None
+    shared: str | None = None
+    sources: tuple[tuple[Task, Items], ...] = ()
 
 
 class Shown(BaseModel):
@@ -80,11 +111,22 @@ def show_test(kind: Kind, task: Task, items: Items, fold: Fold, seed: int) -> tu
 def show_train(kind: Kind, task: Task, items: Items, fold: Fold, seed: int) -> Items:
     """The training items with their labels, anonymous, in a shuffled order."""
     rows = np.random.default_rng(seed + 1).permutation(items.table.index.get_indexer(pd.Index(sorted(fold.train))))
-    train = items.take(rows)
+    train = kind.practise(items.take(rows), task.info)
     groups, _ = pd.factorize(train.table["group"])
     shown = train.select((*kind.inputs, *visible(task, kind), *kind.target_fields(task.info)))
     table = shown.table.assign(**{GROUP: groups})
     return kind.present(anonymous(Items(table, shown.arrays, shown.meta)), seed + 1)[0]
+
+
+def show_source(task: Task, items: Items) -> Items:
+    """A source's items with their labels, in an order that depends on the source alone."""
+    ids = tuple(map(str, items.table.index))
+    return show_train(get_kind(task.kind), task, items, Fold("source", ids, ()), order_seed(task.name, "source", ""))
+
+
+def source_file(number: int) -> str:
+    """Name of a source's file in a staged folder."""
+    return f"source{number}.parquet"
 
 
 def visible(task: Task, kind: Kind) -> tuple[str, ...]:
@@ -103,42 +145,45 @@ def anonymous(items: Items) -> Items:
     return Items(items.table.set_axis([str(i) for i in range(len(items))]), items.arrays, items.meta)
 
 
-def stage(
-    cell: Cell,
-    task: Task,
-    items: Items,
-    fold: Fold,
-    folder: Path,
-    *,
-    threads: int,
-    device: str,
-    checkpoint: str | None,
-    save: str | None,
-) -> Shown:
+def stage(cell: Cell, task: Task, items: Items, fold: Fold, folder: Path, extras: Extras) -> Shown:
     """Write the staged folder of a cell and return the key to its test set."""
     kind = get_kind(task.kind)
     seed = order_seed(cell.data, cell.split, cell.fold)
     test, shown = show_test(kind, task, items, fold, seed)
     show_train(kind, task, items, fold, seed).save(folder / "train.parquet")
     test.save(folder / "test.parquet")
+    for number, (source, lent) in enumerate(extras.sources):
+        show_source(source, lent).save(folder / source_file(number))
     job = Job(
         kind=task.kind,
         task=dict(vars(task.run_as.info)),
         method=cell.method.ref,
         options=cell.method.options,
         seed=cell.seed,
-        device=device,
-        threads=threads,
-        checkpoint=checkpoint,
-        save=save,
+        device=extras.device,
+        threads=extras.threads,
+        checkpoint=extras.checkpoint,
+        save=extras.save,
+        sources=tuple(dict(vars(source.info)) for source, _ in extras.sources),
+        few=task.few,
+        shared=extras.shared,
     )
     (folder / "job.json").write_text(job.model_dump_json())
     return shown
 
 
-def load_train(folder: Path, kind: Kind, info: TaskInfo) -> Train:
-    """The training part of a staged folder, as the method gets it."""
-    items = Items.load(folder / "train.parquet")
+def load_sources(folder: Path, job: Job) -> dict[str, Source]:
+    """The sources of a staged folder by the names of their tasks."""
+    infos = [task_info(told) for told in job.sources]
+    return {
+        info.name: Source(info, load_train(folder / source_file(number), get_kind(info.kind), info))
+        for number, info in enumerate(infos)
+    }
+
+
+def load_train(file: Path, kind: Kind, info: TaskInfo) -> Train:
+    """Training items of a staged folder, as the method gets them."""
+    items = Items.load(file)
     groups = items.table[GROUP].to_numpy(int)
     inputs = Items(items.table.drop(columns=[GROUP]), items.arrays, items.meta)
     targets = kind.targets(inputs, info)

@@ -3,7 +3,8 @@
 Uncertainty is over test subjects, given the trained models: a resample draws subjects with
 replacement from the union of all test subjects, and a subject's scans, repeats and seeds share one
 count in every fold. A metric is computed within each fold, so scores of different models are never
-ranked together, and averaged over the folds in which it is defined.
+ranked together, and averaged over the folds in which it is defined. Where the folds are draws of the
+labelled items, on the same test subjects, a resample draws among them too.
 """
 
 from __future__ import annotations
@@ -97,13 +98,15 @@ class TTest:
     p: float
 
 
-def bootstrap(metric: Metric, folds: Sequence[Scored], resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
-    """Mean score over folds with its interval over subjects.
+def bootstrap(
+    metric: Metric, folds: Sequence[Scored], resamples: int = RESAMPLES, seed: int = 0, over_folds: bool = False
+) -> Estimate:
+    """Mean score over folds with its interval over subjects, and over folds too where they are draws.
 
     For a pooled score pass one fold that holds all predictions.
     """
     values = np.array([metric.score(fold.truth, fold.prediction) for fold in folds])
-    draws = _mean(_scores(metric, folds, resamples, seed))
+    draws = _mean(_redrawn(_scores(metric, folds, resamples, seed), seed, over_folds))
     low, high = _interval(draws)
     defined = values[~np.isnan(values)]
     return Estimate(
@@ -119,9 +122,14 @@ def bootstrap(metric: Metric, folds: Sequence[Scored], resamples: int = RESAMPLE
 
 
 def paired(
-    metric: Metric, first: Sequence[Scored], second: Sequence[Scored], resamples: int = RESAMPLES, seed: int = 0
+    metric: Metric,
+    first: Sequence[Scored],
+    second: Sequence[Scored],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    over_folds: bool = False,
 ) -> Difference:
-    """Score of ``first`` minus score of ``second``, under the same resamples of subjects.
+    """Score of ``first`` minus score of ``second``, under the same resamples of subjects (and folds).
 
     Raises `ValueError` when their folds do not hold the same subjects in the same order.
     """
@@ -133,7 +141,8 @@ def paired(
             for a, b in zip(first, second, strict=True)
         ]
     )
-    draws = _mean(_scores(metric, first, resamples, seed) - _scores(metric, second, resamples, seed))
+    differences = _scores(metric, first, resamples, seed) - _scores(metric, second, resamples, seed)
+    draws = _mean(_redrawn(differences, seed, over_folds))
     low, high = _interval(draws)
     return Difference(float(_mean(values[None])[0]), low, high, _two_sided(draws), tuple(values.tolist()))
 
@@ -179,6 +188,14 @@ def _scores(metric: Metric, folds: Sequence[Scored], resamples: int, seed: int) 
         for column, (fold, part) in enumerate(zip(folds, parts, strict=True)):
             out[start : start + step, column] = metric.resample(fold.truth, fold.prediction, counts[:, part])
     return out
+
+
+def _redrawn(scores: np.ndarray, seed: int, over_folds: bool) -> np.ndarray:
+    """Scores (resamples, folds) of folds drawn anew with replacement in every resample; as they are otherwise."""
+    if not over_folds:
+        return scores
+    chosen = np.random.default_rng((seed, 1)).integers(0, scores.shape[1], scores.shape)
+    return np.take_along_axis(scores, chosen, axis=1)
 
 
 def _draw(rng: np.random.Generator, resamples: int, subjects: int) -> np.ndarray:

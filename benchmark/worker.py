@@ -110,7 +110,7 @@ class ItemsError(Exception):
 def _fit_predict(folder: Path, progress: Callable[[str, int, int], None]) -> Outcome:
     from .kinds import get_kind
     from .registry import load_method
-    from .staging import Job, load_test, load_train
+    from .staging import Job, load_sources, load_test, load_train
 
     job = Job.model_validate_json((folder / "job.json").read_text())
     info = job.info
@@ -121,6 +121,9 @@ def _fit_predict(folder: Path, progress: Callable[[str, int, int], None]) -> Out
         return Outcome(status="skipped", reason=f"{job.method} does not do {info.kind}")
     if reason := lacking(method, info) or method.skip(info):
         return Outcome(status="skipped", reason=reason)
+    train = load_train(folder / "train.parquet", kind, info)
+    if not len(train.inputs) and job.few and not method.zero_shot:
+        return Outcome(status="skipped", reason="it learns from labelled scans of the task, and zero shots give none")
     context = Context(
         task=info,
         seed=job.seed,
@@ -130,8 +133,10 @@ def _fit_predict(folder: Path, progress: Callable[[str, int, int], None]) -> Out
         progress=progress,
         checkpoint=Path(job.checkpoint) if job.checkpoint else None,
         save=Path(job.save) if job.save else None,
+        sources=load_sources(folder, job),
+        support=train if job.few else None,
+        shared=Path(job.shared) if job.shared else None,
     )
-    train = load_train(folder, kind, info)
     items, _ = load_test(folder, kind, info)
     make = partial(method_class, **job.options)
     if kind.apart:

@@ -96,9 +96,9 @@ def _order(record: Record) -> tuple[float, str]:
     return (-score.value if score.higher_is_better else score.value), record.method.name
 
 
-def identity(record: Record) -> tuple[str, str]:
-    """What rows of the same name share: the method and its preset."""
-    return record.method.ref, record.method.preset
+def identity(record: Record) -> tuple[str, str, str]:
+    """What rows of the same name share: the method, its control and its preset."""
+    return record.method.ref, record.method.name, record.method.preset
 
 
 def options_told(record: Record, others: Iterable[Record]) -> list[str]:

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 from tabulate import tabulate
 
-from ..benchmark.record import Record, ScorePart
+from ..benchmark.record import DRAWN, Record, ScorePart
 from .board import Board, Line, identity, options_told
 from .suite import SuiteLine, SuiteTable
 
@@ -32,7 +32,7 @@ def header(board: Board, ids: bool, wide: bool = True) -> list[str]:
     names = shown_metrics(board, wide)
     columns = ["#", "method", f"{names[0]} {'[range]' if ranges(board) else '[95 % interval]'}"]
     columns += [title for title, field in SPREADS.items() if any(spread(line, board, field) for line in board.lines)]
-    if len(board.first.split.folds) > 1 and not ranges(board):
+    if len(board.first.split.folds) > 1 and not ranges(board) and not drawn(board):
         columns.append(other_aggregate(board))
     if board.first.ceiling:
         columns.append(share_title(board))
@@ -62,6 +62,11 @@ def shown_metrics(board: Board, wide: bool) -> list[str]:
 def ranges(board: Board) -> bool:
     """Whether one item is scored, all subjects together, so that a range stands in the place of an interval."""
     return any(score.spread for line in board.lines for score in line.record.scores.values())
+
+
+def drawn(board: Board) -> bool:
+    """Whether the folds are draws of the labelled items, all tested on the same subjects."""
+    return any(score.aggregate == DRAWN for line in board.lines for score in line.record.scores.values())
 
 
 def spread(line: Line, board: Board, field: str) -> float | None:
@@ -127,7 +132,7 @@ def method_label(board: Board, record: Record) -> str:
     """Method and preset, and in what rows of the same name differ: options, number of seeds, weights."""
     others = [line.record for line in board.lines]
     told = options_told(record, others)
-    same = [other for other in others if (other.method.ref, other.method.preset) == identity(record)]
+    same = [other for other in others if identity(other) == identity(record)]
     if any(other.seeds != record.seeds for other in same):
         told.append(f"seeds={len(record.seeds)}")
     return f"{record.method.name} ({', '.join(told)})" if told else record.method.name
@@ -199,6 +204,9 @@ def meaning(board: Board) -> str:
         return "mean over subjects, each alone; interval and standard deviation over subjects"
     if task.track == "score-mean":
         return "the subjects' score matrices averaged, then scored; interval over subjects"
+    if drawn(board):
+        draws = len(board.first.split.folds)
+        return f"mean over {draws} draws of the labelled items; interval over test subjects and draws"
     return f"{'pooled' if task.pooled else 'mean'} over folds; interval over test subjects, given the trained models"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ..benchmark.contracts import Task
 from .labels import STATUS, AtLeast, Bands, Codes, Status
-from .regimes import SPLITS, band_names, other_edges, other_z
+from .regimes import SPLITS, band_names, other_edges, other_z, with_shots
 from .scans import CLASSIFICATION, REGRESSION, without
 
 
@@ -163,5 +163,5 @@ _ALL = (
     VOLUMES_SEX,
 )
 
-DECLARED = {task.name: task for task in _ALL}
+DECLARED = {task.name: with_shots(task) if task is not VOLUMES_SEX else task for task in _ALL}
 """Task name -> task."""

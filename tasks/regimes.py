@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 from ..benchmark.contracts import Task
 from ..benchmark.errors import BadOption
+from ..benchmark.shots import Shots
 from ..benchmark.splits import External, KFold, SiteOut
 from .labels import Bands, Status
 
@@ -74,6 +76,61 @@ def band_names(edges: tuple[float, ...]) -> tuple[str, ...]:
     inner = [f"{low:g}-{high - 1:g}" for low, high in pairwise(edges)]
     return (f"<{edges[0]:g}", *inner, f">={edges[-1]:g}")
 
+
+def few_labels(task: Task, argument: str, count: int | None) -> Task:
+    """So many labelled scans in all, and the labels of the source tasks; None for all of the untested half."""
+    names = chosen_sources(task, argument)
+    lent = f", sources: {', '.join(names)}" if names else ", no sources"
+    shown = {None: "all labels of a half", 0: "no label"}.get(count, f"{count} labels")
+    return replace(
+        task,
+        title=f"{task.title}, {shown}{lent}",
+        split=Shots(count),
+        interval="draws" if count else "subjects",
+        few=count is not None,
+        sources=names,
+        uses_sources=bool(names),
+        published=None,
+    )
+
+
+def joint(task: Task, argument: str) -> Task:
+    """The task's own folds, and the labels of the source tasks beside its own."""
+    names = chosen_sources(task, argument)
+    if not names:
+        raise BadOption(f"{task.name}@joint: with which tasks?", f"use  {task.name}@joint:TASK,TASK")
+    return replace(task, title=f"{task.title}, with {', '.join(names)}", sources=names, uses_sources=True)
+
+
+def chosen_sources(task: Task, argument: str) -> tuple[str, ...]:
+    """The source tasks named after a colon; the task's own when none are, and none for ``none``."""
+    if not argument:
+        return task.sources
+    names = tuple(dict.fromkeys(name.strip() for name in argument.split(",") if name.strip()))
+    if task.name in names:
+        raise BadOption(f"{task.name} cannot be its own source", "name other tasks, or none")
+    return () if names == ("none",) else names
+
+
+def shot_counts(task: Task) -> tuple[int, ...]:
+    """Numbers of labelled scans that a task offers: those that its classes can share."""
+    if not task.classes:
+        return REGRESSION_SHOTS
+    each = len(task.classes)
+    return tuple(sorted({each, 2 * each, 5 * each} | {k for k in CLASS_SHOTS if k % each == 0}))
+
+
+def with_shots(task: Task, source: str = "ukb-sex", instead: str = "hcp-sex") -> Task:
+    """The task with its regimes of few labels. The source is that of the fMRI-LM paper; its own is another."""
+    counts: dict[str, int | None] = {f"{k}-shot": k for k in shot_counts(task)}
+    counts = {"zero-shot": 0, **counts, "all-shot": None}
+    regimes = {name: partial(few_labels, count=count) for name, count in counts.items()}
+    sources = (instead if task.name == source else source,)
+    return replace(task, regimes={**task.regimes, **regimes, "joint": joint}, sources=sources)
+
+
+CLASS_SHOTS = (2, 4, 10)
+REGRESSION_SHOTS = (4, 10, 20)
 
 SPLITS = {"site-out": site_out, "external": external, "repeats": repeated}
 """Regime name -> function, of every task on a cohort of scans."""

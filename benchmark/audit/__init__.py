@@ -22,11 +22,14 @@ __all__ = ["SEEN", "Case", "Result", "audit", "leave_manifest", "pretraining_ove
 def audit(task: Task, items: Items, split: SplitManifest, overlap: Finding | None) -> tuple[Finding, ...]:
     """What is looked for with every run: one read of the series at most, and the table."""
     if not any(ids["train"] for ids in split.folds.values()):
-        return (
-            Finding(detector="labels", level="ok", message="nothing is trained on labels: methods saw inputs only"),
+        told = (
+            "no label of this task was shown" if task.few else "nothing is trained on labels: methods saw inputs only"
         )
+        return (Finding(detector="labels", level="ok", message=told), *([overlap] if overlap else []))
     case = Case(task, items, split)
     always = (group_crossing(case), duplicate_scans(case))
+    if task.few:  # too few people train for a floor to be learned
+        return (*(result.finding for result in always), *([overlap] if overlap else []))
     where_covered = (look(case) for look in (shared_frames, site_imbalance, site_alone, motion_alone, length_alone))
     found = [result.finding for result in (*always, *(result for result in where_covered if covered(result)))]
     return (*found, overlap) if overlap else tuple(found)

@@ -14,7 +14,7 @@ from ..executors import Limits, LocalPool, Work
 from ..items import Items
 from ..kinds import get_kind
 from ..splits import SplitManifest
-from ..staging import Shown, stage
+from ..staging import Extras, Shown, stage
 from ..store import Store
 from ..worker import Outcome
 
@@ -102,10 +102,12 @@ class Bench:
             ask.items,
             ask.split.fold(ask.fold),
             folder,
-            threads=self.threads,
-            device=self.device,
-            checkpoint=str(self.checkpoint.resolve()) if self.checkpoint else None,
-            save=str(ask.save) if ask.save else None,
+            Extras(
+                threads=self.threads,
+                device=self.device,
+                checkpoint=str(self.checkpoint.resolve()) if self.checkpoint else None,
+                save=str(ask.save) if ask.save else None,
+            ),
         )
         return folder
 

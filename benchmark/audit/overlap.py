@@ -48,12 +48,18 @@ def scan_hash(digest: object) -> str:
     return hashlib.sha256(f"brainbench scan {digest}".encode()).hexdigest()[:24]
 
 
-def leave_manifest(folder: Path, data: str, subjects: Iterable[object], digests: Iterable[object] = ()) -> None:
-    """Write which subjects and scans a checkpoint was trained on, as hashes, beside the checkpoint."""
+def leave_manifest(
+    folder: Path, data: str, subjects: Iterable[object], digests: Iterable[object] = (), start: Path | None = None
+) -> None:
+    """Write which subjects and scans a checkpoint was trained on, as hashes, beside the checkpoint.
+
+    ``start`` is the checkpoint that the training started from: whom it has seen, this one has seen.
+    """
+    before = read_manifest(start) if start else None
     content = {
-        "data": data,
-        "subjects": sorted(set(map(subject_hash, subjects))),
-        "scans": sorted(set(map(scan_hash, digests))),
+        "data": f"{before.data}+{data}" if before else data,
+        "subjects": sorted(set(map(subject_hash, subjects)) | (before.subjects if before else set())),
+        "scans": sorted(set(map(scan_hash, digests)) | (before.scans if before else set())),
     }
     write_text(folder / SEEN, json.dumps(content, indent=1))
 

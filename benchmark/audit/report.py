@@ -78,6 +78,9 @@ class Opened:
 def open_case(wanted: Wanted, progress: Progress = silent) -> Opened:
     """Load and split the data of a task. Raises `DataMissing`, `BadData` or `BadOption` with what to do."""
     task, _ = load_task(wanted.task)
+    if task.few:
+        base = task.name.partition("@")[0]
+        raise BadOption(f"{task.name} shows too few labels to be audited by itself", f"audit its data:  --task {base}")
     if wanted.checkpoint and not wanted.checkpoint.exists():
         raise BadOption(f"--checkpoint {wanted.checkpoint}: no such file", "name a file, or the folder of a checkpoint")
     other = load_cohort(wanted.against) if wanted.against else None

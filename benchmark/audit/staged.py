@@ -11,7 +11,7 @@ from ..cells import Cell, MethodSpec
 from ..contracts import Kind, Task
 from ..items import ARRAY_COLUMN
 from ..kinds import get_kind
-from ..staging import stage
+from ..staging import Extras, stage
 from .detector import Case, Detector, Result
 
 STAGED = Detector("L13", "staged-test-set", "columns and ids of the test file as a worker gets it", covers=())
@@ -29,7 +29,7 @@ def staged_test_set(case: Case) -> Result:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         fold = case.split.fold(name)
-        stage(cell, case.task, case.items, fold, folder, threads=1, device="cpu", checkpoint=None, save=None)
+        stage(cell, case.task, case.items, fold, folder, Extras(threads=1, device="cpu"))
         return inspect(folder, case.task, get_kind(case.task.kind), fold.test)
 
 

@@ -74,6 +74,7 @@ def methods(name: NameArgument = None, kind: KindOption = None, json_: JsonOptio
             **vars(method.card),
             "kinds": ", ".join(method.supports),
             "presets": ", ".join(method.presets) or "none",
+            "controls": ", ".join(f"{entry.name}+{control}" for control in method.controls) or "none",
             "options": _options(method),
             "from": entry.origin,
         }

@@ -1,4 +1,4 @@
-"""``brainbench pretrain``: weights from scans without labels, with a list of the subjects they saw."""
+"""``brainbench pretrain``: weights that are learned before a task, with a list of the subjects they saw."""
 
 from __future__ import annotations
 
@@ -13,19 +13,27 @@ from .run import choose_device
 
 def pretrain(
     method: Annotated[str, typer.Option("--method", "-m", metavar="M", help="Method that can be pretrained.")],
-    cohort: Annotated[
-        list[str], typer.Option("--cohort", "-c", metavar="C", help="Imported cohort or data set; repeat for several.")
-    ],
     save: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the checkpoint goes.")],
+    cohort: Annotated[
+        list[str] | None,
+        typer.Option("--cohort", "-c", metavar="C", help="Imported cohort or data set; repeat for several."),
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", "-t", metavar="T", help="Task whose labels are learned from; repeat for several."),
+    ] = None,
+    stage: Annotated[int, typer.Option(min=0, help="One stage of a method that has several; 0 for all.")] = 0,
+    checkpoint: Annotated[Path | None, typer.Option(metavar="DIR", help="Weights to start from.")] = None,
     data: Annotated[str, typer.Option(help="real | simulated | simulated:full | simulated:PEOPLE.")] = "real",
     preset: Annotated[str | None, typer.Option(help="Size of the method.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
 ) -> None:
-    """Pretrain a method on cohorts, without labels, and write a checkpoint.
+    """Pretrain a method on cohorts without labels, or on the labels of tasks, and write a checkpoint.
 
     The checkpoint lists (as hashes) whom it has seen; `brainbench run --checkpoint` refuses to test on them.
+    The same command goes on where an interrupted one stopped, with methods that keep their state.
 
     Example:  brainbench pretrain --method brain-jepa --cohort abide1 --cohort my-cohort --out ./weights
     """
@@ -34,7 +42,18 @@ def pretrain(
     from .data import progress_bar
 
     settings = dict(split_setting(text) for text in set_ or ())
-    plan = Plan(method, tuple(cohort), data, preset, settings, seed, choose_device(device))
+    plan = Plan(
+        method=method,
+        cohorts=tuple(cohort or ()),
+        data=data,
+        tasks=tuple(task or ()),
+        stage=stage,
+        checkpoint=checkpoint,
+        preset=preset,
+        settings=settings,
+        seed=seed,
+        device=choose_device(device),
+    )
     with progress_bar() as progress:
         seen = learn(plan, save, progress)
     print(f"{save}: pretrained on {seen.scans} scans of {seen.subjects} subjects ({', '.join(seen.cohorts)})")

@@ -21,7 +21,7 @@ def run(
     ] = None,
     method: Annotated[
         list[str] | None,
-        typer.Option("--method", "-m", metavar="M", help="Method name, or ./file.py:Class; repeat for several."),
+        typer.Option("--method", "-m", metavar="M", help="Method, or METHOD+CONTROL, or ./file.py:Class; repeat."),
     ] = None,
     suite: Annotated[
         str | None, typer.Option(metavar="S[@REGIME]", help="All tasks of a suite; under a regime of theirs.")
@@ -40,6 +40,9 @@ def run(
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only part I of N of the cells.")] = None,
     executor: Annotated[str, typer.Option(help="Where cells run; this version has: local.")] = "local",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    controls: Annotated[
+        bool, typer.Option("--controls", help="Run each method's controls beside it, such as METHOD+text-only.")
+    ] = False,
     checkpoint: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to start from.")] = None,
     save: Annotated[Path | None, typer.Option(metavar="DIR", help="Leave each cell's weights here.")] = None,
     allow_overlap: Annotated[
@@ -87,6 +90,7 @@ def run(
         checkpoint=checkpoint,
         save=save,
         allow_overlap=allow_overlap,
+        controls=controls,
     )
     place = Store(store_path(store).resolve())
     console = errors()

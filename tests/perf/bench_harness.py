@@ -18,7 +18,7 @@ from brainbench.benchmark.kinds import get_kind
 from brainbench.benchmark.plan import Plan, Request, make_plan
 from brainbench.benchmark.registry import load_metric
 from brainbench.benchmark.run import Settings, run
-from brainbench.benchmark.staging import load_test, load_train, stage
+from brainbench.benchmark.staging import Extras, load_test, load_train, stage
 from brainbench.benchmark.store import Store
 
 THREADS = os.cpu_count() or 1
@@ -36,15 +36,14 @@ def bare(plan: Plan, folder: Path) -> float:
         place = folder / cell.key
         place.mkdir()
         fold = row.split.fold(cell.fold)
-        shown = stage(cell, task, row.loaded.items, fold, place, threads=THREADS, device="cpu",
-                      checkpoint=None, save=None)  # fmt: skip
+        shown = stage(cell, task, row.loaded.items, fold, place, Extras(threads=THREADS, device="cpu"))
         truth = kind.targets(
             row.loaded.items.take(row.loaded.items.table.index.get_indexer(list(shown.ids))), task.info
         )
         start = time.perf_counter()
         method = row.method(**cell.method.options)
         context = Context(task.info, cell.seed, place, threads=THREADS)
-        method.fit(load_train(place, kind, task.info), context)
+        method.fit(load_train(place / "train.parquet", kind, task.info), context)
         prediction = kind.check(method.predict(load_test(place, kind, task.info)[1], context), load_test(
             place, kind, task.info)[0], task.info)  # fmt: skip
         for name in task.metrics:

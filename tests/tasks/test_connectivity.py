@@ -118,14 +118,13 @@ def test_the_truth_leaves_no_trace_in_what_a_method_returns(run_plan, store):
 
 
 def test_a_worker_is_given_no_graph_and_no_order(tmp_path):
-    from brainbench.benchmark.run import stage
+    from brainbench.benchmark.staging import Extras, stage
 
     made = plan("Follows")
     (row, cell) = made.cells[0]
     folder = tmp_path / "staged"
     folder.mkdir()
-    stage(cell, row.task, row.loaded.items, row.split.fold("all"), folder, threads=1, device="cpu",
-          checkpoint=None, save=None)  # fmt: skip
+    stage(cell, row.task, row.loaded.items, row.split.fold("all"), folder, Extras(threads=1, device="cpu"))
     table = pd.read_parquet(folder / "test.parquet")
     assert sorted(table.columns) == ["array:series", "frames", "tr"]
     assert list(table.index) == [str(k) for k in range(8)]

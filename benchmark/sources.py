@@ -1,0 +1,101 @@
+"""Sources: labelled data of other tasks that a regime lends to a method, without anybody who is tested."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .contracts import Data, Fold, Progress, Task
+from .errors import BadData, BrainbenchError
+from .items import Items
+from .loading import Loaded, load
+from .record import Finding
+from .registry import load_task
+
+
+@dataclass(frozen=True)
+class Lent:
+    """The labelled items of a source task."""
+
+    task: Task
+    data: Data
+
+    @property
+    def fingerprint(self) -> str:
+        """Which task, in which version, on which data."""
+        return f"{self.task.name} {self.task.version} {self.data.fingerprint}"
+
+
+def load_sources(task: Task, home: Loaded, source: str, progress: Progress) -> tuple[Lent, ...]:
+    """The sources of a task, where its regime uses any.
+
+    Raises `BadData` where one has other ROIs, and what `load` raises where one is not installed.
+    """
+    if not task.uses_sources:
+        return ()
+    found = []
+    for name in task.sources:
+        other, _ = load_task(name)
+        try:
+            lent = Lent(other, load(other, source, progress).data)
+        except BrainbenchError as error:
+            hint = f"{error.hint}; or name other sources:  {task.name.partition(':')[0]}:TASK,TASK  (or  :none)"
+            raise type(error)(f"{task.name} learns from {name}: {error.message}", hint) from error
+        refuse_other_rois(task, home.data, lent)
+        found.append(lent)
+    return tuple(found)
+
+
+def refuse_other_rois(task: Task, data: Data, lent: Lent) -> None:
+    """Raise `BadData` where a source's scans have other regions."""
+    ours, theirs = (each.items.meta.get("atlas", {}).get("labels") for each in (data, lent.data))
+    if ours != theirs:
+        raise BadData(
+            f"{task.name}: its source {lent.task.name} has other ROIs ({len(theirs or [])}) than {data.name} "
+            f"({len(ours or [])})",
+            "import both with one atlas, or name other sources after a colon",
+        )
+
+
+def fingerprint(data: Data, sources: Sequence[Lent]) -> str:
+    """Hash of the data and of everything that is lent beside them."""
+    return "+".join([data.fingerprint, *(lent.fingerprint for lent in sources)])
+
+
+def cleared(lent: Lent, data: Data, fold: Fold) -> Items:
+    """The source's items without the fold's test people: by subject and family in one cohort, by content in all."""
+    tested = data.items.table.loc[list(fold.test)]
+    table = lent.data.items.table
+    drop = np.zeros(len(table), dtype=bool)
+    if "digest" in table and "digest" in tested:
+        drop |= table["digest"].isin(set(tested["digest"].dropna()) - {""}).to_numpy()
+    if lent.data.name == data.name:
+        for column in ("subject", "group"):
+            drop |= table[column].isin(set(tested[column])).to_numpy()
+    return lent.data.items.take(np.flatnonzero(~drop))
+
+
+def content(sources: Sequence[tuple[Lent, Items]]) -> str:
+    """Hash of which items of which data are lent."""
+    told = [[lent.fingerprint, sorted(map(str, items.table.index))] for lent, items in sources]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def told(sources: Sequence[Lent], data: Data, folds: Sequence[Fold]) -> tuple[Finding, ...]:
+    """One line for the audit a source: how many items are lent, and how many were taken out."""
+    found = []
+    for lent in sources:
+        left = min(len(cleared(lent, data, fold)) for fold in folds)
+        out = len(lent.data.items) - left
+        found.append(
+            Finding(
+                detector="sources",
+                level="ok",
+                message=f"{left} labelled items of {lent.task.name} are lent; {out} of tested people are taken out",
+            )
+        )
+    return tuple(found)
