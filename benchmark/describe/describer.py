@@ -16,7 +16,7 @@ import numpy as np
 from ..contracts import Progress, silent
 from ..errors import BadData, BadOption
 from ..kinds.scans import Atlas, Scans
-from . import connectivity
+from . import components, connectivity, gradients, graph
 from .networks import Networks
 from .scan import Frame, ScanData
 from .words import Aspect, tell
@@ -35,6 +35,9 @@ class Family(NamedTuple):
 
 FAMILY = {
     "fc": Family(connectivity.names, connectivity.aspects, connectivity.measure),
+    "gradients": Family(gradients.names, gradients.aspects, gradients.measure),
+    "graph": Family(graph.names, graph.aspects, graph.measure),
+    "components": Family(components.names, components.aspects, components.measure),
 }
 
 FAMILIES = tuple(FAMILY)
@@ -86,7 +89,11 @@ class Describer:
         """
         chosen = _known(families)
         atlas = _same_atlas(scans)
-        blank = cls(atlas, chosen, Frame(Networks.of(atlas)), np.empty(0), np.empty(0))
+        template = None
+        if "gradients" in chosen:
+            total = sum(map(len, scans))
+            template = gradients.template(scans, lambda done: progress("reading mean connectivity", done, total))
+        blank = cls(atlas, chosen, Frame(Networks.of(atlas), template), np.empty(0), np.empty(0))
         values = blank.measure_all(scans, progress)
         known = np.isfinite(values)
         count = np.maximum(known.sum(axis=0), 1)
@@ -200,6 +207,10 @@ class Describer:
         for name, values in (("mean", self.mean), ("sd", self.sd)):
             if values.shape != shape or not np.isfinite(values).all():
                 raise BadData(f"descriptors: {name} is not finite or not of shape {shape}: {values.shape}", AGAIN)
+        template = self.frame.template
+        wanted = (len(self.atlas.labels), gradients.COMPONENTS)
+        if template is not None and (template.shape != wanted or not np.isfinite(template).all()):
+            raise BadData(f"descriptors: template is not finite or not of shape {wanted}: {template.shape}", AGAIN)
         if (self.sd < 0).any():
             raise BadData("descriptors: a negative sd", AGAIN)
 

@@ -63,13 +63,13 @@ class Networks:
     @cached_property
     def member(self) -> np.ndarray:
         """(roi, group) float32, 1 where the ROI belongs to the group."""
-        return (self.codes[:, None] == np.arange(len(self.names))).astype(np.float32)
+        out: np.ndarray = (self.codes[:, None] == np.arange(len(self.names))).astype(np.float32)
+        return out
 
     @cached_property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Groups (first, second) of each pair, a group with itself among them; the upper triangle by rows."""
-        first, second = np.triu_indices(len(self.names))
-        return first, second
+        return np.triu_indices(len(self.names))
 
     @property
     def pair_names(self) -> list[str]:
@@ -85,6 +85,6 @@ class Networks:
         count = member.sum(axis=0)
         flat = np.where(alive[:, None], values.reshape(len(values), -1), 0)
         with np.errstate(invalid="ignore"):
-            out = (member.T @ flat) / np.where(count > 0, count, np.nan)[:, None]
-        means: np.ndarray = out.reshape(len(self.names), *values.shape[1:])
+            out = np.asarray(member.T @ flat) / np.where(count > 0, count, np.nan)[:, None]
+        means: np.ndarray = out.reshape((len(self.names), *values.shape[1:]))
         return means

@@ -159,4 +159,5 @@ def _list(aspect: Aspect, z: np.ndarray, columns: np.ndarray, wording: Wording) 
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """A sentence's beginning; names such as fALFF stay as they are."""
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
