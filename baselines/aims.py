@@ -14,6 +14,8 @@ from ..benchmark.metrics.regression import PearsonR
 
 INNER_FOLDS = 5
 CERTAIN = 10.0
+FEW = 20
+"""Under so many scans (or groups of scans) nothing is tuned, and a column's own spread is not trusted."""
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
@@ -42,7 +44,7 @@ class Aim(Protocol):
         """The decision of a column whose targets are all ``value``."""
 
     def folds(self, targets: np.ndarray, groups: np.ndarray, seed: int) -> Folds:
-        """Five inner folds (train rows, test rows) that cut no group; [] when there are too few scans."""
+        """Five inner folds (train rows, test rows) that cut no group; [] with fewer than `FEW` groups."""
 
     def score(self, targets: np.ndarray, decisions: np.ndarray) -> float:
         """Inner score of decisions (n, columns); NaN where undefined."""
@@ -76,7 +78,7 @@ class ClassAim:
         return CERTAIN if value > 0 else -CERTAIN
 
     def folds(self, targets: np.ndarray, groups: np.ndarray, seed: int) -> Folds:
-        """Stratified folds; [] with fewer than five groups in a class."""
+        """Stratified folds; [] with fewer than five groups in a class as well."""
         return inner_folds(targets, groups, seed)
 
     def score(self, targets: np.ndarray, decisions: np.ndarray) -> float:
@@ -121,9 +123,9 @@ class ValueAim:
         return value
 
     def folds(self, targets: np.ndarray, groups: np.ndarray, seed: int) -> Folds:
-        """Random folds of groups; [] with fewer than two groups a fold."""
+        """Random folds of groups."""
         unique = np.unique(groups)
-        if len(unique) < 2 * INNER_FOLDS:
+        if len(unique) < FEW:
             return []
         parts = np.array_split(np.random.default_rng(seed).permutation(unique), INNER_FOLDS)
         held_out = [np.isin(groups, part) for part in parts]
@@ -169,7 +171,9 @@ def inner_folds(labels: np.ndarray, groups: np.ndarray, seed: int) -> Folds:
     from sklearn.model_selection import StratifiedGroupKFold
 
     present = np.unique(labels)
-    if len(present) < 2 or min(len(np.unique(groups[labels == k])) for k in present) < INNER_FOLDS:
+    if len(present) < 2 or len(np.unique(groups)) < FEW:
+        return []
+    if min(len(np.unique(groups[labels == k])) for k in present) < INNER_FOLDS:
         return []
     split = StratifiedGroupKFold(INNER_FOLDS, shuffle=True, random_state=seed)
     folds = list(split.split(np.zeros(len(labels)), labels, groups))

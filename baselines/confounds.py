@@ -3,7 +3,7 @@
 `Confounds` reads every covariate that the task allows, the number of frames and the TR;
 `SiteOnly` and `MotionOnly` read one column. Missing values get the training set's median (numbers)
 or a category of their own (words); a site that training never saw gets no site effect, that is, the
-pooled estimate.
+pooled estimate. With few scans a number counts as at most three training standard deviations from the mean.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ import pandas as pd
 
 from ..benchmark.contracts import Card, Context, Method, TaskInfo, Train
 from ..benchmark.errors import BadData, BadOption
+from .aims import FEW
 
 if TYPE_CHECKING:
     from ..benchmark.kinds.scans import Scans
 
 MODELS = ("boosting", "logistic")
 UNKNOWN = "unknown"
+FEW_TO_SPLIT = 40
+"""Boosting has 20 scans or more in a leaf, so it cannot split fewer than these."""
+FURTHEST = 3.0
 
 
 def covariate_table(scans: Scans, columns: tuple[str, ...] | None) -> pd.DataFrame:
@@ -50,12 +54,15 @@ def build_coding(table: pd.DataFrame) -> Any:
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
     numbers = [name for name in table if pd.api.types.is_float_dtype(table[name])]
     words = [name for name in table if name not in numbers]
+    furthest = FURTHEST if len(table) < FEW else np.inf
+    limit = FunctionTransformer(np.clip, kw_args={"a_min": -furthest, "a_max": furthest})
+    impute = SimpleImputer(strategy="median", keep_empty_features=True)
     return make_column_transformer(
-        (make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), numbers),
+        (make_pipeline(impute, StandardScaler(), limit), numbers),
         (OneHotEncoder(handle_unknown="ignore", sparse_output=False), words),
     )
 
@@ -137,9 +144,17 @@ class Confounds(Method):
         """Fit imputation, coding and model."""
         table, kind = covariate_table(train.inputs, self.columns), context.task.kind
         targets = np.asarray(train.targets, dtype=float if kind == "regression" else int)
-        self._model = "constant" if kind != "regression" and len(np.unique(targets)) == 1 else self.model
+        self._model, self._note = self._possible(targets, kind)
         self._pipeline = build_pipeline(table, self._model, kind, context.seed).fit(table, targets)
         self._read = list(table)
+
+    def _possible(self, targets: np.ndarray, kind: str) -> tuple[str, str]:
+        """The model that can be fitted to these scans, and why it is another than was asked for."""
+        if kind != "regression" and len(np.unique(targets)) == 1:
+            return "constant", "training has one class, which is predicted for all"
+        if self.model == "boosting" and len(targets) < FEW_TO_SPLIT:
+            return "logistic", f"boosting cannot split fewer than {FEW_TO_SPLIT} scans: the linear model instead"
+        return self.model, ""
 
     def predict(self, test: Any, context: Context) -> np.ndarray:
         """Probabilities (n, classes), 0 for a class that training never saw; or values (n,)."""
@@ -152,9 +167,8 @@ class Confounds(Method):
         return out
 
     def report(self) -> dict[str, Any]:
-        """The columns that were read, and a note where training had a single class."""
-        note = {} if self._model == self.model else {"note": "training has one class, which is predicted for all"}
-        return {"model": self.model, "columns": self._read} | note
+        """The columns that were read, and a note where another model had to be fitted."""
+        return {"model": self._model, "columns": self._read} | ({"note": self._note} if self._note else {})
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .aims import Aim
+from .aims import FEW, Aim
 from .tuning import Decide
 
 
@@ -90,12 +90,18 @@ class GramFeatures:
 
 
 def standardise_columns(features: np.ndarray, scale: bool = True) -> tuple[np.ndarray, np.ndarray | None]:
-    """Centre (and scale) columns in place; returns the mean and, if scaled, the deviation (1 where none)."""
+    """Centre (and scale) columns in place; returns the mean and, if scaled, the deviation (1 where none).
+
+    Columns of fewer than `FEW` scans share one deviation: two scans that happen to agree in a column would make
+    of any third one an outlier.
+    """
     mean = features.mean(axis=0, dtype=np.float64).astype(features.dtype)
     features -= mean
     if not scale:
         return mean, None
     spread = np.sqrt(np.einsum("ij,ij->j", features, features) / len(features))
+    if len(features) < FEW:
+        spread[:] = np.sqrt(np.mean(spread**2))
     spread[spread <= 1e-6 * (np.abs(mean) + spread.max(initial=0))] = 1
     features /= spread
     return mean, spread
@@ -148,7 +154,8 @@ class Logistic:
         self.basis = gram
         values, vectors = np.linalg.eigh(gram)
         kept = values > 1e-7 * max(float(values[-1]), 1e-30)
-        root = np.sqrt(values[kept])
+        kept[-1] = True  # one column of zeros where all scans are equal
+        root = np.sqrt(np.maximum(values[kept], 1e-30))
         self._scans = vectors[:, kept] * root
         self._to_dual = vectors[:, kept] / root
 

@@ -13,6 +13,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
+from .aims import FEW
+
 BLOCK = 256
 
 Read = Callable[[np.ndarray], np.ndarray]
@@ -47,10 +49,12 @@ class Moments:
         return Moments(self.count - other.count, self.x - other.x, self.y - other.y, other.xx, self.xy - other.xy)
 
     def deviation(self) -> np.ndarray:
-        """Standard deviation (p,) of the features; 1 where they do not vary."""
+        """Standard deviation (p,) of the features, one for all of them with few scans; 1 where they do not vary."""
         mean = self.x / self.count
         square = self.xx.diagonal() / self.count
         variance = square - mean**2
+        if self.count < FEW:
+            variance, square = np.full_like(variance, variance.mean()), np.full_like(square, square.mean())
         return np.sqrt(np.where(variance > 1e-12 * square, variance, 1))
 
 

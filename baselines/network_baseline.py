@@ -135,6 +135,8 @@ class TrainedNetwork(Method):
             "epochs_run": len(history.losses),
             "validation_scans": len(held_out),
         }
+        if not len(held_out):
+            self._facts["note"] = "too few scans for a validation part: the last epoch is taken"
 
     def _epoch(self, rows: np.ndarray) -> np.ndarray:
         """Training rows of an epoch; a scan that is seen several times stands there several times."""
@@ -157,7 +159,7 @@ class TrainedNetwork(Method):
         return found
 
     def report(self) -> dict[str, Any]:
-        """Parameter count, best epoch, epochs run, validation scans."""
+        """Parameter count, best epoch, epochs run, validation scans, and a note where there are none."""
         return dict(self._facts)
 
 

@@ -117,12 +117,12 @@ def test_constant_features_and_targets_are_harmless():
 
 
 def test_folds_of_numbers_cut_no_group():
-    groups = np.repeat(np.arange(12), 3)
-    folds = ValueAim().folds(np.arange(36.0), groups, seed=1)
-    assert sorted(np.concatenate([test for _, test in folds])) == list(range(36))
+    groups = np.repeat(np.arange(24), 3)
+    folds = ValueAim().folds(np.arange(72.0), groups, seed=1)
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(72))
     for train, test in folds:
         assert not set(groups[train]) & set(groups[test])
-    assert ValueAim().folds(np.arange(36.0), groups // 4, seed=1) == []
+    assert ValueAim().folds(np.arange(72.0), groups // 4, seed=1) == []
 
 
 def test_unknown_kind_is_refused():
