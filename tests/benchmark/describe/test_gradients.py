@@ -98,9 +98,8 @@ def test_measures_are_range_variance_and_network_means() -> None:
     class Given(ScanData):
         correlation = r
 
-    values = dict(
-        zip(g.names(networks), g.measure(Given(np.empty((9, 60), np.float32)), Frame(networks, template)), strict=True)
-    )
+    varying = np.arange(540, dtype=np.float32).reshape(9, 60)
+    values = dict(zip(g.names(networks), g.measure(Given(varying), Frame(networks, template)), strict=True))
     assert values["range of gradient 2"] == pytest.approx(np.ptp(template[:, 1]), rel=1e-5)
     assert values["variance of gradient 3"] == pytest.approx(template[:, 2].var(), rel=1e-5)
     assert values["b on gradient 1"] == pytest.approx(template[1::2, 0].mean(), rel=1e-4)
