@@ -6,6 +6,7 @@ METHODS = {
     "site-only": "confounds:SiteOnly",
     "motion-only": "confounds:MotionOnly",
     "fc-logistic": "fc_linear:FcLogistic",
+    "field-logistic": "field_logistic:FieldLogistic",
     "fc-svm": "fc_linear:FcSvm",
     "tangent-logistic": "tangent:TangentLogistic",
     "ridge": "ridge:Ridge",

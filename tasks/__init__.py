@@ -27,6 +27,10 @@ PHENOTYPES = {
 }
 """Cohort -> its targets; autism has a file of its own."""
 
+ASKED = ("abide1", "abide2", "adhd200", "ukb", "hcp", "hcp-aging", "abcd", "adni")
+"""Cohorts whose targets are also asked together, in one prompt."""
+MULTI, OPEN = (tuple(f"{cohort}-{paradigm}" for cohort in ASKED) for paradigm in ("multi", "open"))
+
 TASKS = {
     "abide1-asd": "autism:ABIDE1_ASD",
     "abide2-asd": "autism:ABIDE2_ASD",
@@ -34,6 +38,7 @@ TASKS = {
         name: f"phenotypes:DECLARED/{name}"
         for name in (f"{cohort}-{target}" for cohort, targets in PHENOTYPES.items() for target in targets)
     },
+    **{name: f"questions:DECLARED/{name}" for name in (*MULTI, *OPEN)},
     **{name: f"connectivity:DECLARED/{name}" for name in CONNECTIVITY},
 }
 
@@ -53,6 +58,8 @@ SUITES = {
         *("hcp-aging-fluid-composite-status", "hcp-aging-flanker-status"),
         *("adni-cn-vs-rest", "adhd200-adhd", "abide2-asd"),
     ),
+    "fmri-lm-multi": MULTI,
+    "fmri-lm-open": OPEN,
     "netsim": NETSIM,
     "sanchez": SANCHEZ,
 }

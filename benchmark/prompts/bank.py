@@ -75,7 +75,7 @@ class Attribute:
     @property
     def is_bands(self) -> bool:
         """Whether the labels are bands of age."""
-        return _entry(self.name)["labels"] == BANDS
+        return bool(_entry(self.name)["labels"] == BANDS)
 
     def questions(self, split: Split) -> tuple[str, ...]:
         """All wordings of the question, short ones first."""

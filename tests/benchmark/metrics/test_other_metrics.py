@@ -11,10 +11,8 @@ from scipy import stats
 from brainbench.benchmark.contracts import Metric
 from brainbench.benchmark.errors import BadPrediction
 from brainbench.benchmark.kinds import KINDS, get_kind
-from brainbench.benchmark.kinds.questions import Answers
 from brainbench.benchmark.kinds.regression import Values
 from brainbench.benchmark.metrics import METRICS
-from brainbench.benchmark.metrics.answers import FieldAccuracy
 from brainbench.benchmark.metrics.boxes import BoxIoU
 from brainbench.benchmark.metrics.encoding import EncodingR
 from brainbench.benchmark.metrics.images import PixCorr
@@ -131,14 +129,6 @@ def test_encoding_equals_numpy_on_repeated_runs():
     scores = EncodingR().resample(truth, found, np.array(counts))
     np.testing.assert_allclose(scores, [expected(row) for row in counts], atol=1e-6)
     assert np.isnan(EncodingR().resample(truth, found, np.zeros((1, 3)))[0])
-
-
-def test_field_accuracy():
-    truth = [{"sex": "female", "Diagnosis": "autism"}, {"sex": "male"}]
-    given = Answers(["Sex: Female; diagnosis: control", "I think he is male"])
-    assert FieldAccuracy().items(truth, given).tolist() == [0.5, 0]
-    # The first value of a field counts, so listing every value does not help.
-    assert FieldAccuracy().score([{"sex": "male"}], Answers(["sex: female; sex: male"])) == 0
 
 
 def test_exact_match():
