@@ -2,5 +2,6 @@
 
 METHODS = {
     "brainec-llm": "brainec_llm.method:BrainECLLM",
+    "fcn-llm": "fcn_llm.method:FCNLLM",
     "fmri-lm": "fmri_lm.method:FMRILM",
 }
