@@ -6,7 +6,7 @@ and the same probe on top.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -45,7 +45,9 @@ class RandomFeatures(Method):
         title="Random features",
         summary="A probe on a Gaussian random projection of Fisher-z connectivity, or on an untrained, frozen encoder.",
         parameters="width + 1 for two classes",
-        notes="Run it with five seeds or more: each draws other weights. The probe is that of the pretrained networks.",
+        notes="Run it with five seeds or more: each draws other weights. The probe is that of the pretrained networks. "
+        "Networks start from their published random weights, never as readers of connectivity; what pretraining adds "
+        "to a preset that does is seen by running it with pretrain_epochs=0.",
     )
     supports: ClassVar[tuple[str, ...]] = ("classification", "regression")
     reads: ClassVar[tuple[str, ...]] = ("series",)
@@ -96,10 +98,12 @@ class RandomFeatures(Method):
         return out
 
     def _untrained(self) -> Method:
-        """The network with its first weights and a probe on top."""
+        """The network with its published random weights and a probe on top."""
         from . import METHODS
 
         module, _, name = METHODS[self.encoder].partition(":")
         network: type[Method] = getattr(import_module(f".{module}", __package__), name)
         options = dict(network.presets[self.size]) | {"tuning": "probe", "pretrain_epochs": 0}
+        if any(option.name == "init" for option in fields(network)):  # a start as a reader of connectivity is no random one
+            options["init"] = "published"
         return network(**options)
