@@ -6,7 +6,7 @@ and the same probe on top.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -104,6 +104,6 @@ class RandomFeatures(Method):
         module, _, name = METHODS[self.encoder].partition(":")
         network: type[Method] = getattr(import_module(f".{module}", __package__), name)
         options = dict(network.presets[self.size]) | {"tuning": "probe", "pretrain_epochs": 0}
-        if any(option.name == "init" for option in fields(network)):  # a start as a reader of connectivity is no random one
+        if hasattr(network, "init"):  # a start as a reader of connectivity is no random one
             options["init"] = "published"
         return network(**options)
