@@ -7,7 +7,7 @@ import sys
 import typer
 
 from ..errors import BrainbenchError
-from . import audit, compare, data, doctor, leaderboard, listing, pretrain, rescore, run, show
+from . import audit, compare, data, describe, doctor, leaderboard, listing, pretrain, rescore, run, show
 
 app = typer.Typer(
     name="brainbench",
@@ -28,6 +28,7 @@ app.add_typer(show.app, name="show")
 app.command("compare")(compare.compare)
 app.command("rescore")(rescore.rescore)
 app.command("audit")(audit.audit)
+app.command("describe")(describe.describe)
 app.command("doctor")(doctor.doctor)
 
 INTERRUPTED = 130

@@ -91,7 +91,7 @@ def _add(layout: Layout, folder: Path, scan: ScanId, path: Path) -> None:
     scan = scan_of(scan.scan, path.name, scan.subject)
     try:
         if path.suffix in ARRAYS:
-            header, read = _array(path)
+            header, read = array_file(path)
             layout.sources.append(Source(scan, name, numbered(header.rois), header.precision, read))
             layout.labelled = False
         else:
@@ -104,8 +104,8 @@ def _add(layout: Layout, folder: Path, scan: ScanId, path: Path) -> None:
         layout.left_out[name] = f"cannot be read: {reason(error)}"
 
 
-def _array(path: Path) -> tuple[Header, partial[np.ndarray]]:
-    """Header and reader of a .npy file, or of the one series in a .npz file."""
+def array_file(path: Path) -> tuple[Header, partial[np.ndarray]]:
+    """Header and reader of a .npy file, or of the one series in a .npz file. Raises `LeftOut` or one of `BROKEN`."""
     if path.suffix == ".npy":
         with open(path, "rb") as stream:
             return read_header(stream, path.stat().st_size), partial(_read_npy, path)

@@ -24,6 +24,9 @@ MEASURES = ("amplitude", "spread", "slow to fast power", "lag-1 autocorrelation"
 """By network: mean |x| and SD (both over the scan's root mean square), log10 of the power ratio, Pearson r of
 frames with the next, share of frames with |z| > 3, and the fraction of amplitude at low frequencies."""
 
+IN_HERTZ = ("slow to fast power", "fALFF")
+"""Those that need the TR."""
+
 SLOW, FAST = (0.01, 0.1), (0.1, 0.25)
 """Bands of the power ratio, Hz."""
 

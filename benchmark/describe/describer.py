@@ -58,7 +58,7 @@ class Describer:
         Networks, and the gradients that others are turned to.
     mean, sd
         (measures,) over the training scans. A measure that does not vary, or that no training scan has, has
-        an sd of 0: its z is 0.
+        an sd of 0: no z is known.
     """
 
     atlas: Atlas
@@ -87,7 +87,7 @@ class Describer:
         The describer, and the values (n, measures) of these scans in their order, with NaN where a scan has none.
         Raises `BadData` without scans or where atlases differ, and `BadOption` for an unknown family.
         """
-        chosen = _known(families)
+        chosen = known_families(families)
         atlas = _same_atlas(scans)
         template = None
         if "gradients" in chosen:
@@ -139,15 +139,15 @@ class Describer:
     def z(self, values: np.ndarray) -> np.ndarray:
         """Values (..., measures) as z-scores of the training scans; always finite.
 
-        0, the training scans' mean, stands where a scan has no value and where a measure does not vary.
+        0, the training scans' mean, stands where none is `known`.
         """
-        out: np.ndarray = np.nan_to_num(self._z(values), nan=0.0)
+        out: np.ndarray = np.where(self.known(values), (values - self.mean) / np.where(self.sd > 0, self.sd, 1), 0)
         return out
 
-    def _z(self, values: np.ndarray) -> np.ndarray:
-        """z-scores, NaN where nothing is known."""
-        out: np.ndarray = (values - self.mean) / np.where(self.sd > 0, self.sd, 1)
-        return np.where(np.isnan(values), np.nan, np.where(self.sd > 0, out, 0))
+    def known(self, values: np.ndarray) -> np.ndarray:
+        """Whether values (..., measures) have a z-score: the scan has one, and the training scans' vary."""
+        out: np.ndarray = np.isfinite(values) & (self.sd > 0)
+        return out
 
     def text(self, values: np.ndarray, *, variety: int = 0, extremes: int = 3) -> str:
         """A scan's description, one paragraph a family.
@@ -161,7 +161,8 @@ class Describer:
         extremes
             How many measures are named at most on either side.
         """
-        z, start, paragraphs = self._z(np.asarray(values)), 0, []
+        values, start, paragraphs = np.asarray(values), 0, []
+        z = np.where(self.known(values), self.z(values), np.nan)
         for family in self.families:
             stop = start + len(FAMILY[family].names(self.frame.networks))
             aspects = FAMILY[family].aspects(self.frame.networks)
@@ -191,7 +192,7 @@ class Describer:
         if facts.get("version") != VERSION:
             raise BadData(f"statistics of descriptors of version {facts.get('version')!r}; expected {VERSION}", AGAIN)
         try:
-            families = _known(facts["families"])
+            families = known_families(facts["families"])
             atlas = Atlas.from_meta(facts["atlas"])
             mean, sd = (np.asarray(arrays[name], float) for name in ("mean", "sd"))
             template = np.asarray(arrays["template"], float) if "gradients" in families else None
@@ -218,7 +219,7 @@ class Describer:
 AGAIN = "make the checkpoint again"
 
 
-def _known(families: Sequence[str]) -> tuple[str, ...]:
+def known_families(families: Sequence[str]) -> tuple[str, ...]:
     """Families in their fixed order. Raises `BadOption` for an unknown one, or none."""
     unknown = sorted(set(families) - set(FAMILIES))
     if unknown or not families:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 NOTABLE, MARKED = 1.0, 2.0
-"""|z| from which a measure is raised or lowered, and from which it is markedly so."""
+"""|z|, as written with one decimal, from which a measure is raised or lowered, and from which it is markedly so."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,15 @@ TYPICAL = "typical"
 
 def band(z: float, wording: Wording = WORDINGS[0]) -> str:
     """The z-score in words: typical, raised or lowered from 1, markedly so from 2."""
-    if abs(z) < NOTABLE:
+    if not stands_out(z):
         return TYPICAL
     word = wording.up if z > 0 else wording.down
-    return word if abs(z) < MARKED else wording.marked.format(word)
+    return word if round(abs(z), 1) < MARKED else wording.marked.format(word)
+
+
+def stands_out(z: float) -> bool:
+    """Whether |z| is 1 or more, as it is written."""
+    return round(abs(z), 1) >= NOTABLE
 
 
 def chosen(family: str, variety: int) -> tuple[str, Wording]:
@@ -147,7 +152,7 @@ def _sentence(aspect: Aspect, z: np.ndarray, wording: Wording, extremes: int) ->
         return ". ".join(parts[: 1 + bool(len(low))]) + "."
     if aspect.style == "each":
         return f"{_capital(aspect.title)}: {_list(aspect, z, known, wording)}."
-    loud = known[np.abs(z[known]) >= NOTABLE]
+    loud = np.array([k for k in known if stands_out(z[k])], int)
     loud = loud[np.argsort(-np.abs(z[loud]), kind="stable")][: 2 * extremes]
     return f"{_capital(aspect.title)}: {_list(aspect, z, loud, wording) if len(loud) else TYPICAL}."
 

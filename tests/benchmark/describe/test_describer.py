@@ -222,6 +222,8 @@ def test_bands() -> None:
     assert [band(z) for z in (-2, -1, -0.9, 0.9, 1, 2)] == [
         "markedly lowered", "lowered", "typical", "typical", "raised", "markedly raised",
     ]  # fmt: skip
+    assert band(-1.96) == "markedly lowered"  # it is written -2.0
+    assert band(0.94) == "typical"
 
 
 def test_the_fixed_wording_names_the_extremes() -> None:
@@ -232,7 +234,7 @@ def test_the_fixed_wording_names_the_extremes() -> None:
 
 def test_quiet_aspects_are_typical_and_unknown_ones_not_known() -> None:
     aspect = Aspect("strength", (0, 1), ("p", "q"), "notable")
-    assert tell("graph", [aspect], np.array([0.3, -0.99]), 0, 3) == "Graph measures. Strength: typical."
+    assert tell("graph", [aspect], np.array([0.3, -0.94]), 0, 3) == "Graph measures. Strength: typical."
     assert tell("graph", [aspect], np.array([np.nan, -1.2]), 0, 3) == "Graph measures. Strength: q lowered (-1.2)."
     assert tell("graph", [aspect], np.full(2, np.nan), 0, 3) == "Graph measures. Strength: not known."
 
