@@ -14,8 +14,9 @@ from ...benchmark.nn.packing import Packed, Text, pack
 from .inputs import Inputs
 from .loops import Losses, Schedule, optimise, precision
 from .options import Options
+from .plain_text import PlainText
 from .pretraining import augmented
-from .prompts import DESCRIBE, PLAIN_TEXT
+from .prompts import DESCRIBE
 from .reader import Reader
 
 MAX_TEXT = 512
@@ -56,10 +57,26 @@ def next_codes(codes: Tensor, rois: int) -> tuple[Tensor, Tensor]:
     return places, codes[:, rois:]
 
 
-def text_loss(reader: Reader, hidden: Tensor, text: Packed) -> Tensor:
-    """Mean next-token cross-entropy over all text tokens that follow a text token."""
+def text_loss(reader: Reader, hidden: Tensor, text: Packed, words: Tensor | None = None) -> Tensor:
+    """Mean next-token cross-entropy over all text tokens that follow a text token.
+
+    With ``words`` (k,), sorted token ids, over this vocabulary instead of all words; the text must lie in it.
+    """
     wanted = text.valid & (text.parents >= 0)
-    return -reader.log_likelihoods(hidden, text, wanted).mean()
+    if words is None:
+        return -reader.log_likelihoods(hidden, text, wanted).mean()
+    sample, place = torch.nonzero(wanted, as_tuple=True)
+    head = reader.language.model.get_output_embeddings()
+    logits = F.linear(
+        hidden[sample, text.parents[sample, place]], head.weight[words], None if head.bias is None else head.bias[words]
+    )
+    return F.cross_entropy(logits.float(), torch.searchsorted(words, text.ids[sample, place]))
+
+
+def seen_words(descriptors: list[list[int]], plain: PlainText, device: str) -> Tensor:
+    """(k,) sorted token ids that the texts hold."""
+    found = plain.vocabulary().union(*descriptors)
+    return torch.tensor(sorted(found), device=device)
 
 
 def align(
@@ -67,6 +84,7 @@ def align(
     reader: Reader,
     inputs: Inputs,
     descriptors: list[list[int]],
+    plain: PlainText,
     context: Context,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
@@ -75,23 +93,22 @@ def align(
     fMRI tokens never see text, so one sequence of both gives F2F and F2T.
     """
     language, device = reader.language, context.device
-    lead = language.tokenizer.encode(DESCRIBE)
-    plain = [language.tokenizer.encode(text)[:MAX_TEXT] for text in PLAIN_TEXT]
-    eos = language.tokenizer.eos
+    lead, eos = language.tokenizer.encode(DESCRIBE), language.tokenizer.eos
+    told = [[*(lead + ids)[: MAX_TEXT - 1], eos] for ids in descriptors]
+    words = seen_words(told, plain, device) if options.words == "seen" else None
 
     def losses(rows: np.ndarray, _: float) -> Losses:
         series = torch.from_numpy(inputs.batch(rows)).to(device)
         tokens = reader.tokens(augmented(series) if options.augment else series)
         with torch.no_grad():
             codes = reader.tokenizer.quantise(tokens).codes
-        text = pack([Text.of([*(lead + descriptors[row])[: MAX_TEXT - 1], eos]) for row in rows], eos).to(device)
+        text = pack([Text.of(told[row]) for row in rows], eos).to(device)
         result = reader.read(tokens, text)
         places, targets = next_codes(codes, reader.shape.rois)
         f2f = F.cross_entropy(reader.adapter.code_logits(result.prefix, places).flatten(0, 1), targets.flatten())
-        f2t = text_loss(reader, result.text, text)
-        drawn = [Text.of([*plain[k], eos]) for k in rng.choice(len(plain), PLAIN_BATCH, replace=False)]
-        words = pack(drawn, eos).to(device)
-        t2t = text_loss(reader, reader.read(None, words).text, words)
+        f2t = text_loss(reader, result.text, text, words)
+        sentences = pack([Text.of(ids) for ids in plain.draw(rng, PLAIN_BATCH)], eos).to(device)
+        t2t = text_loss(reader, reader.read(None, sentences).text, sentences, words)
         total = options.f2f_weight * f2f + options.f2t_weight * f2t + options.t2t_weight * t2t
         return {"total": total, "f2f": f2f, "f2t": f2t, "t2t": t2t}
 

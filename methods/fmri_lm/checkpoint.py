@@ -26,7 +26,9 @@ from .reader import Adapter, Reader, adapt
 from .state import State
 from .tokenizer import Tokenizer
 
-TOKENIZER = ("width", "depth", "decoder_depth", "heads", "frames", "patch", "codes", "code_width")
+TOKENIZER = (
+    "width", "depth", "decoder_depth", "heads", "frames", "patch", "codes", "code_width", "quantizer", "levels",
+)  # fmt: skip
 LANGUAGE = ("merge", "lm", "lm_layers", "lora_rank", "lora_alpha", "lora_targets", "tuning")
 
 
@@ -144,7 +146,7 @@ def _reader(tokenizer: Tokenizer, saved: Saved, options: Options, tensors: dict[
     adapt(options, language)
     _fill(adapter.state_dict(), tensors, "adapter.")
     _fill(trained(language.model), tensors, "language.")
-    return Reader(tokenizer, adapter, language)
+    return Reader.of(options, tokenizer, adapter, language)
 
 
 def _arrays(tensors: dict[str, Tensor], prefix: str) -> dict[str, np.ndarray]:

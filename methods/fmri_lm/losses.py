@@ -64,18 +64,56 @@ def siglip(cosine: Tensor, log_scale: Tensor, bias: Tensor) -> Tensor:
     return -F.logsigmoid(signs * (log_scale.exp() * cosine + bias)).mean()
 
 
-class ContrastiveLoss(nn.Module):
-    """SigLIP between pooled scans and their descriptor texts, with learned projections, t and b."""
+def clip(cosine: Tensor, log_scale: Tensor) -> Tensor:
+    """Mean cross-entropy over rows and over columns of ``exp(t) cos`` against the diagonal (Radford et al. 2021)."""
+    logits, own = log_scale.exp() * cosine, torch.arange(len(cosine), device=cosine.device)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 
-    def __init__(self, width: int, text_width: int, shared: int = 512, bias: float = -10.0) -> None:
+
+def soft_siglip(cosine: Tensor, between_texts: Tensor, temperature: float = 0.07) -> Tensor:
+    """The released code's variant: binary cross-entropy of ``cos / tau`` against ``sigmoid(cos(texts) / tau)``.
+
+    The diagonal's targets are 1, and targets weigh batch - 1 against what they leave; no bias, nothing learned.
+    ``between_texts`` is (batch, batch), the cosines of the texts among themselves.
+    """
+    count = len(cosine)
+    wanted = torch.sigmoid(between_texts.detach() / temperature).fill_diagonal_(1.0)
+    weight = cosine.new_tensor(float(max(count - 1, 1)))
+    return F.binary_cross_entropy_with_logits(cosine / temperature, wanted, pos_weight=weight)
+
+
+class ContrastiveLoss(nn.Module):
+    """The contrastive term between pooled scans and their descriptor texts, with learned projections.
+
+    Parameters
+    ----------
+    width, text_width, shared
+        Of pooled scans, of texts, and of the space in which they are compared.
+    bias
+        Start of SigLIP's learned bias.
+    how
+        ``siglip``, ``clip`` or ``soft_siglip``. The scale exp(t) is learned from 10, and from 1 / 0.07 for clip.
+    """
+
+    def __init__(
+        self, width: int, text_width: int, shared: int = 512, bias: float = -10.0, how: str = "siglip"
+    ) -> None:
         super().__init__()
+        self.how = how
         self.scan = nn.Linear(width, shared, bias=False)
         self.text = nn.Linear(text_width, shared, bias=False)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(10)))
-        self.bias = nn.Parameter(torch.tensor(bias))
+        if how != "soft_siglip":
+            self.log_scale = nn.Parameter(torch.tensor(math.log(10 if how == "siglip" else 1 / 0.07)))
+        if how == "siglip":
+            self.bias = nn.Parameter(torch.tensor(bias))
 
     def forward(self, pooled: Tensor, text: Tensor) -> Tensor:
         """Loss of scans (batch, width) against their texts (batch, text width)."""
         scan = F.normalize(self.scan(pooled), dim=-1)
         words = F.normalize(self.text(text), dim=-1)
-        return siglip(scan @ words.T, self.log_scale, self.bias)
+        cosine = scan @ words.T
+        if self.how == "soft_siglip":
+            return soft_siglip(cosine, words @ words.T)
+        if self.how == "clip":
+            return clip(cosine, self.log_scale)
+        return siglip(cosine, self.log_scale, self.bias)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from .inputs import Inputs
 from .loops import Losses, Schedule, optimise
 from .losses import ContrastiveLoss, DomainLoss, reversal_strength
 from .options import POOL_HEADS, Options
+from .plain_text import PlainText
 from .tokenizer import Tokenizer, TokenizerShape, trainable
 
 TEXT_BATCH = 16
@@ -88,17 +90,19 @@ def augmented(series: Tensor) -> Tensor:
 
 def build_tokenizer(options: Options, rois: int) -> Tokenizer:
     """The untrained tokenizer of these options."""
+    levels = options.fsq_levels
     shape = TokenizerShape(
-        rois,
-        options.frames,
-        options.patch,
-        options.width,
-        options.depth,
-        options.decoder_depth,
-        options.heads,
-        options.codes,
-        options.code_width,
-        options.drop_path,
+        rois=rois,
+        frames=options.frames,
+        patch=options.patch,
+        width=options.width,
+        depth=options.depth,
+        decoder_depth=options.decoder_depth,
+        heads=options.heads,
+        codes=math.prod(levels) if levels else options.codes,
+        code_width=len(levels) or options.code_width,
+        drop_path=options.drop_path,
+        levels=levels,
     )
     tokenizer = Tokenizer(shape, decay=options.decay, beta=options.beta)
     if options.init == "connectivity":
@@ -111,15 +115,21 @@ def pretrain(
     tokenizer: Tokenizer,
     inputs: Inputs,
     texts: ScanTexts,
+    plain: PlainText,
     language: Language,
     context: Context,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Train the tokenizer in place; returns facts for the report."""
+    """Train the tokenizer in place; returns facts for the report.
+
+    The domain term's text is the corpus where one is given, else the descriptors of the batch.
+    """
     device = context.device
     pool = Pool(options.width, options.pool).to(device)
     domain = DomainLoss(options.width, language.width).to(device)
-    contrast = ContrastiveLoss(options.width, language.width, bias=options.contrastive_bias).to(device)
+    contrast = ContrastiveLoss(options.width, language.width, bias=options.contrastive_bias, how=options.contrast).to(
+        device
+    )
     modules = [tokenizer.to(device).train(), pool, domain, contrast]
 
     def losses(rows: np.ndarray, fraction: float) -> Losses:
@@ -128,7 +138,8 @@ def pretrain(
         tokens = tokenizer.encoder(series)
         quantised = tokenizer.quantise(tokens)
         rebuilt = nn.functional.mse_loss(tokenizer.reconstruct(quantised.vectors), series)
-        words = torch.tensor([token for row in rows for token in texts.ids[row]], device=device)
+        said = plain.draw(rng, len(rows)) if options.corpus else [texts.ids[row] for row in rows]
+        words = torch.tensor([token for ids in said for token in ids], device=device)
         adversarial = domain(tokens, language.embed(words), reversal_strength(fraction))
         contrastive = contrast(pool(tokens), texts.features[torch.from_numpy(rows)].to(device))
         total = rebuilt + quantised.loss + options.domain_weight * adversarial

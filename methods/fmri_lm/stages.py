@@ -21,6 +21,7 @@ from ...benchmark.nn.training import reproducible
 from . import alignment, checkpoint, pretraining
 from .corpus import Prepared, prepare
 from .options import Options
+from .plain_text import plain_text
 from .reader import Adapter, Reader, adapt
 from .state import State
 from .tokenizer import trainable
@@ -41,7 +42,8 @@ def stage1(options: Options, prepared: Prepared, context: Context, language: Lan
     facts = {**language.facts, "tokenizer_parameters": trainable(tokenizer)}
     texts = pretraining.read_texts(prepared.texts, language, context)
     rng = seeded(context.seed, 1)
-    facts["stage1"] = pretraining.pretrain(options, tokenizer, prepared.inputs, texts, language, context, rng)
+    plain = plain_text(options.corpus, language.tokenizer, context)
+    facts["stage1"] = pretraining.pretrain(options, tokenizer, prepared.inputs, texts, plain, language, context, rng)
     return State(1, tokenizer, prepared.scale, prepared.describer, context.seed, facts=facts)
 
 
@@ -55,11 +57,12 @@ def stage2(
     gain = float(language.table.float().std())
     adapter = Adapter(state.tokenizer.shape, language.width, gain, options.merge).to(context.device)
     facts = {**state.facts, **adapt(options, language)}
-    reader = Reader(state.tokenizer.to(context.device), adapter, language)
+    reader = Reader.of(options, state.tokenizer.to(context.device), adapter, language)
     if options.standardise == "reliability":
         alignment.fit_statistics(reader, prepared.inputs, context.device)
     facts["adapter_and_lm_trained_parameters"] = sum(trainable(module) for module in reader.modules())
-    facts["stage2"] = alignment.align(options, reader, prepared.inputs, ids, context, rng)
+    plain = plain_text(options.corpus, language.tokenizer, context)
+    facts["stage2"] = alignment.align(options, reader, prepared.inputs, ids, plain, context, rng)
     return replace(state, stage=2, seed=context.seed, reader=reader, facts=facts)
 
 

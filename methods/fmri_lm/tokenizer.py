@@ -8,13 +8,12 @@ the order is set once, in `Encoder.forward`, and every later part relies on it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ...benchmark.nn.transformer import INIT_STD, Transformer, init_linear
+from .quantizers import FiniteScalarQuantizer, Quantised, Quantizer
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,9 @@ class TokenizerShape:
         Entries of the codebook and their dimension.
     drop_path
         Stochastic depth of the last block.
+    levels
+        Of finite scalar quantisation, whose product is ``codes`` and whose number is ``code_width``; empty for a
+        codebook.
     """
 
     rois: int
@@ -43,6 +45,7 @@ class TokenizerShape:
     codes: int = 8192
     code_width: int = 128
     drop_path: float = 0.1
+    levels: tuple[int, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -93,72 +96,6 @@ class Decoder(nn.Module):
         return out
 
 
-class Quantised(NamedTuple):
-    """Result of quantising: straight-through vectors, code indices, commitment loss."""
-
-    vectors: Tensor
-    codes: Tensor
-    loss: Tensor
-
-
-class Quantizer(nn.Module):
-    """Nearest entry of an L2-normalised codebook that follows its vectors by moving average.
-
-    Codes start by spherical k-means on the first training batch; afterwards each used code moves to
-    ``normalise(decay * code + (1 - decay) * normalise(mean of its vectors))``. Unused codes stay.
-    The loss is ``beta * mean((stop_gradient(code) - z)^2)``.
-    """
-
-    codebook: Tensor
-    ready: Tensor
-
-    def __init__(self, codes: int, width: int, *, decay: float = 0.99, beta: float = 1.0, iterations: int = 10) -> None:
-        super().__init__()
-        self.decay = decay
-        self.beta = beta
-        self.iterations = iterations
-        self.register_buffer("codebook", F.normalize(torch.randn(codes, width), dim=-1))
-        self.register_buffer("ready", torch.zeros((), dtype=torch.bool))
-
-    def forward(self, z: Tensor) -> Quantised:
-        """Quantise (..., width); updates the codebook while training."""
-        unit = F.normalize(z.float(), dim=-1)
-        flat = unit.detach().reshape(-1, unit.shape[-1])
-        if self.training and not bool(self.ready):
-            self.codebook.copy_(spherical_kmeans(flat, len(self.codebook), self.iterations))
-            self.ready.fill_(True)
-        codes = nearest(flat, self.codebook)
-        chosen = self.codebook[codes].view_as(unit)
-        if self.training:
-            self.codebook.copy_(moved(self.codebook, flat, codes, self.decay))
-        loss = self.beta * F.mse_loss(unit, chosen)
-        return Quantised(unit + (chosen - unit).detach(), codes.view(unit.shape[:-1]), loss)
-
-
-def nearest(vectors: Tensor, codebook: Tensor) -> Tensor:
-    """Index (n,) of the nearest unit code of each unit vector: the largest cosine."""
-    parts = [(part @ codebook.T).argmax(1) for part in torch.split(vectors, 8192)]
-    return torch.cat(parts)
-
-
-def moved(codebook: Tensor, vectors: Tensor, codes: Tensor, decay: float) -> Tensor:
-    """The codebook after one moving-average step towards its assigned unit vectors."""
-    sums = torch.zeros_like(codebook).index_add_(0, codes, vectors)
-    used = torch.bincount(codes, minlength=len(codebook)).unsqueeze(1) > 0
-    step = F.normalize(decay * codebook + (1 - decay) * F.normalize(sums, dim=-1), dim=-1)
-    return torch.where(used, step, codebook)
-
-
-def spherical_kmeans(vectors: Tensor, count: int, iterations: int) -> Tensor:
-    """``count`` unit centres of unit vectors (n, width); an empty cluster keeps its centre."""
-    n = len(vectors)
-    drawn = torch.randperm(n)[:count] if n >= count else torch.randint(n, (count,))
-    centres = vectors[drawn.to(vectors.device)]
-    for _ in range(iterations):
-        centres = moved(centres, vectors, nearest(vectors, centres), decay=0.0)
-    return centres
-
-
 class Tokenizer(nn.Module):
     """Encoder, code head, quantiser, decoder and reconstruction head."""
 
@@ -169,7 +106,11 @@ class Tokenizer(nn.Module):
         self.to_code = nn.Sequential(
             nn.Linear(shape.width, shape.width), nn.Tanh(), nn.Linear(shape.width, shape.code_width)
         )
-        self.quantizer = Quantizer(shape.codes, shape.code_width, decay=decay, beta=beta)
+        self.quantizer = (
+            FiniteScalarQuantizer(shape.levels)
+            if shape.levels
+            else Quantizer(shape.codes, shape.code_width, decay=decay, beta=beta)
+        )
         self.decoder = Decoder(shape)
         self.to_series = nn.Sequential(
             nn.Linear(shape.width * shape.steps, shape.width), nn.Tanh(), nn.Linear(shape.width, shape.frames)

@@ -26,9 +26,10 @@ from brainbench.methods.fmri_lm.losses import (  # noqa: E402
 from brainbench.methods.fmri_lm.method import FMRILM  # noqa: E402
 from brainbench.methods.fmri_lm.options import PRESETS, Options  # noqa: E402
 from brainbench.methods.fmri_lm.pretraining import augmented, build_tokenizer  # noqa: E402
+from brainbench.methods.fmri_lm.quantizers import Quantizer, moved, nearest  # noqa: E402
 from brainbench.methods.fmri_lm.reader import Adapter, Reader, adapt  # noqa: E402
 from brainbench.methods.fmri_lm.sequence import scan_prefix  # noqa: E402
-from brainbench.methods.fmri_lm.tokenizer import Quantizer, Tokenizer, moved, nearest, trainable  # noqa: E402
+from brainbench.methods.fmri_lm.tokenizer import Tokenizer, trainable  # noqa: E402
 
 
 def preset(name: str, **changes: object) -> Options:
