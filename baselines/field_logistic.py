@@ -10,14 +10,36 @@ import numpy as np
 from ..benchmark import fc
 from ..benchmark.contracts import Card, Context, Method, Train
 from ..benchmark.kinds.questions import Answers
+from ..benchmark.metrics.classification import BalancedAccuracy
+from .aims import ClassAim, probabilities
 from .answering import worded
 from .fc_linear import FcLogistic
 from .majority import Majority
 
 
+@dataclass(frozen=True)
+class AnswerAim(ClassAim):
+    """Classes judged by the label that would be answered: a good ranking with a bad threshold is no good answer."""
+
+    measure: str = "balanced-accuracy"
+
+    def score(self, targets: np.ndarray, decisions: np.ndarray) -> float:
+        """Balanced accuracy of the likeliest label."""
+        return BalancedAccuracy().score(targets, probabilities(decisions, 1.0))
+
+
+@dataclass
+class FieldModel(FcLogistic):
+    """`FcLogistic` with C chosen by balanced accuracy."""
+
+    def aim(self, context: Context) -> ClassAim:
+        """See `AnswerAim`."""
+        return AnswerAim(len(context.task.classes))
+
+
 @dataclass
 class FieldLogistic(Method):
-    """One `FcLogistic` a field, on the people of whom the field is known; the answers are put into words.
+    """One `FieldModel` a field, on the people of whom the field is known; the answers are put into words.
 
     Attributes
     ----------
@@ -35,7 +57,8 @@ class FieldLogistic(Method):
         summary="L2 logistic regression on Fisher-z connectivity for each field asked; the likeliest labels make the "
         "answer in the form that the task asks for. Reads no prompt and holds no language model.",
         parameters="(ROIs * (ROIs - 1) / 2 + 1) a field, and a class where there are more than two",
-        notes="A field of which the training people have one label only is answered with that label.",
+        notes="C by nested cross-validation of the balanced accuracy, as an answer names one label. A field of "
+        "which the training people have one label only is answered with that label.",
     )
     supports: ClassVar[tuple[str, ...]] = ("questions",)
     presets: ClassVar[dict[str, dict[str, Any]]] = {"nested": {"C": None}, "fixed": {"C": 1.0}}
@@ -50,7 +73,7 @@ class FieldLogistic(Method):
             present = np.unique(codes[rows])
             told = replace(context.task, kind="classification", target=name, classes=tuple(labels[k] for k in present))
             own = replace(context, task=told)
-            model = FcLogistic(C=self.C, clip=self.clip) if len(present) > 1 else Majority()
+            model = FieldModel(C=self.C, clip=self.clip) if len(present) > 1 else Majority()
             model.fit(Train(train.inputs.take(rows), np.searchsorted(present, codes[rows]), train.groups[rows]), own)
             self._models[name] = model, own, present
 

@@ -72,5 +72,6 @@ def _decade(text: str) -> Band:
 def only(ages: Band, bands: dict[str, Band]) -> str | None:
     """The band that holds all these ages, None where none does. Open ends reach as far as the bands do."""
     low = max(ages.low, min(band.low for band in bands.values())) if ages.low == 0 else ages.low
-    inside = [label for label, band in bands.items() if band.holds(Band(low, ages.high))]
+    high = min(ages.high, max(band.high for band in bands.values())) if math.isinf(ages.high) else ages.high
+    inside = [label for label, band in bands.items() if low < high and band.holds(Band(low, high))]
     return inside[0] if inside else None

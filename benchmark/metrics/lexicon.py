@@ -23,7 +23,7 @@ NAMED, BARE, WEAK = "named", "bare", "weak"
 NEGATORS = (
     "not", "no", "never", "neither", "nor", "without", "non", "lacks", "lacking", "lack of", "free of", "free from",
     "absence of", "rules out", "rule out", "ruling out", "excludes", "rather than", "instead of", "as opposed to",
-    "anything but", "other than", "far from", "does not meet",
+    "anything but", "other than", "far from", "does not meet", "nothing", "hardly",
 )  # fmt: skip
 AFTER = (
     "absent", "unlikely", "ruled out", "excluded", "not present", "not found", "not detected", "not indicated",
@@ -32,9 +32,12 @@ AFTER = (
 )  # fmt: skip
 """Negations that may follow what they negate: ``autism is unlikely``."""
 
+FORWARD = ("unlikely", "not likely", "improbable", "implausible")
+"""Those of `AFTER` that may also stand before it: ``unlikely to be autistic``."""
+
 COMPARES = (
     "than", "versus", "vs", "compared with", "compared to", "relative to", "unlike", "in contrast to", "against",
-    "risk of", "risk for", "at risk", "history of", "test for", "tested for", "screened for", "different from",
+    "risk of", "risk for", "at risk", "history of", "screened for", "different from",
     "differs from", "between", "distinguish", "distinguishes", "similar in",
 )  # fmt: skip
 """What follows them is not said of the person."""
@@ -43,7 +46,7 @@ DOUBTS = (
     "whether", "if", "unclear", "unknown", "uncertain", "undetermined", "indeterminate", "inconclusive", "not clear",
     "not certain", "not known", "not sure", "unsure", "can not", "could not", "hard to", "difficult to", "impossible",
     "not possible", "unable", "do not know", "no way to", "not determine", "not determined", "insufficient",
-    "cannot", "ambiguous", "equally likely",
+    "ambiguous", "equally likely", "not allow", "not enough", "no information", "no statement",
 )  # fmt: skip
 BOUNDARIES = (
     "but", "however", "yet", "though", "although", "whereas", "while", "except", "and", "so", "therefore", "thus",
@@ -54,6 +57,7 @@ IDLE = (
     "no less", "ad hoc", "control network", "control networks", "control region", "control regions",
     "frontoparietal control", "executive control", "cognitive control", "motor control", "impulse control",
     "attentional control", "control for", "control system", "control systems", "resting state", "at rest",
+    "typical of", "typical for", "normal for",
 )  # fmt: skip
 """Phrases whose words mean something else."""
 

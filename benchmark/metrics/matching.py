@@ -15,11 +15,12 @@ from functools import lru_cache
 
 from ..prompts import SEPARATOR
 from .ages import only
-from .lexicon import BARE, WEAK, Lexicon, Schema, Token, lexicon, normalise
+from .lexicon import BARE, FORWARD, WEAK, Lexicon, Schema, Token, lexicon, normalise
 
 REACH = 5
 """Words between a negation and what it negates."""
 
+NUMBERED = re.compile(r"^\s*\d+[.)]\s+")
 SENTENCE = re.compile(r"(?<=[.!?])\s+|[\n;|]+")
 PAIRS = re.compile(r",\s*(?=[a-z][\w '\-]{0,40}\s*[:=](?!\s*$))")
 PAIR = re.compile(r"\s*(?:[-•]|\d+[.)])?\s*(?P<head>[a-z][\w '\-]{0,50}?)\s*[:=]\s*(?P<value>.+)$")
@@ -55,7 +56,7 @@ def _match(text: str, schema: Schema, paradigm: str) -> tuple[tuple[str, str | N
 def split_parts(text: str) -> list[str]:
     """The answers of the first line that holds a "|"; a line may end with one."""
     line = next((line for line in text.splitlines() if SEPARATOR in line), text).strip()
-    return [part.strip() for part in line.removesuffix(SEPARATOR).split(SEPARATOR)]
+    return [NUMBERED.sub("", part).strip() for part in line.removesuffix(SEPARATOR).split(SEPARATOR)]
 
 
 @dataclass
@@ -136,10 +137,11 @@ class Reader:
         end = next((k for k, token in enumerate(tokens) if token.role == "compare"), len(tokens))
         given: list[tuple[int, str, str, bool]] = []
         used: set[int] = set()
-        for k in range(end):
+        for k in range(len(tokens)):
             for name, label, strength in self.labels(tokens, k, alone):
                 if strength == WEAK:
                     self.said[name].hinted.add(label)
+                if strength == WEAK or k >= end:
                     continue
                 negators = negations(tokens, k, name)
                 used |= set(negators)
@@ -190,6 +192,8 @@ class Reader:
             for cue in token.cues
             if cue in rivals
         ]
+        if any(token.text == "both" for token in tokens):
+            return name in {cue for _, cue in near}
         if near:
             least = min(distance for distance, _ in near)
             return name in {cue for distance, cue in near if distance == least}
@@ -216,7 +220,7 @@ def negations(tokens: Sequence[Token], k: int, name: str) -> list[int]:
     """
     for place in range(k - 1, max(-1, k - 2 - REACH), -1):
         token = tokens[place]
-        if token.role in ("negator", "after"):
+        if token.role == "negator" or (token.text in FORWARD and not any(other.labels for other in tokens[:place])):
             double = place > 0 and tokens[place - 1].role == "negator"
             return [place, place - 1] if double and token.text != "nor" else [place]
         joined = place + 1 < k and tokens[place + 1].text in ("or", "nor")
@@ -231,9 +235,10 @@ def topics(token: Token, asked: bool) -> list[str]:
 
 
 def _of_person(tokens: Sequence[Token], age: Token) -> bool:
-    """Such as ``a man of 80``."""
+    """Such as ``a man of 80`` or ``the person is 80``."""
     k = next(place for place, token in enumerate(tokens) if token is age)
-    return k > 1 and tokens[k - 1].text == "of" and bool(tokens[k - 2].labels)
+    of = k > 1 and tokens[k - 1].text == "of" and bool(tokens[k - 2].labels)
+    return of or (k > 0 and tokens[k - 1].text in ("is", "was") and not any(token.cues for token in tokens))
 
 
 def _cue_only(token: Token, name: str) -> bool:
