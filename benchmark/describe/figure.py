@@ -124,7 +124,7 @@ def _axes_of_change(axes: Axes, shown: Description, _z: np.ndarray) -> None:
     for k, name in enumerate(frame.networks.names):
         colour, mark = GROUPS[k % len(GROUPS)], MARKS[(k + k // len(GROUPS)) % len(MARKS)]
         mine = here[frame.networks.codes == k]
-        axes.scatter(mine[:, 0], mine[:, 1], s=9, color=colour, marker=mark, alpha=0.3, linewidths=0)
+        axes.scatter(mine[:, 0], mine[:, 1], s=14, color=colour, marker=mark, alpha=0.45, linewidths=0)
         axes.plot([theirs[k, 0], ours[k, 0]], [theirs[k, 1], ours[k, 1]], color=colour, linewidth=1.3)
         axes.plot(*theirs[k, :2], marker=mark, markersize=9, markerfacecolor="white", color=colour)
         axes.plot(*ours[k, :2], marker=mark, markersize=10, color=colour, linestyle="none", label=name)
@@ -153,7 +153,8 @@ def _bars(axes: Axes, shown: Description, z: np.ndarray) -> None:
     for y, value, end in zip(place, z, clipped, strict=True):
         text = "not known" if np.isnan(value) else f"{value:+.1f}"
         side = 0.07 if end >= 0 else -0.07
-        axes.text(end + side, y, text, va="center", ha="left" if end >= 0 else "right", fontsize=8)
+        ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        axes.text(end + side, y, text, va="center", ha="left" if end >= 0 else "right", fontsize=8, bbox=ground)
     axes.set_yticks(place, names, fontsize=9)
     axes.set(xlim=(-LIMIT - 0.7, LIMIT + 0.7), xlabel="z")
     axes.set_title(f"graph of the strongest {graph.DENSITY:.0%} of the edges")

@@ -15,7 +15,9 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 FIRST_LINE = re.compile(r"# (\S+\.py)\n")
 
 
-@pytest.mark.parametrize("document", ["docs/plugins.md", "docs/connectivity.md", "docs/own_task.md"])
+@pytest.mark.parametrize(
+    "document", ["docs/plugins.md", "docs/connectivity.md", "docs/own_task.md", "docs/describe.md"]
+)
 def test_a_document_runs(document, tmp_path, request):
     environment = {**os.environ}
     if "BRAINBENCH_SHARED" in (ROOT / document).read_text():
