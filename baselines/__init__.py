@@ -8,6 +8,7 @@ METHODS = {
     "fc-logistic": "fc_linear:FcLogistic",
     "field-logistic": "field_logistic:FieldLogistic",
     "fc-svm": "fc_linear:FcSvm",
+    "fc-transfer": "fc_transfer:FcTransfer",
     "tangent-logistic": "tangent:TangentLogistic",
     "ridge": "ridge:Ridge",
     "kernel-ridge": "kernel_ridge:KernelRidge",

@@ -51,6 +51,10 @@ class BadOption(BrainbenchError):
     """An option that a command, task or method does not take."""
 
 
+class Skipped(BrainbenchError):
+    """Raised by a method that finds in what it is given why it cannot run a cell; the cell is then skipped."""
+
+
 class ExtraMissing(BrainbenchError):
     """An optional dependency that is not installed."""
 

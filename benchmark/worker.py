@@ -24,7 +24,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from .contracts import Context, Kind, Method, TaskInfo, Train, silent
-from .errors import BrainbenchError
+from .errors import BrainbenchError, Skipped
 from .items import Items
 
 PROGRESS_SECONDS = 0.1
@@ -90,6 +90,8 @@ def _failure(error: Exception) -> Outcome:
         return first.model_copy(update={"items": {row: outcome.reason for row, outcome in found.items()}})
     if isinstance(error, MemoryError):
         return Outcome(status="out-of-memory", reason=f"MemoryError: {error}")
+    if isinstance(error, Skipped):
+        return Outcome(status="skipped", reason=error.message)
     if isinstance(error, BrainbenchError):
         return Outcome(status="failed", reason=str(error).replace("\n", " "))
     traceback.print_exception(error)
