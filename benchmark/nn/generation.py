@@ -8,7 +8,7 @@ scan again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,14 @@ from torch.nn import functional as F
 
 from .language import Language
 from .packing import Packed, Prefix, Text, pack, read, text_mask
+
+
+class Mark(NamedTuple):
+    """A place in a reading: which keys are seen, the next position, and the last hidden states."""
+
+    seen: Tensor
+    next: Tensor
+    last: Tensor
 
 
 class Reading:
@@ -47,6 +55,17 @@ class Reading:
     def __len__(self) -> int:
         """Samples of the batch."""
         return len(self._last)
+
+    def mark(self) -> Mark:
+        """Where the reading is, to come back to."""
+        return Mark(self._seen, self._next, self._last)
+
+    def rewind(self, mark: Mark) -> None:
+        """Forget what was appended since ``mark``."""
+        behind = self._seen.shape[1] - mark.seen.shape[1]
+        if behind:
+            self._cache.crop(-behind)
+        self._seen, self._next, self._last = mark
 
     def append(self, texts: Sequence[Sequence[int]]) -> None:
         """Read on: token ids of each sample, at least one each."""

@@ -13,11 +13,12 @@ import numpy as np
 
 from ...benchmark.contracts import Card, Context, Method, Train
 from ...benchmark.errors import BadOption, need
-from .options import PRESETS, Options
+from .options import CONTROLS, PRESETS, Options
 
 if TYPE_CHECKING:
+    from ...benchmark.kinds.questions import Answers
     from ...benchmark.kinds.scans import Scans
-    from .state import State
+    from .pipeline import Fitted
 
 
 NOTES = (
@@ -50,40 +51,42 @@ class FMRILM(Options, Method):
         parameters="tokenizer: S 44 M, B 175 M, L 612 M (patch 32, 450 ROIs); small under 1 M",
         notes=NOTES,
     )
-    supports: ClassVar[tuple[str, ...]] = ("classification",)
+    supports: ClassVar[tuple[str, ...]] = ("classification", "regression", "questions")
     reads: ClassVar[tuple[str, ...]] = ("series",)
     takes_checkpoint: ClassVar[bool] = True
+    zero_shot: ClassVar[bool] = True
+    controls: ClassVar[Mapping[str, Mapping[str, Any]]] = CONTROLS
     stages: ClassVar[int] = 3
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
     def fit(self, train: Train, context: Context) -> None:
-        """Run the three stages, or stage 3 alone from a checkpoint."""
+        """Run the three stages on own and source scans, or stage 3 from a checkpoint; adapt to few labels."""
         self.verify()
         self._fitted = _pipeline().fit(self, train, context)
         if context.save is not None:
             _pipeline().save(self, self._fitted, context)
 
-    def pretrain(self, cohorts: Sequence[Scans], context: Context) -> None:
-        """Stages 1 and 2 on scans without labels, and 3 on source tasks, into ``context.save``."""
-        self.verify()
-        _pipeline().pretrain(self, cohorts, context)
-
-    def predict(self, test: Scans, context: Context) -> np.ndarray:
-        """(n, classes) probabilities from the candidate answers' log-likelihoods."""
-        fitted: State | None = getattr(self, "_fitted", None)
+    def predict(self, test: Scans, context: Context) -> np.ndarray | Answers:
+        """(n, classes) probabilities from the candidate answers' log-likelihoods, numbers (n,), or answers."""
+        fitted: Fitted | None = getattr(self, "_fitted", None)
         if fitted is None:
             if context.checkpoint is None:
                 raise BadOption(
                     "fmri-lm was asked to predict before it was fitted", "fit it, or give --checkpoint FILE"
                 )
             fitted = self._fitted = _pipeline().load(self, context)
-        out: np.ndarray = _pipeline().predict(self, fitted, test, context)
+        out: np.ndarray | Answers = _pipeline().predict(self, fitted, test, context)
         return out
+
+    def pretrain(self, cohorts: Sequence[Scans], context: Context) -> None:
+        """Stages 1 and 2 from label-free cohorts, and stage 3 from the labels of ``context.sources``."""
+        self.verify()
+        _pipeline().pretrain(self, cohorts, context)
 
     def report(self) -> dict[str, Any]:
         """Parameters, language model, layers, losses and steps of each stage."""
-        fitted: State | None = getattr(self, "_fitted", None)
-        return {} if fitted is None else fitted.facts
+        fitted: Fitted | None = getattr(self, "_fitted", None)
+        return {} if fitted is None else fitted.state.facts
 
 
 def _pipeline() -> Any:

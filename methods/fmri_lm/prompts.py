@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-from ...benchmark.contracts import TaskInfo
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-QUESTIONS: dict[tuple[str, ...], str] = {
-    ("control", "autism"): "Is this a scan of a person with autism or of a control?",
-    ("control", "ADHD"): "Is this a scan of a person with ADHD or of a control?",
-    ("CN", "AD"): "Is this a scan of a person who is cognitively normal (CN) or has Alzheimer's disease (AD)?",
-    ("female", "male"): "What is the sex of the person in this scan?",
-}
-"""Questions by the classes of a task: a target's column may be called the same in two cohorts."""
+if TYPE_CHECKING:
+    from ...benchmark.nn.language import TextTokenizer
 
 DESCRIBE = "### Question: Describe the functional connectivity of this scan.\n### Answer:"
 
 
-def question(task: TaskInfo) -> str:
-    """The question of a task; classes without their own are chosen among by their names."""
-    fallback = f"Which fits this scan best: {', '.join(task.classes[:-1])} or {task.classes[-1]}?"
-    return QUESTIONS.get(task.classes, fallback)
+@dataclass(frozen=True)
+class Speech:
+    """How prompts and answers become the tokens of one language model.
 
+    Attributes
+    ----------
+    tokenizer
+        Of the language model.
+    chat
+        Whether a prompt is put into the model's chat template, thinking off, as published for Qwen.
+    """
 
-def prompt(task: TaskInfo, description: str = "") -> str:
-    """The prompt that an answer follows; ``description`` is left out when empty."""
-    lead = f"### Description: {description}\n" if description else ""
-    return f"{lead}### Question: {question(task)}\n### Answer:"
+    tokenizer: TextTokenizer
+    chat: bool = False
 
+    def text(self, question: str, description: str = "") -> str:
+        """What an answer follows; ``description`` is left out when empty."""
+        lead = f"### Description: {description}\n" if description else ""
+        plain = f"{lead}### Question: {question}\n### Answer:"
+        return self.tokenizer.chat("", plain) if self.chat else plain
 
-def answers(task: TaskInfo) -> list[str]:
-    """The candidate answers, in class order, each with the space that sets it off."""
-    return [f" {name}" for name in task.classes]
+    def prompt(self, question: str, description: str = "") -> list[int]:
+        """The same as token ids."""
+        return self.tokenizer.encode(self.text(question, description))
+
+    def answer(self, words: str) -> list[int]:
+        """An answer as token ids, with the space that sets it off where a template does not."""
+        return self.tokenizer.encode(words if self.chat else f" {words}")
+
+    def more(self, words: str) -> list[int]:
+        """Further words of an answer as token ids."""
+        return self.tokenizer.encode(f" {words}")
 
 
 PLAIN_TEXT = (

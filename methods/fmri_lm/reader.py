@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...benchmark.nn.language import Language
-from ...benchmark.nn.lora import Adaptation, adapt_language
+from ...benchmark.nn.lora import Adaptation, adapt_language, checkpoint_gradients, is_qwen
 from ...benchmark.nn.packing import Packed, Pass, Prefix, log_likelihoods, read
 from .options import Options
 from .sequence import scan_prefix
 from .tokenizer import Tokenizer, TokenizerShape
 
 MEAN_GAIN = 2.0
+TAGS = ("<fmri>", "</fmri>")
+"""Ordinary text around a scan, published for Qwen."""
 
 
 class Adapter(nn.Module):
@@ -54,6 +56,7 @@ class Adapter(nn.Module):
         self.slot = nn.Parameter(torch.randn(merge, text_width) * gain) if merge > 1 else None
         self.codes = nn.Linear(text_width, shape.codes, bias=False)
         nn.init.normal_(self.codes.weight, std=0.02)
+        self.number = nn.Linear(text_width, 1)
         self.register_buffer("scale", torch.ones(shape.width))
         self.register_buffer("shift", torch.zeros(shape.tokens, shape.width))
         self.register_buffer("gain", torch.tensor(gain))
@@ -101,11 +104,29 @@ class Adapter(nn.Module):
 
 @dataclass
 class Reader:
-    """Everything that answers a question about a scan."""
+    """Everything that answers a question about a scan.
+
+    Attributes
+    ----------
+    tokenizer, adapter, language
+        The parts.
+    opening, closing
+        Token ids of the tags around the scan; none in models without tags.
+    """
 
     tokenizer: Tokenizer
     adapter: Adapter
     language: Language
+    opening: tuple[int, ...] = ()
+    closing: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, options: Options, tokenizer: Tokenizer, adapter: Adapter, language: Language) -> Reader:
+        """With the tags that the options ask for."""
+        if not wants(options.tags, language):
+            return cls(tokenizer, adapter, language)
+        opening, closing = (tuple(language.tokenizer.encode(tag)) for tag in TAGS)
+        return cls(tokenizer, adapter, language, opening, closing)
 
     @property
     def shape(self) -> TokenizerShape:
@@ -119,12 +140,24 @@ class Reader:
             return out
 
     def prefix(self, tokens: Tensor | None) -> Prefix | None:
-        """Encoder outputs as the prefix of a text; None without any."""
-        return None if tokens is None else scan_prefix(self.adapter(tokens), self.shape.steps, self.adapter.places)
+        """Encoder outputs, between the tags, as the prefix of a text; None without any."""
+        if tokens is None:
+            return None
+        opening, closing = (self._tag(ids, len(tokens)) for ids in (self.opening, self.closing))
+        return scan_prefix(self.adapter(tokens), self.shape.steps, self.adapter.places, opening, closing)
+
+    def _tag(self, ids: tuple[int, ...], batch: int) -> Tensor:
+        """(batch, tag, width) embedded tag."""
+        return self.language.embed(torch.tensor([ids] * batch, dtype=torch.long, device=self.language.table.device))
 
     def read(self, tokens: Tensor | None, text: Packed) -> Pass:
         """Run the language model over fMRI tokens (None: text alone) and text."""
-        return read(self.language, self.prefix(tokens), text)
+        return self.read_behind(self.prefix(tokens), text)
+
+    def read_behind(self, prefix: Prefix | None, text: Packed) -> Pass:
+        """The same with embedded fMRI tokens; of the prefix, the tags are left out."""
+        result = read(self.language, prefix, text)
+        return Pass(result.prefix[:, len(self.opening) : result.prefix.shape[1] - len(self.closing)], result.text)
 
     def log_likelihoods(self, hidden: Tensor, text: Packed, wanted: Tensor) -> Tensor:
         """Log-likelihood of each wanted text token (k,), see `packing.log_likelihoods`."""
@@ -140,8 +173,16 @@ class Reader:
             module.train(mode)
 
 
+def wants(choice: str, language: Language) -> bool:
+    """Whether an option of "yes", "no" or "auto" holds; "auto" is what was published, for Qwen alone."""
+    return choice == "yes" or (choice == "auto" and is_qwen(language))
+
+
 def adapt(options: Options, language: Language) -> dict[str, Any]:
     """Make the language model trainable as the options say; returns what was chosen."""
     targets = tuple(name.strip() for name in options.lora_targets.split(",") if name.strip())
     chosen = Adaptation(options.tuning, options.lora_rank, options.lora_alpha, options.lora_dropout, targets)
-    return adapt_language(language, chosen)
+    facts = adapt_language(language, chosen)
+    if options.gradient_checkpointing:
+        checkpoint_gradients(language)
+    return facts

@@ -18,7 +18,18 @@ def time_steps(steps: int, rois: int, device: torch.device | str = "cpu") -> Ten
     return torch.arange(steps, device=device).repeat_interleave(rois)
 
 
-def scan_prefix(embeddings: Tensor, steps: int, rois: int) -> Prefix:
-    """Embedded fMRI tokens (batch, token, width) as the prefix of a text."""
-    time = time_steps(steps, rois, embeddings.device)
-    return Prefix(embeddings, time[None, :] <= time[:, None], time, steps)
+def scan_prefix(
+    embeddings: Tensor, steps: int, places: int, opening: Tensor | None = None, closing: Tensor | None = None
+) -> Prefix:
+    """Embedded fMRI tokens (batch, steps * places, width) as the prefix of a text.
+
+    An ``opening`` tag (batch, tag, width) stands before and a ``closing`` one behind all of them, each token at
+    a position of its own.
+    """
+    device = embeddings.device
+    before, after = (0 if tag is None else tag.shape[1] for tag in (opening, closing))
+    start, end = torch.arange(before, device=device), before + steps + torch.arange(after, device=device)
+    time = torch.cat([start, before + time_steps(steps, places, device), end])
+    parts = [part for part in (opening, embeddings, closing) if part is not None]
+    whole = torch.cat([part.to(embeddings.dtype) for part in parts], dim=1)
+    return Prefix(whole, time[None, :] <= time[:, None], time, before + steps + after)

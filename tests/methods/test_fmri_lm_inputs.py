@@ -67,15 +67,3 @@ def test_any_causal_model_loads_from_a_folder_and_is_cut(kind: str, tmp_path: ob
     assert torch.isfinite(result.text).all()
     with pytest.raises(BadOption, match="3 layers"):
         load_language(str(tmp_path), 4, 0)
-
-
-def test_a_question_is_about_the_tasks_classes_whatever_its_column_is_called():
-    from brainbench.benchmark.registry import load_task
-    from brainbench.methods.fmri_lm.prompts import question
-
-    assert "autism" in question(load_task("abide2-asd")[0].info)
-    adhd = question(load_task("adhd200-adhd")[0].info)
-    assert "ADHD" in adhd
-    assert "autism" not in adhd
-    three = question(load_task("adni-cn-mci-ad")[0].info)
-    assert all(name in three for name in ("CN", "MCI", "AD"))
