@@ -16,8 +16,8 @@ from ...benchmark.kinds.scans import Scans
 from ...benchmark.nn.generation import Reading, generate
 from ...benchmark.nn.training import mixed
 from ...benchmark.prompts import SEPARATOR, answer_words, question
-from .instructions import Attribute
 from .options import Options
+from .parts import Attribute, spelled
 from .reader import Reader
 from .windows import networks, whole
 from .wordings import NO, YES, judgment
@@ -78,7 +78,7 @@ class Asking:
 
     def _by_answer(self, task: TaskInfo, shown: Tensor) -> Tensor:
         count = len(shown)
-        asked = [question(task, "test", 0)] * count
+        asked = [self.reader.asked(question(task, "test", 0))] * count
         return self.reader.scores(shown, asked, [answer_words(task)] * count).softmax(dim=1)
 
     def _by_judgment(self, task: TaskInfo, shown: Tensor) -> Tensor:
@@ -86,7 +86,8 @@ class Asking:
         shares = []
         for answer in answer_words(task):
             text = judgment("test", 0, title, asked, answer)
-            scores = self.reader.scores(shown, [text] * len(shown), [(YES, NO)] * len(shown))
+            prompts = [self.reader.asked(text)] * len(shown)
+            scores = self.reader.scores(shown, prompts, [(YES, NO)] * len(shown))
             shares.append(scores.softmax(dim=1)[:, 0])
         yes = torch.stack(shares, dim=1)
         return yes / yes.sum(dim=1, keepdim=True)
@@ -133,8 +134,7 @@ class Asking:
         said: list[list[str]] = [[] for _ in prompts]
         scored: list[dict[str, dict[str, float]]] = [{} for _ in prompts]
         for number, (field, labels) in enumerate(task.fields.items()):
-            lead = f" {SEPARATOR} " if number else ""
-            candidates = [self.reader.encoded(lead + label) for label in labels]
+            candidates = [self.reader.encoded(text) for text in spelled(number, labels)]
             shares = reading.scores(candidates).softmax(dim=1).cpu().numpy()
             for row, values in enumerate(shares):
                 said[row].append(labels[int(values.argmax())])

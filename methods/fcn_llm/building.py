@@ -14,8 +14,8 @@ from ...benchmark.nn.language import Language, Loading, load_language
 from ...benchmark.nn.lora import Adaptation, adapt_language, checkpoint_gradients
 from .encoder import Encoder
 from .groups import averaging, parcels, subnetworks
-from .instructions import Part
 from .options import Options
+from .parts import Part
 from .plain import Plain, heads_of
 from .projector import Projector
 from .reader import Reader

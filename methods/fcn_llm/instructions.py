@@ -15,72 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...benchmark.contracts import TaskInfo
-from ...benchmark.kinds.scans import Scans
-from ...benchmark.prompts import answer_words, attribute_of, question
+from ...benchmark.prompts import question
+from .parts import Attribute, Part, Prompted, key_of
 from .windows import Piece
 from .wordings import FIRST, NO, SECOND, YES, comparison, judgment
 
 SEVERAL = 1 << 16
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """Something that is known of each scan.
-
-    Attributes
-    ----------
-    info
-        Its classes, or none for a number; says how it is asked for.
-    values
-        (n,) class indices or numbers; NaN where unknown.
-    """
-
-    info: TaskInfo
-    values: np.ndarray
-
-    @property
-    def numeric(self) -> bool:
-        """Whether it is a number."""
-        return not self.info.classes
-
-    @property
-    def title(self) -> str:
-        """Its name in words."""
-        found = attribute_of(self.info)
-        return found.title if found else self.info.target.replace("_", " ")
-
-    def words(self) -> list[str]:
-        """The candidate answers, one a class."""
-        return answer_words(self.info)
-
-    def text(self, value: float) -> str:
-        """A value as an answer."""
-        return number_text(value, self.values) if self.numeric else self.words()[int(value)]
-
-
-@dataclass(frozen=True)
-class Part:
-    """Scans of one cohort, and what is known of them.
-
-    Attributes
-    ----------
-    scans, attributes
-        The scans and their attributes.
-    groups
-        (n,) numbers that scans of one subject or family share.
-    sites
-        Site of each scan, "" where the task shows none.
-    prompts, answers
-        The task's own prompt and answer of each scan, of question tasks; else empty.
-    """
-
-    scans: Scans
-    attributes: tuple[Attribute, ...]
-    groups: np.ndarray
-    sites: tuple[str, ...]
-    prompts: tuple[str, ...] = ()
-    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +35,8 @@ class Item:
         In words.
     answers, right
         Candidates, and the index of the right one; a single answer has no alternatives.
+    said
+        What was answered before, of several answers.
     attribute, value
         Name of what is asked for and its value, of predictive items; else "" and NaN.
     """
@@ -104,20 +46,9 @@ class Item:
     question: str
     answers: tuple[str, ...]
     right: int
+    said: tuple[str, ...] = ()
     attribute: str = ""
     value: float = math.nan
-
-
-def key_of(info: TaskInfo) -> str:
-    """One name for an attribute with its classes, the same in every cohort."""
-    return "|".join(info.classes) or info.target
-
-
-def number_text(value: float, values: np.ndarray) -> str:
-    """A number with as many decimals as the spread of the training ``values`` calls for."""
-    spread = float(np.nanstd(values)) if len(values) else 1.0
-    decimals = max(0, -math.floor(math.log10(spread))) if spread > 0 else 0
-    return f"{value:.{min(decimals, 6)}f}"
 
 
 def draw(
@@ -126,10 +57,8 @@ def draw(
     """Every piece of every part, asked for every attribute in every paradigm once."""
     items: list[Item] = []
     for number, (part, own) in enumerate(zip(parts, pieces, strict=True)):
-        items += [
-            Item(number, (piece,), part.prompts[piece.row], (part.answers[piece.row],), 0)
-            for piece in (own if part.prompts and "predictive" in paradigms else [])
-        ]
+        if part.prompted and "predictive" in paradigms:
+            items += [prompted(number, piece, asked) for piece in own for asked in part.prompted[piece.row]]
         for attribute in part.attributes:
             known = [piece for piece in own if not math.isnan(attribute.values[piece.row])]
             if "predictive" in paradigms:
@@ -141,13 +70,18 @@ def draw(
     return items
 
 
+def prompted(number: int, piece: Piece, asked: Prompted) -> Item:
+    """A task's own prompt."""
+    return Item(number, (piece,), asked.prompt, asked.answers, asked.right, asked.said)
+
+
 def predictive(number: int, attribute: Attribute, piece: Piece, rng: np.random.Generator) -> Item:
     """The attribute's value is asked for."""
     value = float(attribute.values[piece.row])
     asked = question(attribute.info, "train", int(rng.integers(SEVERAL)))
     answers = (attribute.text(value),) if attribute.numeric else tuple(attribute.words())
     right = 0 if attribute.numeric else int(value)
-    return Item(number, (piece,), asked, answers, right, key_of(attribute.info), value)
+    return Item(number, (piece,), asked, answers, right, (), key_of(attribute.info), value)
 
 
 def judgments(number: int, attribute: Attribute, known: Sequence[Piece], rng: np.random.Generator) -> list[Item]:

@@ -48,7 +48,7 @@ class Options:
     warmup, clip, weight_decay
         Share of steps over which the rate rises before its cosine falls, limit of the gradient's norm, and
         AdamW's decay [ours].
-    most_steps
+    stage1_steps, stage2_steps
         Most steps of each stage, so that a large cohort ends in minutes (0: epochs alone count).
     adapt_steps, adapt_rate
         Steps over the few labelled scans of a k-shot regime, all of them in each step, and their rate for
@@ -100,7 +100,8 @@ class Options:
     warmup: float = 0.03
     clip: float = 1.0
     weight_decay: float = 0.01
-    most_steps: int = 0
+    stage1_steps: int = 0
+    stage2_steps: int = 0
     adapt_steps: int = 6
     adapt_rate: float = 1e-4
     lm: str = "smollm2"
@@ -175,11 +176,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "gated": True,
         "stage1_batch": 16,
         "stage2_batch": 16,
-        "stage2_epochs": 2,
         "stage1_rate": 1e-3,
         "stage2_rate": 5e-4,
         "lm_rate": 5e-4,
-        "most_steps": 60,
+        "stage1_steps": 12,
+        "stage2_steps": 80,
         "tuning": "lora",
         "answer_loss": "labels",
     },

@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...benchmark.contracts import Context, TaskInfo, Train
+from ...benchmark.contracts import Context, Train
 from ...benchmark.errors import BadOption
 from ...benchmark.files import whole_folder
 from ...benchmark.kinds.scans import Scans
 from ...benchmark.nn.training import reproducible
-from ...benchmark.prompts import full_answer
 from . import checkpoint, plain, reuse
 from .answering import Asking, shown_rows
 from .building import Layout, build, facts_of, free_language, survey
-from .instructions import Attribute, Item, Part, key_of
+from .instructions import Item, draw
 from .options import Options
+from .parts import Part, key_of, means_of, part_of, refuse_unlike, sites_of
 from .plain import Plain
 from .reader import Reader
 from .training import adapt, stage, stage_items
+from .windows import whole
 
 SHOWN_PROMPTS = 6
 
@@ -39,30 +40,6 @@ class Fitted:
     facts: dict[str, Any]
 
 
-def sites_of(scans: Scans) -> tuple[str, ...]:
-    """Site of each scan; "" for all where the task shows no site."""
-    table = scans.covariates
-    return tuple(table["site"].astype(str)) if "site" in table.columns else ("",) * len(scans)
-
-
-def part_of(info: TaskInfo, train: Train) -> Part:
-    """Scans of a task with the attributes that it asks for."""
-    scans: Scans = train.inputs
-    if not info.fields:
-        attributes: tuple[Attribute, ...] = (Attribute(info, np.asarray(train.targets, np.float64)),)
-        return Part(scans, attributes, np.asarray(train.groups), sites_of(scans))
-    answers = tuple(full_answer(info, values, row) for row, values in enumerate(train.targets))
-    attributes = tuple(_field(name, labels, train.targets) for name, labels in info.fields.items())
-    return Part(scans, attributes, np.asarray(train.groups), sites_of(scans), tuple(train.inputs.prompts), answers)
-
-
-def _field(name: str, labels: tuple[str, ...], targets: Sequence[dict[str, str]]) -> Attribute:
-    """One field of a question task as an attribute."""
-    codes = {label: float(code) for code, label in enumerate(labels)}
-    values = np.array([codes.get(str(fields.get(name)), np.nan) for fields in targets])
-    return Attribute(TaskInfo(name, "classification", name, labels), values)
-
-
 def fit(options: Options, train: Train, context: Context) -> Fitted:
     """Both stages on all labelled scans; under a regime of few labels on the source tasks, then the adaptation."""
     own = [part_of(context.task, train)] if len(train.groups) else []
@@ -74,36 +51,35 @@ def fit(options: Options, train: Train, context: Context) -> Fitted:
             "fcn-llm has neither a labelled scan nor a source task to learn from",
             "name source tasks, such as  @zero-shot:SOURCE,  or start from --checkpoint FOLDER",
         )
-    refuse_unlike([*own, *basis])
+    refuse_unlike([*own, *others])
     with reproducible(context):
-        fitted = _kept(options, basis, own, context)
+        fitted = _kept(options, basis, train.inputs, context)
         if few and basis is not own and own:
             fitted.facts["adaptation"] = _adapted(options, fitted, own, context)
     fitted.means = means_of(own) or fitted.means
     return fitted
 
 
-def _kept(options: Options, basis: list[Part], own: list[Part], context: Context) -> Fitted:
+def _kept(options: Options, basis: list[Part], scans: Scans, context: Context) -> Fitted:
     """A network after both stages: one that another cell left, or one that is left for others."""
     place = reuse.place(options, context)
-    scans = (basis or own)[0].scans
     if place is not None and place.is_dir():
         return load(options, scans, context, place)
-    fitted = _learned(options, basis, own, context)
+    fitted = _learned(options, basis, scans, context)
     if place is not None:
         with whole_folder(place) as folder:
             checkpoint.write(folder, fitted.learner, saved_of(options, fitted, scans, context))
     return fitted
 
 
-def _learned(options: Options, basis: list[Part], own: list[Part], context: Context) -> Fitted:
+def _learned(options: Options, basis: list[Part], scans: Scans, context: Context) -> Fitted:
     """A network after both stages, or from a checkpoint on."""
     rng = np.random.default_rng(context.seed)
     if context.checkpoint is None:
         layout, mean, spread = survey(options, basis)
         fitted = start(options, layout, mean, spread, basis, context)
     else:
-        fitted = load(options, (basis or own)[0].scans, context)
+        fitted = load(options, scans, context)
         fitted.facts["started_from"] = context.checkpoint.name
     for number in (1, 2):
         if basis and (number == 2 or fitted.stage < 1):
@@ -143,30 +119,13 @@ def _adapted(options: Options, fitted: Fitted, own: list[Part], context: Context
     paradigms = ("predictive",) if "predictive" in options.paradigms_used else options.paradigms_used
     if isinstance(fitted.learner, Plain) and any(key_of(a.info) not in fitted.learner.heads for a in own[0].attributes):
         return {"steps": 0, "why": "the plain classifier has no layer for classes that no source has"}
-    items = [item for item in stage_items(options, 2, own, paradigms, rng) if item.part == 0]
-    return adapt(options, fitted.learner, own, items[: len(own[0].scans) * len(paradigms)], context)
+    items = draw(own, [whole(part.scans) for part in own], paradigms, rng)
+    return adapt(options, fitted.learner, own, items, context)
 
 
 def shown_prompts(items: Sequence[Item]) -> list[str]:
     """Some of the questions, so that a reader (and the audit) sees what the model was told."""
     return list(dict.fromkeys(item.question for item in items))[:SHOWN_PROMPTS]
-
-
-def means_of(parts: Sequence[Part]) -> dict[str, float]:
-    """Mean training value of each attribute that is a number."""
-    return {
-        key_of(attribute.info): float(np.nanmean(attribute.values))
-        for part in parts
-        for attribute in part.attributes
-        if attribute.numeric and len(attribute.values)
-    }
-
-
-def refuse_unlike(parts: Sequence[Part]) -> None:
-    """Raise `BadOption` where parts do not share their regions."""
-    for part in parts[1:]:
-        if part.scans.atlas.labels != parts[0].scans.atlas.labels:
-            raise BadOption("source tasks have other ROIs than the task", "name sources of one atlas")
 
 
 def predict(options: Options, fitted: Fitted, test: Scans, context: Context) -> Any:

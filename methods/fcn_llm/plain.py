@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from ...benchmark.contracts import Context, TaskInfo
 from ...benchmark.kinds.scans import Scans
 from .encoder import Encoder
-from .instructions import Item, Part, key_of
+from .instructions import Item
+from .parts import Part, key_of
 from .projector import Projector
 from .windows import networks, whole
 

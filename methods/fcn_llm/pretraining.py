@@ -9,7 +9,8 @@ from ...benchmark.errors import BadOption
 from ...benchmark.nn.training import reproducible
 from .building import survey
 from .options import Options
-from .pipeline import Fitted, load, part_of, refuse_unlike, run_stage, save, start
+from .parts import part_of, refuse_unlike
+from .pipeline import Fitted, load, run_stage, save, start
 
 
 def pretrain(options: Options, context: Context) -> Fitted:

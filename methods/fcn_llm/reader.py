@@ -60,25 +60,25 @@ class Reader(nn.Module):
             self._encoded[text] = self.language.tokenizer.encode(text)
         return self._encoded[text]
 
-    def asked(self, question: str) -> list[int]:
-        """Token ids of a question up to where its answer begins."""
-        return self.encoded(question + self.closing)
+    def asked(self, question: str, said: Sequence[str] = ()) -> list[int]:
+        """Token ids of a question, its turn closed, and what was answered so far."""
+        return [token for text in (question + self.closing, *said) for token in self.encoded(text)]
 
     def prefix(self, networks: Tensor) -> Prefix:
         """What comes before a question: (batch, k, roi, roi), k networks a sample."""
         count, several = networks.shape[:2]
-        lead = torch.tensor(self.opening, device=networks.device).expand(count, -1)
+        lead = torch.tensor(self.opening, dtype=torch.long, device=networks.device).expand(count, -1)
         parts = [self.language.embed(lead)]
         for number in range(several if self.sees else 0):
             parts.append(self.projector.framed(self.encoder(networks[:, number])).to(parts[0].dtype))
         return Prefix.causal(torch.cat(parts, dim=1))
 
-    def scores(self, networks: Tensor, questions: Sequence[str], answers: Sequence[Sequence[str]]) -> Tensor:
-        """(batch, most answers) log-likelihood of each candidate, -inf where a sample has fewer."""
+    def scores(self, networks: Tensor, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[str]]) -> Tensor:
+        """(batch, most answers) log-likelihood of each candidate after its prompt, -inf where a sample has fewer."""
         most = max(map(len, answers))
         texts = [
-            Text.of(self.asked(question), [self.encoded(answer) for answer in candidates])
-            for question, candidates in zip(questions, answers, strict=True)
+            Text.of(prompt, [self.encoded(answer) for answer in candidates])
+            for prompt, candidates in zip(prompts, answers, strict=True)
         ]
         text = pack(texts, self.eos).to(str(networks.device))
         found = candidate_scores(self.language, self.prefix(networks), text, most)
@@ -96,14 +96,16 @@ class Reader(nn.Module):
 
     def choice_loss(self, networks: Tensor, items: Sequence[Item]) -> Tensor:
         """Summed cross-entropy over the candidate answers of items."""
-        scores = self.scores(networks, [item.question for item in items], [item.answers for item in items])
+        prompts = [self.asked(item.question, item.said) for item in items]
+        scores = self.scores(networks, prompts, [item.answers for item in items])
         right = torch.tensor([item.right for item in items], device=scores.device)
         return F.cross_entropy(scores, right, reduction="sum")
 
     def token_loss(self, networks: Tensor, items: Sequence[Item]) -> Tensor:
         """Next-token cross-entropy on the right answers and their ends: means over tokens, summed over items."""
         texts = [
-            Text.of(self.asked(item.question), [[*self.encoded(item.answers[item.right]), self.eos]]) for item in items
+            Text.of(self.asked(item.question, item.said), [[*self.encoded(item.answers[item.right]), self.eos]])
+            for item in items
         ]
         text = pack(texts, self.eos).to(str(networks.device))
         wanted = text.branch > 0

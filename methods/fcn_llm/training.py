@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from ...benchmark.contracts import Context
 from ...benchmark.nn.training import Recipe, parameter_count, train
-from .instructions import Item, Part, draw
+from .instructions import Item, draw
 from .options import Options
+from .parts import Part
 from .windows import networks, whole, windows
 
 LANGUAGE = "lm."
@@ -52,15 +53,15 @@ def stage_items(
     options: Options, number: int, parts: Sequence[Part], paradigms: Sequence[str], rng: np.random.Generator
 ) -> list[Item]:
     """The items of stage 1 or 2, in random order, as many as its epochs and steps allow."""
-    epochs, batch = (options.stage1_epochs, options.stage1_batch)
+    epochs, batch, steps = (options.stage1_epochs, options.stage1_batch, options.stage1_steps)
     if number == 2:
-        epochs, batch = (options.stage2_epochs, options.stage2_batch)
+        epochs, batch, steps = (options.stage2_epochs, options.stage2_batch, options.stage2_steps)
     items: list[Item] = []
     for _ in range(epochs):
         pieces = [windows(part.scans, options) if number == 1 else whole(part.scans) for part in parts]
         drawn = draw(parts, pieces, paradigms, rng)
         items += [drawn[k] for k in rng.permutation(len(drawn))]
-    return items[: options.most_steps * batch or len(items)]
+    return items[: steps * batch or len(items)]
 
 
 def stage(
