@@ -76,12 +76,12 @@ def hops(edges: np.ndarray) -> np.ndarray:
     reached = edges | np.eye(len(edges), dtype=bool)
     out = np.where(edges, 1, np.inf).astype(np.float32)
     np.fill_diagonal(out, 0)
-    front, length = step, 1
-    while front.any():
+    front, length = edges, 1
+    while front.any() and not reached.all():
         length += 1
-        front = ((front @ step > 0) & ~reached).astype(np.float32)
-        out[front > 0] = length
-        reached |= front > 0
+        front = (front.astype(np.float32) @ step > 0) & ~reached
+        out[front] = length
+        reached |= front
     return out
 
 

@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from brainbench.benchmark.describe.rewriting import rewrite  # noqa: E402
-from brainbench.benchmark.nn import generation  # noqa: E402
-from brainbench.benchmark.nn.language import load_language  # noqa: E402
+from brainbench.benchmark.describe.rewriting import rewrite
+from brainbench.benchmark.nn import generation
+from brainbench.benchmark.nn.language import load_language
 
 TEXT = "Graph measures. Whole brain: modularity raised (+1.2); clustering typical (-0.3)."
 
