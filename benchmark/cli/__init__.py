@@ -7,7 +7,7 @@ import sys
 import typer
 
 from ..errors import BrainbenchError
-from . import audit, compare, data, describe, doctor, leaderboard, listing, pretrain, rescore, run, show
+from . import audit, compare, data, describe, doctor, judge, leaderboard, listing, pretrain, rescore, run, show
 
 app = typer.Typer(
     name="brainbench",
@@ -27,6 +27,7 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.add_typer(show.app, name="show")
 app.command("compare")(compare.compare)
 app.command("rescore")(rescore.rescore)
+app.command("judge")(judge.judge)
 app.command("audit")(audit.audit)
 app.command("describe")(describe.describe)
 app.command("doctor")(doctor.doctor)

@@ -160,6 +160,8 @@ class Questions(Kind):
         if isinstance(parts[0], Fields):
             values = [row for part in parts for row in part.values]
             return Fields(values, parts[0].schema, parts[0].paradigm)
+        if not isinstance(parts[0], Answers):
+            return super().concat(parts)
         scores = [fields for part in parts for fields in part.scores or [{}] * len(part)]
         return Answers([text for part in parts for text in part.texts], scores if any(scores) else None)
 
