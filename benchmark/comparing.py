@@ -89,8 +89,8 @@ def pairs(
     for cell in cells:
         other = by_cell.get((cell.fold, only if one_seed else cell.seed))
         if other is not None and cell.scorable:
-            mine.append(Scored(cell.truth, cell.prediction, cell.clusters))
-            theirs.append(Scored(other.truth, other.prediction, other.clusters))
+            mine.append(Scored(cell.truth, cell.prediction, cell.clusters, cell.fold))
+            theirs.append(Scored(other.truth, other.prediction, other.clusters, other.fold))
     if not mine:
         raise BadOption(f"{record.id}: no fold and seed in common", f"run both with the same seeds on {task.name}")
     return mine, theirs

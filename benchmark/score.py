@@ -83,7 +83,7 @@ def score_metric(task: Task, metric: Metric, cells: Sequence[Judged], values: Se
         return score_range(metric, cells, values)
     drawn = task.interval == "draws"
     together = [] if drawn else pooled_folds(get_kind(task.kind), cells)
-    apart = [Scored(cell.truth, cell.prediction, cell.clusters) for cell in cells if cell.scorable]
+    apart = [Scored(cell.truth, cell.prediction, cell.clusters, cell.fold) for cell in cells if cell.scorable]
     by_seed: dict[int, list[float]] = defaultdict(list)
     for cell, value in zip(cells, values, strict=True):
         if cell.scorable and not math.isnan(value):

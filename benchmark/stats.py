@@ -32,11 +32,15 @@ class Scored(NamedTuple):
         In the kind's types, one entry an item.
     clusters
         Subject id of each item.
+    draw
+        Which draw of the labelled items it learned from: folds of one draw, such as those of several seeds,
+        are resampled together.
     """
 
     truth: Any
     prediction: Any
     clusters: Sequence[str]
+    draw: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def bootstrap(
     For a pooled score pass one fold that holds all predictions.
     """
     values = np.array([metric.score(fold.truth, fold.prediction) for fold in folds])
-    draws = _mean(_redrawn(_scores(metric, folds, resamples, seed), seed, over_folds))
+    draws = _mean(_scores(metric, folds, resamples, seed), _weights(folds, resamples, seed) if over_folds else None)
     low, high = _interval(draws)
     defined = values[~np.isnan(values)]
     return Estimate(
@@ -142,7 +146,7 @@ def paired(
         ]
     )
     differences = _scores(metric, first, resamples, seed) - _scores(metric, second, resamples, seed)
-    draws = _mean(_redrawn(differences, seed, over_folds))
+    draws = _mean(differences, _weights(first, resamples, seed) if over_folds else None)
     low, high = _interval(draws)
     return Difference(float(_mean(values[None])[0]), low, high, _two_sided(draws), tuple(values.tolist()))
 
@@ -190,12 +194,10 @@ def _scores(metric: Metric, folds: Sequence[Scored], resamples: int, seed: int) 
     return out
 
 
-def _redrawn(scores: np.ndarray, seed: int, over_folds: bool) -> np.ndarray:
-    """Scores (resamples, folds) of folds drawn anew with replacement in every resample; as they are otherwise."""
-    if not over_folds:
-        return scores
-    chosen = np.random.default_rng((seed, 1)).integers(0, scores.shape[1], scores.shape)
-    return np.take_along_axis(scores, chosen, axis=1)
+def _weights(folds: Sequence[Scored], resamples: int, seed: int) -> np.ndarray:
+    """How often (resamples, folds) each fold counts when as many draws are drawn as there are."""
+    names, codes = np.unique([fold.draw for fold in folds], return_inverse=True)
+    return _draw(np.random.default_rng((seed, 1)), resamples, len(names))[:, codes.reshape(-1)]
 
 
 def _draw(rng: np.random.Generator, resamples: int, subjects: int) -> np.ndarray:
@@ -206,11 +208,11 @@ def _draw(rng: np.random.Generator, resamples: int, subjects: int) -> np.ndarray
     return counts
 
 
-def _mean(scores: np.ndarray) -> np.ndarray:
-    """Mean over the folds that are defined (B,); NaN where none is."""
-    defined = ~np.isnan(scores)
-    count = defined.sum(axis=1)
-    total = np.where(defined, scores, 0).sum(axis=1)
+def _mean(scores: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """(Weighted) mean over the folds that are defined (B,); NaN where none is."""
+    share = ~np.isnan(scores) * (1.0 if weights is None else weights)
+    total = np.where(share > 0, scores * share, 0).sum(axis=1)
+    count = share.sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
