@@ -99,6 +99,7 @@ def test_a_file_is_the_same_scan(home, tmp_path, ending):
         mark = {".tsv": "\t", ".csv": ","}.get(ending, " ")
         pd.DataFrame(series, columns=[f"roi{k}" for k in range(ROIS)]).to_csv(path, sep=mark, index=False)
     found = described(path, "--cohort", "lab", "--family", "fc")
+    assert any("nothing names the file's columns" in note for note in found["notes"]) == (ending in (".npy", ".npz"))
     np.save(tmp_path / "same.npy", series)
     plain = described(tmp_path / "same.npy", "--cohort", "lab", "--family", "fc", "--tr", "2")
     assert [row["z"] for row in found["measures"]] == pytest.approx([row["z"] for row in plain["measures"]], abs=1e-3)
@@ -109,6 +110,13 @@ def test_a_file_that_is_in_the_cohort_is_not_compared_with_itself(home, tmp_path
     np.save(tmp_path / "copy.npy", series_of(5))
     found = described(tmp_path / "copy.npy", "--cohort", "lab", "--family", "fc")
     assert found["reference_scans"] == 11
+
+
+def test_of_a_large_cohort_scans_are_taken_evenly_and_it_is_said(home, monkeypatch):
+    monkeypatch.setattr("brainbench.benchmark.describe.reference.MOST", 6)
+    text, said = describe("lab:scan03", "--family", "fc")
+    assert "beside 6 scans of lab" in text
+    assert "of 11 scans of lab, 6 are taken evenly" in said
 
 
 def test_without_a_tr_the_bands_are_left_out_and_said(home, tmp_path):
