@@ -93,6 +93,8 @@ class ContrastiveLoss(nn.Module):
         Start of SigLIP's learned bias.
     how
         ``siglip``, ``clip`` or ``soft_siglip``. The scale exp(t) is learned from 10, and from 1 / 0.07 for clip.
+        The texts' projection of soft_siglip stays as drawn (in the released code neither is learned): its targets
+        come from the projected texts, which would all become alike.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class ContrastiveLoss(nn.Module):
             self.log_scale = nn.Parameter(torch.tensor(math.log(10 if how == "siglip" else 1 / 0.07)))
         if how == "siglip":
             self.bias = nn.Parameter(torch.tensor(bias))
+        self.text.requires_grad_(how != "soft_siglip")
 
     def forward(self, pooled: Tensor, text: Tensor) -> Tensor:
         """Loss of scans (batch, width) against their texts (batch, text width)."""
