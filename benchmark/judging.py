@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +112,16 @@ METRICS = (JudgedFieldAccuracy, JudgedAllFields)
 
 @dataclass(frozen=True)
 class Asked:
-    """What a judge would see of a record: the cells, and the cases by cell, item and field."""
+    """What a judge would see of a record: its cells with the truth and the answers."""
 
     record: Record
     task: Task
     cells: list[Judged]
-    cases: list[list[dict[str, Case]]]
+
+    @cached_property
+    def cases(self) -> list[list[dict[str, Case]]]:
+        """The case of each cell, item and field."""
+        return [[_cases(truth, said, cell.truth) for truth, said in _pairs(cell)] for cell in self.cells]
 
     @property
     def unique(self) -> list[Case]:
@@ -129,8 +134,7 @@ def prepare(record: Record, folder: Path, progress: Progress) -> Asked:
     task, cells, _ = rejudge(record, folder, progress)
     if record.task.kind != "questions" or not task.fields:
         raise BadOption(f"{record.id} holds no answers to fields", "judge a record of a task such as abide1-open")
-    cases = [[_cases(truth, said, cell.truth) for truth, said in _pairs(cell)] for cell in cells]
-    return Asked(record, task, cells, cases)
+    return Asked(record, task, cells)
 
 
 def _pairs(cell: Judged) -> Iterator[tuple[dict[str, str], str]]:
