@@ -7,7 +7,21 @@ import sys
 import typer
 
 from ..errors import BrainbenchError
-from . import audit, compare, data, describe, doctor, judge, leaderboard, listing, pretrain, rescore, run, show
+from . import (
+    audit,
+    compare,
+    data,
+    describe,
+    doctor,
+    judge,
+    leaderboard,
+    listing,
+    pretrain,
+    rescore,
+    run,
+    show,
+    show_answers,
+)
 
 app = typer.Typer(
     name="brainbench",
@@ -24,6 +38,7 @@ app.command("methods")(listing.methods)
 app.add_typer(data.app, name="data")
 app.command("pretrain")(pretrain.pretrain)
 app.command("leaderboard")(leaderboard.leaderboard)
+show.app.command("answers")(show_answers.answers)
 app.add_typer(show.app, name="show")
 app.command("compare")(compare.compare)
 app.command("rescore")(rescore.rescore)

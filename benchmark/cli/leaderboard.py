@@ -35,6 +35,7 @@ def leaderboard(
     Example:  brainbench leaderboard --task abide1-asd --format markdown
     """
     from ...leaderboard.board import boards, chosen
+    from ...leaderboard.judged import judged_text
     from ...leaderboard.render import suite_to_markdown, suite_to_terminal, to_markdown, to_terminal
     from ...leaderboard.suite import suite_tables
     from ..errors import BadOption, StoreError
@@ -44,16 +45,18 @@ def leaderboard(
 
     if data not in (None, "real", "simulated"):
         raise BadOption(f"--data {data}: expected real or simulated")
-    place = store_path(store)
+    place = Store(store_path(store))
     tasks = ((task,) if task else ()) + suite_tasks(suite)
-    every = list(boards(Store(place).records()))
+    every = list(boards(place.records()))
     found = list(chosen(every, tasks, family, data))
     tables = suite_tables(suite, tasks, chosen(every, (), family, data)) if suite else []
     if not found:
         raise StoreError(
-            f"no record in {place} fits", "run something first:  brainbench run --task abide2-asd --method fc-svm"
+            f"no record in {place.path} fits", "run something first:  brainbench run --task abide2-asd --method fc-svm"
         )
-    text = "\n".join([*map(suite_to_markdown, tables), *(to_markdown(board, ids) for board in found)])
+    judged = {board.identity: judged_text(board, place) for board in found}
+    printed = (part for board in found for part in (to_markdown(board, ids), judged[board.identity]) if part)
+    text = "\n".join([*map(suite_to_markdown, tables), *printed])
     if target:
         write_text(target, text)
     elif format_ is Format.markdown:
@@ -61,5 +64,7 @@ def leaderboard(
     else:
         for board in found:
             to_terminal(board, out(), ids)
+            if judged[board.identity]:
+                print(judged[board.identity])
         for table in tables:
             suite_to_terminal(table, out())
