@@ -102,7 +102,7 @@ def _cells(axes: Axes, matrix: np.ndarray, rows: tuple[str, ...], columns: tuple
     small = 8 if max(matrix.shape) <= 10 else 5
     for row, column in np.argwhere(np.abs(np.nan_to_num(matrix)) >= NOTABLE):
         value = matrix[row, column]
-        colour = "white" if abs(value) > 0.75 * LIMIT else "black"
+        colour = "white" if abs(value) > 0.6 * LIMIT else "black"
         axes.text(column, row, f"{value:+.1f}", ha="center", va="center", fontsize=small, color=colour)
     figure: Any = axes.figure
     figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02, label="z (grey: not known)")

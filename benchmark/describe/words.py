@@ -69,7 +69,7 @@ WORDINGS = (
     ),
     Wording("elevated", "reduced", "clearly {}", "{band} {name} (z = {z})", "Strongest: ", "Weakest: "),
     Wording("above average", "below average", "far {}", "{name}: {band} [{z}]", "Upper end: ", "Lower end: "),
-    Wording("up", "down", "sharply {}", "{name} {band} by {z} SD", "On the high side: ", "On the low side: "),
+    Wording("up", "down", "sharply {}", "{name} {band} ({z} SD)", "On the high side: ", "On the low side: "),
 )
 """Ways to say it; the first is the fixed one."""
 
