@@ -31,7 +31,9 @@ def header(board: Board, ids: bool, wide: bool = True) -> list[str]:
     """Column titles; the narrow table stops after `SHOWN` metrics."""
     names = shown_metrics(board, wide)
     columns = ["#", "method", f"{names[0]} {'[range]' if ranges(board) else '[95 % interval]'}"]
-    columns += [title for title, field in SPREADS.items() if any(spread(line, board, field) for line in board.lines)]
+    columns += [
+        title for title, field in spreads(board).items() if any(spread(line, board, field) for line in board.lines)
+    ]
     if len(board.first.split.folds) > 1 and not ranges(board) and not drawn(board):
         columns.append(other_aggregate(board))
     if board.first.ceiling:
@@ -50,7 +52,10 @@ def share_title(board: Board) -> str:
 SHOWN = 8
 """Metrics in the terminal's table; Markdown holds all."""
 
-SPREADS = {"sd folds": "fold_sd", "sd seeds": "seed_sd", "sd subjects": "item_sd"}
+
+def spreads(board: Board) -> dict[str, str]:
+    """Column titles of standard deviations, and the fields of a score that hold them."""
+    return {"sd draws" if drawn(board) else "sd folds": "fold_sd", "sd seeds": "seed_sd", "sd subjects": "item_sd"}
 
 
 def shown_metrics(board: Board, wide: bool) -> list[str]:
@@ -86,7 +91,7 @@ def cells(board: Board, line: Line, ids: bool, wide: bool = True) -> list[str]:
     record = line.record
     columns = header(board, ids, wide)
     found = [str(line.rank or "-"), method_label(board, record), interval(record.scores.get(board.headline))]
-    found += [number(spread(line, board, field)) for title, field in SPREADS.items() if title in columns]
+    found += [number(spread(line, board, field)) for title, field in spreads(board).items() if title in columns]
     if other_aggregate(board) in columns:
         found.append(number(second(record, board.headline)))
     if board.first.ceiling:

@@ -278,12 +278,28 @@ def print_plan(plan: Plan, store: Store, as_json: bool) -> None:
         return
     from rich.table import Table
 
-    table = Table("task", "method", "preset", "fold", "seed", "state")
-    for row in rows:
-        table.add_row(*(str(row[name]) for name in ("task", "method", "preset", "fold", "seed", "state")))
+    columns = ("task", "method", "preset", "fold", "seed", "state")
+    table = Table(*columns)
+    for row in without_draws(rows):
+        table.add_row(*(str(row[name]) for name in columns))
     out().print(table)
     todo = sum(row["state"] != "cached" for row in rows)
     print(f"{len(rows)} cells: {len(rows) - todo} cached, {todo} to compute")
+
+
+def without_draws(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a plan, those that differ in the draw of labelled items alone as one: ``draw01 ... draw20``."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for number, row in enumerate(rows):
+        alone = "" if row["fold"].startswith("draw") else number
+        same = (row["task"], row["method"], row["preset"], row["seed"], row["state"], alone)
+        groups.setdefault(same, []).append(row)
+    return [
+        group[0] | {"fold": f"{group[0]['fold']} ... {group[-1]['fold']} ({len(group)})"}
+        if len(group) > 1
+        else group[0]
+        for group in groups.values()
+    ]
 
 
 def print_records(records: list[Record], store: Store, as_json: bool) -> None:
