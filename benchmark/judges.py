@@ -15,9 +15,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
+
+import numpy as np
 
 from .errors import BadOption, BrainbenchError
 
@@ -240,13 +242,15 @@ NOT_SAID = "not said"
 class LocalJudge:
     """A small model on this machine. It does not see the truth: it reads the value, which is then compared.
 
-    The value is the likeliest of the labels and "not said" behind a few examples.
+    The value is the one of the labels and "not said" that gains most over what the model says to an empty answer,
+    behind a few examples (contextual calibration, Zhao et al. 2021): the last example would often win otherwise.
     """
 
     name: str
     version: str = ""
     where: str = "this machine"
-    instructions: str = "text, then the value of a field, after an example a label"
+    instructions: str = "text, then the value of a field, after an example a label; calibrated"
+    _empty: dict[tuple[str, tuple[str, ...]], np.ndarray] = field(default_factory=dict, repr=False)
 
     def verdicts(self, cases: Sequence[Case]) -> Iterator[Verdict]:
         """One reading a case."""
@@ -259,16 +263,24 @@ class LocalJudge:
 
     def reads(self, language: Any, case: Case) -> str:
         """The label that the model reads, or `NOT_SAID`."""
-        import torch
+        question = case.name, case.labels
+        if question not in self._empty:
+            self._empty[question] = likelihoods(language, replace(case, answer="..."))
+        gain = likelihoods(language, case) - self._empty[question]
+        return [*case.labels, NOT_SAID][int(gain.argmax())]
 
-        from .nn.generation import Reading
 
-        choices = [*case.labels, NOT_SAID]
-        encode = language.tokenizer.encode
-        with torch.no_grad():
-            reading = Reading(language, None, [encode(local_prompt(case))])
-            scores = reading.scores([encode(f" {choice}\n") for choice in choices])
-        return choices[int(scores[0].argmax())]
+def likelihoods(language: Any, case: Case) -> np.ndarray:
+    """Log-likelihood of each label, and of `NOT_SAID`, as the value that an answer gives."""
+    import torch
+
+    from .nn.generation import Reading
+
+    encode = language.tokenizer.encode
+    with torch.no_grad():
+        reading = Reading(language, None, [encode(local_prompt(case))])
+        scores = reading.scores([encode(f" {choice}\n") for choice in (*case.labels, NOT_SAID)])
+    return scores[0].double().numpy()
 
 
 def local_prompt(case: Case) -> str:
