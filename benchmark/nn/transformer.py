@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 INIT_STD = 0.02
 
@@ -79,10 +80,16 @@ class Transformer(nn.Module):
         Size of the stack.
     drop_path
         Stochastic depth of the last block; it grows linearly from 0 at the first.
+    checkpointed
+        Recompute each block in the backward pass of training instead of keeping what it computed: less memory,
+        more time, the same gradients.
     """
 
-    def __init__(self, width: int, depth: int, heads: int, mlp_ratio: int = 4, drop_path: float = 0.0) -> None:
+    def __init__(
+        self, width: int, depth: int, heads: int, mlp_ratio: int = 4, drop_path: float = 0.0, checkpointed: bool = False
+    ) -> None:
         super().__init__()
+        self.checkpointed = checkpointed
         rates = [drop_path * k / max(depth - 1, 1) for k in range(depth)]
         self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio, rate) for rate in rates)
         self.norm = nn.LayerNorm(width, eps=1e-6)
@@ -98,7 +105,7 @@ class Transformer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, token, width) -> the same shape."""
         for block in self.blocks:
-            x = block(x)
+            x = checkpoint(block, x, use_reentrant=False) if self.checkpointed and self.training else block(x)
         out: Tensor = self.norm(x)
         return out
 

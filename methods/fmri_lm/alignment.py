@@ -22,23 +22,26 @@ from .reader import Reader
 MAX_TEXT = 512
 PLAIN_BATCH = 4
 STATISTICS_BATCH = 16
+STATISTICS_SCANS = 200
+"""Training scans, evenly spaced, that the adapter's statistics are taken from at most."""
 
 
-def fit_statistics(reader: Reader, inputs: Inputs, device: str) -> None:
+def fit_statistics(reader: Reader, inputs: Inputs, device: str, bf16: bool) -> None:
     """Standardise the adapter's input by the encoder's outputs on the training scans."""
     shape = reader.shape
     total = torch.zeros(shape.tokens, shape.width, dtype=torch.float64, device=device)
     square = torch.zeros(shape.width, dtype=torch.float64, device=device)
     product = torch.zeros_like(square)
-    for rows in np.array_split(np.arange(len(inputs)), -(-len(inputs) // STATISTICS_BATCH)):
+    chosen = np.unique(np.linspace(0, len(inputs) - 1, STATISTICS_SCANS).round().astype(int))
+    for rows in np.array_split(chosen, -(-len(chosen) // STATISTICS_BATCH)):
         series = torch.from_numpy(inputs.batch(rows)).to(device)
-        with precision(device):
+        with precision(device, bf16):
             plain, other = reader.tokens(series).double(), reader.tokens(augmented(series)).double()
         total += plain.sum(0)
         square += plain.square().sum((0, 1))
         product += (plain * other).sum((0, 1))
-    mean = total / len(inputs)
-    mean_square, count = mean.square().mean(0), len(inputs) * shape.tokens
+    mean = total / len(chosen)
+    mean_square, count = mean.square().mean(0), len(chosen) * shape.tokens
     variance = (square / count - mean_square).clamp_min(1e-8)
     reliability = ((product / count - mean_square) / variance).clamp(0, 1)
     reader.adapter.standardise(mean.float(), variance.sqrt().float(), reliability.float())
@@ -122,5 +125,6 @@ def align(
         weight_decay=0.1,
         betas=(0.9, 0.95),
         clip=1.0,
+        bf16=options.bf16,
     )
     return optimise(schedule, reader.modules(), len(inputs), losses, context, rng)

@@ -96,10 +96,12 @@ def described(
     cohorts: Sequence[Scans], options: Options, context: Context, fitted: State | None, describe: bool
 ) -> tuple[Describer, list[str]]:
     """Statistics of the descriptors, and the text of every scan where texts are needed."""
-    if fitted is not None:
-        values = fitted.describer.measure_all(cohorts, context.progress) if describe else []
-        return fitted.describer, [fitted.describer.text(row, extremes=options.describe_pairs) for row in values]
-    describer, values = Describer.fit(cohorts, options.families, context.progress)
+    if fitted is None:
+        describer, values = Describer.fit(cohorts, options.families, context.progress)
+    elif describe:
+        describer, values = fitted.describer, fitted.describer.measure_all(cohorts, context.progress)
+    else:
+        return fitted.describer, []
     return describer, [describer.text(row, extremes=options.describe_pairs) for row in values]
 
 

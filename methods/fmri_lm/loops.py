@@ -37,6 +37,8 @@ class Schedule:
         Steps after which the stage ends whatever the epochs (0: no such limit); the cosine ends there.
     weight_decay, betas, clip
         Of AdamW (decay on tensors of rank two and more), and the gradient norm's limit (0: none).
+    bf16
+        Mixed precision, on a GPU.
     """
 
     label: str
@@ -47,6 +49,7 @@ class Schedule:
     weight_decay: float
     betas: tuple[float, float]
     clip: float = 0.0
+    bf16: bool = True
 
     def steps(self, count: int) -> int:
         """Steps over ``count`` scans."""
@@ -104,7 +107,7 @@ def optimise(
             now.epoch = [batch.tolist() for batch in batches(np.arange(count), schedule.batch, rng)]
         rows = np.array(now.epoch.pop(0))
         set_rate(optimiser, schedule.rate, now.step, total)
-        with precision(context.device):
+        with precision(context.device, schedule.bf16):
             parts = losses(rows, now.step / total)
         optimiser.zero_grad(set_to_none=True)
         parts["total"].backward()  # type: ignore[no-untyped-call]
@@ -158,8 +161,8 @@ def set_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, total: in
         group["lr"] = rate
 
 
-def precision(device: str) -> contextlib.AbstractContextManager[Any]:
-    """bf16 autocast on a GPU; float32 on a CPU, where bf16 is often far slower."""
-    if device.startswith("cuda"):
+def precision(device: str, bf16: bool = True) -> contextlib.AbstractContextManager[Any]:
+    """bf16 autocast on a GPU where it is asked for; float32 on a CPU, where bf16 is often far slower."""
+    if bf16 and device.startswith("cuda"):
         return torch.autocast("cuda", torch.bfloat16)
     return contextlib.nullcontext()

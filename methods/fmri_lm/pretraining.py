@@ -105,6 +105,8 @@ def build_tokenizer(options: Options, rois: int) -> Tokenizer:
         levels=levels,
     )
     tokenizer = Tokenizer(shape, decay=options.decay, beta=options.beta)
+    for part in (tokenizer.encoder, tokenizer.decoder):
+        part.blocks.checkpointed = options.gradient_checkpointing
     if options.init == "connectivity":
         start_as_connectivity(tokenizer.encoder)
     return tokenizer
@@ -160,6 +162,7 @@ def pretrain(
         options.most_steps,
         weight_decay=1e-4,
         betas=(0.9, 0.999),
+        bf16=options.bf16,
     )
     facts = optimise(schedule, modules, len(inputs), losses, context, rng)
     tokenizer.eval().requires_grad_(False)

@@ -59,7 +59,7 @@ def stage2(
     facts = {**state.facts, **adapt(options, language)}
     reader = Reader.of(options, state.tokenizer.to(context.device), adapter, language)
     if options.standardise == "reliability":
-        alignment.fit_statistics(reader, prepared.inputs, context.device)
+        alignment.fit_statistics(reader, prepared.inputs, context.device, options.bf16)
     facts["adapter_and_lm_trained_parameters"] = sum(trainable(module) for module in reader.modules())
     plain = plain_text(options.corpus, language.tokenizer, context)
     facts["stage2"] = alignment.align(options, reader, prepared.inputs, ids, plain, context, rng)

@@ -239,3 +239,20 @@ def test_the_words_seen_stand_for_the_vocabulary() -> None:
     logits = model.language.logits(hidden)[..., words].log_softmax(-1)
     expected = -(logits[0, 0, 2] + logits[0, 1, 1] + logits[1, 0, 2]) / 3
     assert float(text_loss(model, hidden, text, words)) == pytest.approx(float(expected), rel=1e-5)
+
+
+# Memory
+
+
+def test_recomputed_blocks_give_the_same_gradients() -> None:
+    """Drop-path included: the same random states are drawn again."""
+    found = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        tokenizer = build_tokenizer(
+            sized(patch=80, depth=2, drop_path=0.5, gradient_checkpointing=recompute), 3
+        ).train()
+        torch.manual_seed(1)
+        tokenizer.encoder(torch.randn(4, 3, 160)).square().sum().backward()
+        found.append([p.grad for p in tokenizer.encoder.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))

@@ -133,23 +133,27 @@ def test_stages_that_lack_the_one_before_are_refused(whole: Path, tmp_path: Path
         method().pretrain(scans, context(tmp_path, checkpoint=whole))
 
 
-def test_sources_add_stage_three_and_a_checkpoint_predicts(tmp_path: Path) -> None:
+def test_sources_add_stage_three_which_starts_a_fit(tmp_path: Path) -> None:
     scans = cohort(8, 0)
-    source = Source(ASKED, Train(scans, np.arange(8) % 2, np.arange(8)))
-    method().pretrain([scans], context(tmp_path, sources={"asked": source}))
+    train = Train(scans, np.arange(8) % 2, np.arange(8))
+    method().pretrain([scans], context(tmp_path, sources={"asked": Source(ASKED, train)}))
     assert json.loads((tmp_path / "save/weights.json").read_text())["stage"] == 3
     assert (tmp_path / "save/stage2/weights.json").is_file()
-    found = method().predict(cohort(3, 5), context(tmp_path / "p", checkpoint=tmp_path / "save", task=ASKED))
-    assert np.allclose(found.sum(1), 1)
+    fitted, here = method(), context(tmp_path / "fit", checkpoint=tmp_path / "save", task=ASKED)
+    fitted.fit(train, here)
+    assert np.allclose(fitted.predict(cohort(3, 5), here).sum(1), 1)
 
 
-def test_a_stage_two_checkpoint_starts_a_fit(whole: Path, tmp_path: Path) -> None:
-    here = context(tmp_path, task=ASKED, checkpoint=whole)
+@pytest.mark.parametrize("stage", [1, 2])
+def test_a_checkpoint_starts_a_fit_whose_earlier_stages_are_its_own(stage: int, whole: Path, tmp_path: Path) -> None:
+    place = whole / "stage1" if stage == 1 else whole
+    here = context(tmp_path, task=ASKED, checkpoint=place)
     fitted = method()
     fitted.fit(Train(cohort(6, 4), np.arange(6) % 2, np.arange(6)), here)
-    assert fitted.report()["stage1"] == json.loads((whole / "weights.json").read_text())["facts"]["stage1"]
-    with pytest.raises(BadOption, match="stage 1 alone"):
-        method().fit(Train(cohort(6, 4), np.arange(6) % 2, np.arange(6)), replace(here, checkpoint=whole / "stage1"))
+    stored = json.loads((place / "weights.json").read_text())["facts"]
+    for name in ("stage1", "stage2")[:stage]:
+        assert fitted.report()[name] == stored[name]
+    assert fitted.report()["stage2"]["steps"] == (4 if stage == 1 else 6)
 
 
 # Several cohorts
