@@ -81,10 +81,17 @@ class Judge(Protocol):
         What it is told, for the hash in the file of verdicts.
     """
 
-    name: str
-    version: str
-    where: str
-    instructions: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def instructions(self) -> str: ...
 
     def verdicts(self, cases: Sequence[Case]) -> Iterator[Verdict]:
         """One verdict a case, in order."""
