@@ -55,7 +55,7 @@ class PooledHeads(nn.Module):
     def save(self, folder: Path) -> None:
         """Leave the heads in a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        sizes = {name: int(head.weight.shape[0]) for name, head in self.heads.items()}  # type: ignore[union-attr,arg-type]
+        sizes = {name: head.out_features for name, head in self.heads.items()}
         save_weights(folder, self.state_dict(), {"inputs": self.inputs, "heads": sizes})
 
     @classmethod
@@ -100,7 +100,7 @@ def _loss(heads: PooledHeads, tokens: Tensor, lesson: Lesson, k: int) -> Tensor:
     found: Tensor = heads.head(asker)(tokens)
     if isinstance(asker, Number):
         return (found[0] - (float(target) - asker.units.mean) / asker.units.sd) ** 2
-    logits = dict(zip(asker.fields, found.split([len(labels) for labels in asker.fields.values()]), strict=True))
+    logits = dict(zip(asker.fields, torch.split(found, [*map(len, asker.fields.values())]), strict=True))
     known = asker.truths(target)
     parts = [F.cross_entropy(logits[name], torch.tensor(truth, device=found.device)) for name, truth in known.items()]
     return torch.stack(parts).mean() if parts else found.sum() * 0
@@ -119,7 +119,7 @@ def predict(heads: PooledHeads, reader: Reader, inputs: Inputs, asker: Asker, co
     logits = torch.cat(found)
     if isinstance(asker, Number):
         return np.asarray(logits[:, 0].numpy() * asker.units.sd + asker.units.mean)
-    parts = logits.split([len(labels) for labels in asker.fields.values()], dim=1)
+    parts = torch.split(logits, [*map(len, asker.fields.values())], dim=1)
     scores = {name: part.softmax(1).numpy() for name, part in zip(asker.fields, parts, strict=True)}
     if not asker.info.fields:
         return np.asarray(scores[asker.info.target])

@@ -101,7 +101,7 @@ def at_once(reading: Reading, asker: FreeText) -> FieldScores:
     """Probabilities of each field's labels, from the sentences that state them as the answer's beginning."""
     scores = reading.scores([ids for candidates in asker.candidates.values() for ids in candidates])
     sizes = [len(candidates) for candidates in asker.candidates.values()]
-    return {name: _shares(part) for name, part in zip(asker.candidates, scores.split(sizes, dim=1), strict=True)}
+    return {name: _shares(part) for name, part in zip(asker.candidates, torch.split(scores, sizes, dim=1), strict=True)}
 
 
 def longest(asker: ManyLabels) -> int:

@@ -97,9 +97,10 @@ class Adapter(nn.Module):
         """(batch, token, width) -> (batch, step * place, merge * width); the last place is filled up with zeros."""
         if self.merge == 1:
             return tokens
-        cut = tokens.unflatten(1, (self.steps, self.rois))
+        batch, _, width = tokens.shape
+        cut = tokens.reshape(batch, self.steps, self.rois, width)
         filled = F.pad(cut, (0, 0, 0, self.places * self.merge - self.rois))
-        return filled.unflatten(2, (self.places, self.merge)).flatten(3).flatten(1, 2)
+        return filled.reshape(batch, self.steps * self.places, self.merge * width)
 
 
 @dataclass
