@@ -47,8 +47,10 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, token, width) -> the same shape."""
         batch, tokens, width = x.shape
-        qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
+        # Unbound along this axis, the three gradients are joined in one copy.
+        parts = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads).unbind(2)
+        query, key, value = (part.transpose(1, 2) for part in parts)
+        mixed = F.scaled_dot_product_attention(query, key, value)
         out: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, tokens, width))
         return out
 
