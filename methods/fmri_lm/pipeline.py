@@ -155,10 +155,10 @@ def predict(options: Options, fitted: Fitted, test: Scans, context: Context) -> 
         prepared = prepare([test], options, context, state, label="test", describe=options.description)
         asker = asker_of(context.task, speech_of(options, state), Units(*state.learned["units"]))
         if fitted.heads is not None:
-            return pooled.predict(fitted.heads, state.ready, prepared.inputs, asker, context)
+            return pooled.predict(fitted.heads, state.ready, prepared.inputs, asker, context, options.bf16)
         prompts = test_prompts(asker, test, prepared.texts if options.description else [])
         rows = whose(options, test, context.seed)
-        return predicting.predict(state.ready, prepared.inputs, rows, asker, prompts, context)
+        return predicting.predict(state.ready, prepared.inputs, rows, asker, prompts, context, options.bf16)
 
 
 def test_prompts(asker: Asker, test: Scans, descriptions: Sequence[str]) -> list[str]:

@@ -106,13 +106,15 @@ def _loss(heads: PooledHeads, tokens: Tensor, lesson: Lesson, k: int) -> Tensor:
     return torch.stack(parts).mean() if parts else found.sum() * 0
 
 
-def predict(heads: PooledHeads, reader: Reader, inputs: Inputs, asker: Asker, context: Context) -> np.ndarray | Answers:
+def predict(
+    heads: PooledHeads, reader: Reader, inputs: Inputs, asker: Asker, context: Context, bf16: bool = True
+) -> np.ndarray | Answers:
     """Predictions of all scans; a question that no head was trained for gets equal shares."""
     head, rows = heads.to(context.device).eval().head(asker).to(context.device), np.arange(len(inputs))
     found = []
     with torch.no_grad():
         for start in range(0, len(inputs), BATCH):
-            with precision(context.device):
+            with precision(context.device, bf16):
                 series = torch.from_numpy(inputs.batch(rows[start : start + BATCH])).to(context.device)
                 found.append(head(reader.adapter.scaled(reader.tokens(series)).flatten(1)).double().cpu())
             context.progress("predicting", min(start + BATCH, len(inputs)), len(inputs))

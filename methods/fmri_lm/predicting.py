@@ -26,7 +26,13 @@ FieldScores = dict[str, np.ndarray]
 
 
 def predict(
-    reader: Reader, inputs: Inputs, shown: np.ndarray | None, asker: Asker, prompts: Sequence[str], context: Context
+    reader: Reader,
+    inputs: Inputs,
+    shown: np.ndarray | None,
+    asker: Asker,
+    prompts: Sequence[str],
+    context: Context,
+    bf16: bool = True,
 ) -> np.ndarray | Answers:
     """Predictions of the scans with these prompts, in their order.
 
@@ -38,7 +44,7 @@ def predict(
         for start in range(0, len(prompts), BATCH):
             stop = min(start + BATCH, len(prompts))
             asked = [asker.speech.tokenizer.encode(text) for text in prompts[start:stop]]
-            with precision(context.device):
+            with precision(context.device, bf16):
                 prefix = None if shown is None else _prefix(reader, inputs, shown[start:stop], context.device)
                 parts.append(_answered(reader, prefix, asker, asked))
             context.progress("predicting", stop, len(prompts))

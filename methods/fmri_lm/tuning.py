@@ -81,6 +81,7 @@ def stage3_schedule(options: Options) -> Schedule:
         weight_decay=0.1,
         betas=(0.9, 0.95),
         clip=1.0,
+        bf16=options.bf16,
     )
 
 
@@ -95,6 +96,7 @@ def adapting_schedule(options: Options) -> Schedule:
         weight_decay=0.1,
         betas=(0.9, 0.95),
         clip=1.0,
+        bf16=options.bf16,
     )
 
 

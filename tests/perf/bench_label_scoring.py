@@ -19,6 +19,7 @@ from tabulate import tabulate
 
 from brainbench.benchmark.contracts import Context, TaskInfo
 from brainbench.benchmark.kinds.questions import Answers
+from brainbench.benchmark.nn.generation import Reading
 from brainbench.benchmark.nn.language import load_language
 from brainbench.benchmark.nn.packing import Prefix, Text, branch_scores, pack, read
 from brainbench.methods.fmri_lm import predicting
@@ -93,7 +94,7 @@ def ours(reader: Reader, inputs: Inputs, asker: Asker, prompts: list[str]) -> li
             rows = np.arange(start, min(start + predicting.BATCH, len(prompts)))
             said = [asker.speech.tokenizer.encode(prompts[row]) for row in rows]
             prefix = reader.prefix(reader.tokens(torch.from_numpy(inputs.batch(rows))))
-            parts.append(predicting.chain(predicting.Reading(reader.language, prefix, said), asker))
+            parts.append(predicting.chain(Reading(reader.language, prefix, said), asker))
     return [np.concatenate([part[name] for part in parts]) for name in asker.candidates]
 
 
