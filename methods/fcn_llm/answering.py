@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -55,25 +56,28 @@ class Asking:
         self.pieces = whole(scans)
 
     def batches(self) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Rows and their networks (batch, 1, roi, roi), without gradients, in the precision of the options.
-
-        Without a scan to see, one row stands for all that are asked the same.
-        """
-        device = self.context.device
-        kind = "bf16" if self.options.mixed_on(device) else "float32"
+        """Rows and their networks (batch, 1, roi, roi)."""
         for start in range(0, len(self.scans), BATCH):
             rows = np.arange(start, min(start + BATCH, len(self.scans)))
             found = networks(self.scans, [self.pieces[row] for row in self.shown[rows]])
-            with torch.no_grad(), mixed(kind, device.partition(":")[0]):
-                yield rows, torch.from_numpy(found).unsqueeze(1).to(device)
+            yield rows, torch.from_numpy(found).unsqueeze(1).to(self.context.device)
             self.context.progress("predicting", int(rows[-1]) + 1, len(self.scans))
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Without gradients, in the precision of the options."""
+        device = self.context.device
+        kind = "bf16" if self.options.mixed_on(device) else "float32"
+        with torch.no_grad(), mixed(kind, device.partition(":")[0]):
+            yield
 
     def probabilities(self, task: TaskInfo) -> np.ndarray:
         """(n, classes) softmax over the candidate answers' log-likelihoods, or the shares of Yes."""
         out = np.empty((len(self.scans), len(task.classes)))
         read = self._by_judgment if self.options.ask == "judgment" else self._by_answer
-        for rows, shown in self.batches():
-            out[rows] = read(task, shown).double().cpu().numpy()
+        with self._reading():
+            for rows, shown in self.batches():
+                out[rows] = read(task, shown).double().cpu().numpy()
         return out
 
     def _by_answer(self, task: TaskInfo, shown: Tensor) -> Tensor:
@@ -99,9 +103,10 @@ class Asking:
         """
         values = np.full(len(self.scans), math.nan)
         prompt = self.reader.asked(question(task, "test", 0))
-        for rows, shown in self.batches():
-            texts = self._generated(shown, [prompt] * len(rows))
-            values[rows] = [first_number(text) for text in texts]
+        with self._reading():
+            for rows, shown in self.batches():
+                texts = self._generated(shown, [prompt] * len(rows))
+                values[rows] = [first_number(text) for text in texts]
         failed = np.isnan(values)
         return np.where(failed, fallback, values), float(failed.mean()) if len(values) else 0.0
 
@@ -114,14 +119,15 @@ class Asking:
         assert isinstance(self.scans, AskedScans)
         texts: list[str] = []
         scores: list[dict[str, dict[str, float]]] = []
-        for rows, shown in self.batches():
-            prompts = [self.reader.asked(self.scans.prompts[row]) for row in rows]
-            if task.paradigm == "multi":
-                found = self._field_by_field(task, shown, prompts)
-                texts += [text for text, _ in found]
-                scores += [fields for _, fields in found]
-            else:
-                texts += self._generated(shown, prompts)
+        with self._reading():
+            for rows, shown in self.batches():
+                prompts = [self.reader.asked(self.scans.prompts[row]) for row in rows]
+                if task.paradigm == "multi":
+                    found = self._field_by_field(task, shown, prompts)
+                    texts += [text for text, _ in found]
+                    scores += [fields for _, fields in found]
+                else:
+                    texts += self._generated(shown, prompts)
         return Answers(texts, scores or None)
 
     def _generated(self, shown: Tensor, prompts: Sequence[Sequence[int]]) -> list[str]:

@@ -45,7 +45,8 @@ def fit(options: Options, train: Train, context: Context) -> Fitted:
     own = [part_of(context.task, train)] if len(train.groups) else []
     others = [part_of(source.info, source.train) for source in context.sources.values()]
     few = context.support is not None
-    basis = others if few and (others or context.checkpoint is not None) else own + others
+    adapts = few and bool(others or context.checkpoint)
+    basis = others if adapts else own + others
     if not basis and context.checkpoint is None:
         raise BadOption(
             "fcn-llm has neither a labelled scan nor a source task to learn from",
@@ -54,7 +55,7 @@ def fit(options: Options, train: Train, context: Context) -> Fitted:
     refuse_unlike([*own, *others])
     with reproducible(context):
         fitted = _kept(options, basis, train.inputs, context)
-        if few and basis is not own and own:
+        if adapts and own:
             fitted.facts["adaptation"] = _adapted(options, fitted, own, context)
     fitted.means = means_of(own) or fitted.means
     return fitted

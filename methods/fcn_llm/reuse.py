@@ -17,13 +17,13 @@ def place(options: Options, context: Context) -> Path | None:
     """Where the network after stage 2 is kept; None where nothing is shared.
 
     Its name tells all that the network depends on, so the control other-scan finds the network of the method
-    itself. Under a regime of few labels that is not the support.
+    itself. Under a regime of few labels that is not the support; without sources it would be, and is not kept.
     """
-    if context.shared is None:
+    few = context.support is not None
+    if context.shared is None or (few and not (context.sources or context.checkpoint)):
         return None
     told = {name: value for name, value in asdict(options).items() if name not in ONLY_AT_TEST}
     told["scan"] = "none" if options.scan == "none" else "own"
-    few = context.support is not None
     whole = [
         told,
         context.seed,

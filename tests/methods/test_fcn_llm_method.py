@@ -288,10 +288,12 @@ def test_zero_shot_transfers_from_a_source_and_the_network_is_kept(tmp_path: Pat
 def test_few_labels_without_a_source_are_learned_and_none_at_all_are_refused(tmp_path: Path) -> None:
     scans, labels = planted(8, 0.5)
     support = train_of(scans, labels[:4], np.arange(4))
-    here = context(tmp_path, support=support)
+    here = context(tmp_path, support=support, shared=tmp_path / "shared")
     fitted = method(**QUICK)
     fitted.fit(support, here)
     assert np.isfinite(fitted.predict(scans, here)).all()
+    assert "adaptation" not in fitted.report()  # both stages saw the support
+    assert not (tmp_path / "shared").exists()  # another draw of support must not find its network
     nobody = train_of(scans, labels[:0], np.arange(0))
     with pytest.raises(BadOption, match="source"):
         method(**QUICK).fit(nobody, context(tmp_path, support=nobody))
