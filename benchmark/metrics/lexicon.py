@@ -23,7 +23,7 @@ NAMED, BARE, WEAK = "named", "bare", "weak"
 NEGATORS = (
     "not", "no", "never", "neither", "nor", "without", "non", "lacks", "lacking", "lack of", "free of", "free from",
     "absence of", "rules out", "rule out", "ruling out", "excludes", "rather than", "instead of", "as opposed to",
-    "anything but", "other than", "far from", "does not meet", "nothing", "hardly",
+    "anything but", "other than", "far from", "does not meet", "nothing", "hardly", "not yet",
 )  # fmt: skip
 AFTER = (
     "absent", "unlikely", "ruled out", "excluded", "not present", "not found", "not detected", "not indicated",
@@ -69,6 +69,14 @@ ELSEWHERE = (
     "integration", "segregation", "z",
 )  # fmt: skip
 """What a bare word such as "high" may be said of, and no field of a person."""
+
+SMALL = frozenset((
+    "a", "an", "the", "this", "that", "these", "any", "of", "to", "in", "is", "was", "be", "are", "been", "has", "have",
+    "had", "it", "as",
+))  # fmt: skip
+"""Words that are not counted between a negation and what it negates."""
+DEFINITE = frozenset(("this", "the", "that", "our"))
+"""A negation before "this woman" is not one of woman."""
 
 WORD = r"\w+(?:'\w+)?"
 PUNCTUATION = r"[,():]"
@@ -142,9 +150,13 @@ class Lexicon:
         self._share()
         phrases = {*self._labels, *self._cues, *map(key, (*ROLES, *IDLE, *ELSEWHERE, *age_words()))}
         ordered = sorted(phrases, key=len, reverse=True)
-        known = "|".join(rf"(?<!\w){_pattern(phrase)}(?!\w)" for phrase in ordered)
+        known = "|".join(rf"(?<!\w){_pattern(phrase)}(?!\w){self._end(phrase)}" for phrase in ordered)
         ages = f"(?P<age>{AGE})|" if self.bands else ""
         self._regex = re.compile(f"{ages}(?P<known>{known})|(?P<word>{WORD})|(?P<mark>{PUNCTUATION})")
+
+    def _end(self, phrase: str) -> str:
+        """What must not follow: "no diagnosis" says nothing where "of autism" does."""
+        return r"(?!\s+(?:of|for)\b)" if phrase in self._labels and phrase.split()[0] in NEGATORS else ""
 
     def tokens(self, text: str) -> Iterator[Token]:
         """The tokens of a normalised text."""

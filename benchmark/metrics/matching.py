@@ -1,7 +1,7 @@
 """From what a method said to the labels it gave: a deterministic matcher.
 
 Rules, in short. A label is given by its own words, or by a bare word ("lower") next to the name of its field.
-A negation within five words before a label takes it away; of the labels that are left, a single one is the answer.
+A negation shortly before a label takes it away; of the labels that are left, a single one is the answer.
 What is asked, doubted or compared with is not said. Two labels of one field are no answer. Answers to several
 questions are cut at "|" and matched part by part; with another number of parts the text is read as a whole.
 """
@@ -15,10 +15,12 @@ from functools import lru_cache
 
 from ..prompts import SEPARATOR
 from .ages import only
-from .lexicon import BARE, FORWARD, WEAK, Lexicon, Schema, Token, lexicon, normalise
+from .lexicon import BARE, DEFINITE, FORWARD, NAMED, SMALL, WEAK, Lexicon, Schema, Token, lexicon, normalise
 
-REACH = 5
-"""Words between a negation and what it negates."""
+REACH = 4
+"""Words between a negation and what it negates, without small ones."""
+SHORT = 5
+"""Words of an answer to one question that may be a number alone: ``about 34``."""
 
 NUMBERED = re.compile(r"^\s*\d+[.)]\s+")
 SENTENCE = re.compile(r"(?<=[.!?])\s+|[\n;|]+")
@@ -132,7 +134,7 @@ class Reader:
 
     def clause(self, tokens: Sequence[Token], alone: str | None) -> None:
         """Find labels, and take away those that are negated."""
-        if any(token.role == "doubt" for token in tokens):
+        if any(token.role == "doubt" and not unknown_field(tokens, k) for k, token in enumerate(tokens)):
             return
         end = next((k for k, token in enumerate(tokens) if token.role == "compare"), len(tokens))
         given: list[tuple[int, str, str, bool]] = []
@@ -175,10 +177,10 @@ class Reader:
         for name, bands in self.words.bands.items():
             label = only(token.ages, bands)
             exact = token.ages in bands.values()
-            told = any(name in other.cues for other in tokens) or (alone == name and len(tokens) <= REACH)
+            told = any(name in other.cues for other in tokens) or (alone == name and len(tokens) <= SHORT)
             told = told or len(tokens) == 1 or _of_person(tokens, token)
             if label and (token.surely or exact or told or self.topic == name):
-                found.append((name, label, "named"))
+                found.append((name, label, NAMED))
         return found
 
     def spoken_of(self, tokens: Sequence[Token], k: int, name: str, alone: str | None) -> bool:
@@ -218,15 +220,33 @@ def negations(tokens: Sequence[Token], k: int, name: str) -> list[int]:
 
     A label in between ends their reach, unless "or" or "nor" joins it to this one.
     """
-    for place in range(k - 1, max(-1, k - 2 - REACH), -1):
+    if k and tokens[k - 1].text in DEFINITE and any(s == NAMED for n, _, s in tokens[k].labels if n == name):
+        return []
+    between = 0
+    for place in range(k - 1, -1, -1):
         token = tokens[place]
         if token.role == "negator" or (token.text in FORWARD and not any(other.labels for other in tokens[:place])):
             double = place > 0 and tokens[place - 1].role == "negator"
             return [place, place - 1] if double and token.text != "nor" else [place]
         joined = place + 1 < k and tokens[place + 1].text in ("or", "nor")
-        if any(strength != WEAK for _, _, strength in token.labels) and not joined and not _cue_only(token, name):
+        if not (joined or passes(tokens, place, name)):
+            return []
+        between += token.text not in SMALL
+        if between > REACH:
             return []
     return []
+
+
+def passes(tokens: Sequence[Token], place: int, name: str) -> bool:
+    """Whether a negation reaches past a token: another label ends it, unless "this" or "the" is before that."""
+    token = tokens[place]
+    label = any(strength != WEAK for _, _, strength in token.labels)
+    return not label or name in token.cues or (place > 0 and tokens[place - 1].text in DEFINITE)
+
+
+def unknown_field(tokens: Sequence[Token], k: int) -> bool:
+    """Such as ``of unknown sex``: the doubt is about that field alone."""
+    return tokens[k].text == "unknown" and k + 1 < len(tokens) and any(tokens[k + 1].cues)
 
 
 def topics(token: Token, asked: bool) -> list[str]:
@@ -239,8 +259,3 @@ def _of_person(tokens: Sequence[Token], age: Token) -> bool:
     k = next(place for place, token in enumerate(tokens) if token is age)
     of = k > 1 and tokens[k - 1].text == "of" and bool(tokens[k - 2].labels)
     return of or (k > 0 and tokens[k - 1].text in ("is", "was") and not any(token.cues for token in tokens))
-
-
-def _cue_only(token: Token, name: str) -> bool:
-    """Whether a token names the field as well: "no autism diagnosis"."""
-    return name in token.cues
