@@ -45,7 +45,7 @@ def match(text: str, schema: Mapping[str, Sequence[str]], paradigm: str = "open"
     return dict(_match(text, tuple((name, tuple(labels)) for name, labels in schema.items()), paradigm))
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=200_000)
 def _match(text: str, schema: Schema, paradigm: str) -> tuple[tuple[str, str | None], ...]:
     parts = split_parts(text) if paradigm == "multi" else []
     if len(parts) == len(schema):
