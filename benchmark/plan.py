@@ -149,8 +149,9 @@ def make_cells(
 
 def split_control(name: str) -> tuple[str, str]:
     """Name of a method, and of its control or ""."""
-    method, _, control = name.partition("+")
-    return method, control
+    place, colon, last = name.rpartition(":")  # a plus in a folder's name is not a control
+    method, _, control = last.partition("+")
+    return place + colon + method, control
 
 
 def with_controls(request: Request) -> tuple[str, ...]:

@@ -52,20 +52,21 @@ class Shots:
             return [Fold("all", tuple(pool.index), test)]
         if self.count == 0:
             return [Fold("zero", (), test)]
+        names = sorted(table[target].unique()) if balanced(table, target) else []
         return [
-            Fold(f"draw{draw + 1:02d}", self._draw(pool, target, np.random.default_rng((seed, 1, draw))), test)
+            Fold(f"draw{draw + 1:02d}", self._draw(pool, target, names, np.random.default_rng((seed, 1, draw))), test)
             for draw in range(self.draws)
         ]
 
-    def _draw(self, pool: pd.DataFrame, target: str, rng: np.random.Generator) -> tuple[str, ...]:
-        """Ids of the labelled items: no two of one group, as many of each class."""
+    def _draw(self, pool: pd.DataFrame, target: str, names: list[str], rng: np.random.Generator) -> tuple[str, ...]:
+        """Ids of the labelled items: no two of one group, as many of each of the named classes."""
         assert self.count is not None
         shuffled = pool.iloc[rng.permutation(len(pool))]
         single = shuffled[~shuffled["group"].duplicated()]
         each = self.count
         classes = [single]
-        if balanced(pool, target):
-            classes = [single[single[target] == name] for name in sorted(pool[target].unique())]
+        if names:
+            classes = [single[single[target] == name] for name in names]
             each, rest = divmod(self.count, len(classes))
             if rest:
                 raise BadSplit(
@@ -79,7 +80,7 @@ class Shots:
 
 
 def balanced(table: pd.DataFrame, target: str) -> bool:
-    """Whether the target is a class, of which each draw takes the same number."""
+    """Whether the target is a class, of which each draw takes the same number: a class is a word, never a number."""
     if target not in table or not table[target].map(pd.api.types.is_scalar).all():
         return False
-    return not (pd.api.types.is_float_dtype(table[target]) or table[target].nunique() > MOST_CLASSES)
+    return not (pd.api.types.is_numeric_dtype(table[target]) or table[target].nunique() > MOST_CLASSES)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .contracts import Data, Fold, Progress, Task
-from .errors import BadData, BrainbenchError
+from .errors import BadData, BadOption, BrainbenchError
 from .items import Items
 from .loading import Loaded, load
 from .record import Finding
@@ -19,15 +19,17 @@ from .registry import load_task
 
 @dataclass(frozen=True)
 class Lent:
-    """The labelled items of a source task."""
+    """The labelled items of a source task; ``hidden`` are covariates that it does not show here."""
 
     task: Task
     data: Data
+    hidden: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """Which task, in which version, on which data."""
-        return f"{self.task.name} {self.task.version} {self.data.fingerprint}"
+        kept = f" without {','.join(self.hidden)}" if self.hidden else ""
+        return f"{self.task.name} {self.task.version} {self.data.fingerprint}{kept}"
 
 
 def load_sources(task: Task, home: Loaded, source: str, progress: Progress) -> tuple[Lent, ...]:
@@ -41,13 +43,39 @@ def load_sources(task: Task, home: Loaded, source: str, progress: Progress) -> t
     for name in task.sources:
         other, _ = load_task(name)
         try:
-            lent = Lent(other, load(other, source, progress).data)
+            lent = discreet(task, Lent(other, load(other, source, progress).data))
         except BrainbenchError as error:
             hint = f"{error.hint}; or name other sources:  {task.name.partition(':')[0]}:TASK,TASK  (or  :none)"
             raise type(error)(f"{task.name} learns from {name}: {error.message}", hint) from error
+        refuse_own_labels(task, other)
         refuse_other_rois(task, home.data, lent)
         found.append(lent)
     return tuple(found)
+
+
+def label_columns(task: Task) -> set[str]:
+    """Columns of the cohort that a task's labels are made from."""
+    made = task.label
+    named = getattr(made, "sources", None) or (getattr(made, "source", task.target),)
+    return {*named, *task.fields}
+
+
+def discreet(task: Task, lent: Lent) -> Lent:
+    """The source without covariates that tell the labels which a regime of few hides of the same people."""
+    if not task.few or lent.task.dataset != task.dataset:
+        return lent
+    hidden = tuple(name for name in lent.task.covariates if name in label_columns(task))
+    shown = tuple(name for name in lent.task.covariates if name not in hidden)
+    return replace(lent, task=replace(lent.task, covariates=shown), hidden=hidden)
+
+
+def refuse_own_labels(task: Task, other: Task) -> None:
+    """Raise `BadOption` where few labels are shown, and a source would show more of the same people's."""
+    if task.few and other.dataset == task.dataset and label_columns(task) & label_columns(other):
+        raise BadOption(
+            f"{task.name}: its source {other.name} shows labels of the same people that the regime hides",
+            "name tasks of another cohort or target, or none",
+        )
 
 
 def refuse_other_rois(task: Task, data: Data, lent: Lent) -> None:
