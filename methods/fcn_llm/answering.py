@@ -30,7 +30,8 @@ BATCH = 16
 def shown_rows(scans: Scans, sites: Sequence[str], options: Options, seed: int) -> np.ndarray:
     """(n,) whose network each scan is shown with: its own, or another test subject's of the same site.
 
-    A scan that is alone at its site borrows from any other site.
+    A scan that is alone at its site borrows from any other site. Whoever is left at a small site holds the
+    other class more often than not, so this control leans below chance there: by 1 / (scans of the site - 1).
     """
     rows = np.arange(len(scans))
     if options.scan != "other" or len(rows) < 2:

@@ -181,6 +181,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "lm_rate": 5e-4,
         "stage1_steps": 12,
         "stage2_steps": 80,
+        "adapt_steps": 4,
         "tuning": "lora",
         "answer_loss": "labels",
     },

@@ -18,13 +18,13 @@ from brainbench.benchmark.record import Record
 
 SETTINGS = (
     "lm=tiny-random", "lm_layers=0", "scales=subnetwork,brain", "paradigms=predictive", "stage1_steps=3",
-    "stage2_steps=40", "stage2_epochs=16", "stage2_rate=1e-2", "lm_rate=1e-2",
+    "stage2_steps=60", "stage2_epochs=16", "stage2_rate=1e-2", "lm_rate=1e-2", "standardise=none", "gated=false",
 )  # fmt: skip
 
 
 @pytest.mark.slow
 def test_the_planted_effect_is_found_above_text_alone(own_home: Path, run_plan: Callable[..., list[Record]]) -> None:
-    write_planted(own_home, effect=2.0, rois=8, n=80)
+    write_planted(own_home, effect=2.0, rois=8)
     plan = plan_of("abide1-asd", "fcn-llm", "fcn-llm+text-only", data="real", settings=SETTINGS, folds=2)
     read, told = run_plan(plan, Limits(seconds=600))
     assert read.status == told.status == "ok"
