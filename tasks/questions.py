@@ -102,10 +102,11 @@ def asked(dataset: str, paradigm: str) -> Task:
     """All fields of a cohort asked together."""
     singles = ASKED[dataset]
     title, how = PARADIGMS[paradigm]
+    told = "; ".join(f"{name}: {', '.join(task.classes)}" for name, task in singles.items())
     return Task(
         name=f"{dataset}-{paradigm}",
         title=f"{title.capitalize()}, {COHORTS[dataset].title}",
-        description=f"{how} Prompts at test are in other wordings than those of training. {DESCRIPTION}",
+        description=f"Fields: {told}. {how} Prompts at test are in other wordings than those of training. {DESCRIPTION}",
         family="questions",
         version=1,
         kind="questions",
