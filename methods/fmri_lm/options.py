@@ -236,6 +236,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "stage2_rate": 3e-4,
         "stage3_epochs": 4,
         "stage3_steps": 120,
+        "adapt_steps": 12,
         "stage3_batch": 8,
         "stage3_rate": 2e-3,
         "most_steps": 40,
