@@ -106,7 +106,7 @@ def asked(dataset: str, paradigm: str) -> Task:
     return Task(
         name=f"{dataset}-{paradigm}",
         title=f"{title.capitalize()}, {COHORTS[dataset].title}",
-        description=f"Fields: {told}. {how} Prompts at test are in other wordings than those of training. {DESCRIPTION}",
+        description=f"Fields: {told}. {how} Prompts at test are in other words than in training. {DESCRIPTION}",
         family="questions",
         version=1,
         kind="questions",
