@@ -16,7 +16,8 @@ FIRST_LINE = re.compile(r"# (\S+\.py)\n")
 
 
 @pytest.mark.parametrize(
-    "document", ["docs/plugins.md", "docs/connectivity.md", "docs/own_task.md", "docs/describe.md"]
+    "document",
+    ["docs/plugins.md", "docs/connectivity.md", "docs/own_task.md", "docs/language_models.md", "docs/describe.md"],
 )
 def test_a_document_runs(document, tmp_path, request):
     environment = {**os.environ}
