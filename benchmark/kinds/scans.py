@@ -125,3 +125,15 @@ class Scans:
     def take(self, rows: np.ndarray) -> Scans:
         """A view of some of the scans."""
         return Scans(self._items.take(rows), tuple(self._allowed))
+
+
+def strangers(count: int, seed: int) -> np.ndarray:
+    """(count,) for each scan the row of another one: each is shown once, and none to itself (unless it is alone).
+
+    For a control that shows another person's scan. Drawn from the whole test set: within a small site the
+    scans that are left when one's own is taken away hold the other class more often, by 1 in (scans - 1).
+    """
+    rows = np.random.default_rng([seed, count]).permutation(count)
+    out = np.empty(count, dtype=int)
+    out[rows] = np.roll(rows, 1)
+    return out

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...benchmark.contracts import Context, TaskInfo
 from ...benchmark.kinds.questions import Answers, AskedScans
-from ...benchmark.kinds.scans import Scans
+from ...benchmark.kinds.scans import Scans, strangers
 from ...benchmark.nn.generation import Reading, generate
 from ...benchmark.nn.training import mixed
 from ...benchmark.prompts import SEPARATOR, answer_words, question
@@ -27,22 +27,9 @@ NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 BATCH = 16
 
 
-def shown_rows(scans: Scans, sites: Sequence[str], options: Options, seed: int) -> np.ndarray:
-    """(n,) whose network each scan is shown with: its own, or another test subject's of the same site.
-
-    A scan that is alone at its site borrows from any other site. Whoever is left at a small site holds the
-    other class more often than not, so this control leans below chance there: by 1 / (scans of the site - 1).
-    """
-    rows = np.arange(len(scans))
-    if options.scan != "other" or len(rows) < 2:
-        return rows
-    rng = np.random.default_rng(seed)
-    lent = np.empty(len(rows), int)
-    by_site = np.array(sites)
-    for site in sorted(set(sites)):
-        own = rng.permutation(rows[by_site == site])
-        lent[own] = np.roll(own, 1) if len(own) > 1 else rng.choice(np.setdiff1d(rows, own))
-    return lent
+def shown_rows(scans: Scans, options: Options, seed: int) -> np.ndarray:
+    """(n,) whose network each scan is shown with: its own, or that of another test subject."""
+    return strangers(len(scans), seed) if options.scan == "other" else np.arange(len(scans))
 
 
 class Asking:

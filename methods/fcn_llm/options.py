@@ -68,8 +68,8 @@ class Options:
         How classes are read at test: from the answers to the question (``predictive``), or from Yes and No
         to each class as a proposed answer (``judgment``) [ours].
     scan
-        ``own``; at test ``other``: the network of another test subject, of the same site where there is
-        one; ``none``: no network tokens, in training and at test.
+        ``own``; at test ``other``: the network of another test subject; ``none``: no network tokens, in
+        training and at test.
     answer_tokens
         Longest generated answer.
     precision, recompute

@@ -20,7 +20,7 @@ from .answering import Asking, shown_rows
 from .building import Layout, build, facts_of, free_language, survey
 from .instructions import Item, draw
 from .options import Options
-from .parts import Part, key_of, means_of, part_of, refuse_unlike, sites_of
+from .parts import Part, key_of, means_of, part_of, refuse_unlike
 from .plain import Plain
 from .reader import Reader
 from .training import adapt, stage, stage_items
@@ -138,7 +138,7 @@ def predict(options: Options, fitted: Fitted, test: Scans, context: Context) -> 
     with reproducible(context):
         if isinstance(fitted.learner, Plain):
             return plain.predict(fitted.learner, test, task, context)
-        shown = shown_rows(test, sites_of(test), options, context.seed)
+        shown = shown_rows(test, options, context.seed)
         asking = Asking(options, fitted.learner, test, shown, context)
         if task.kind == "classification":
             return asking.probabilities(task)

@@ -41,8 +41,8 @@ NOTES = (
     " stage (120 in stage 3). A description of the scan enters the prompt only with description=true: by default the "
     "scan is read through its tokens alone. No covariate is ever written into a prompt. Networks: the atlas's; "
     "without any, eight blocks of neighbouring ROI columns. Controls: text-only and question-only keep the trained "
-    "stages 1 and 2 but are shown no scan; other-scan is the fitted model, shown the tokens of another test subject "
-    "of the site; no-lm is a linear head on the tokens that the adapter reads."
+    "stages 1 and 2 but are shown no scan; other-scan is the fitted model, shown the tokens of another test subject; "
+    "no-lm is a linear head on the tokens that the adapter reads."
 )
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from ...benchmark.contracts import Context, Train
 from ...benchmark.errors import BadOption
 from ...benchmark.kinds.questions import Answers
-from ...benchmark.kinds.scans import Scans
+from ...benchmark.kinds.scans import Scans, strangers
 from ...benchmark.nn.training import reproducible
 from . import checkpoint, pooled, predicting, sharing, stages
 from .answering import Asker, Units, asker_of
-from .corpus import Prepared, prepare, sites
+from .corpus import Prepared, prepare
 from .loops import Schedule
 from .options import Options
 from .parties import Party, lessons_of, refuse_other_atlases, remembered, shown, speech_of
@@ -174,7 +174,7 @@ def whose(options: Options, test: Scans, seed: int) -> np.ndarray | None:
     """Whose tokens are shown with each test prompt; None for nobody's."""
     if options.scan == "none":
         return None
-    return predicting.others(sites(test, ""), seed) if options.scan == "other" else np.arange(len(test))
+    return strangers(len(test), seed) if options.scan == "other" else np.arange(len(test))
 
 
 def save(options: Options, fitted: Fitted, context: Context) -> None:

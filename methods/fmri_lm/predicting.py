@@ -128,24 +128,3 @@ def answers_of(asker: Asker, texts: list[str], scores: FieldScores) -> Answers:
 def _shares(scores: Tensor) -> np.ndarray:
     """(batch, candidate) probabilities of log-likelihoods."""
     return np.asarray(scores.double().softmax(dim=1).cpu().numpy())
-
-
-def others(sites: Sequence[str], seed: int) -> np.ndarray:
-    """(n,) for each scan the row of another: of the same site where that has two scans, else of any.
-
-    Every scan is shown once, and none to itself. With a single scan there is no other, and it is shown to itself.
-    """
-    rng = np.random.default_rng([seed, len(sites)])
-    out = np.arange(len(sites))
-    by_site = [rng.permutation(np.flatnonzero(np.array(sites) == site)) for site in sorted(set(sites))]
-    alone = [rows for rows in by_site if len(rows) == 1]
-    groups = [rows for rows in by_site if len(rows) > 1]
-    if alone:
-        single = np.concatenate(alone)
-        if len(single) > 1 or not groups:
-            groups.append(single)
-        else:
-            groups[0] = np.concatenate([groups[0], single])
-    for rows in groups:
-        out[rows] = np.roll(rows, 1)
-    return out

@@ -9,6 +9,7 @@ import pytest
 from brainbench import Answers, Graphs, Items, TaskInfo
 from brainbench.benchmark.errors import BadData, BadPrediction, UnknownName
 from brainbench.benchmark.kinds import KINDS, get_kind
+from brainbench.benchmark.kinds.scans import strangers
 
 INFO = TaskInfo("t", "classification", "y", ("a", "b"))
 N = 3
@@ -110,3 +111,12 @@ def test_nodes_are_shown_in_a_random_order_that_is_undone():
 def test_an_unknown_kind_names_the_known_ones():
     with pytest.raises(UnknownName, match="connectivity"):
         get_kind("telepathy")
+
+
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_strangers_are_never_oneself(count: int) -> None:
+    rows = strangers(count, 3)
+    assert sorted(rows) == list(range(count))
+    assert (rows != np.arange(count)).all()
+    assert np.array_equal(rows, strangers(count, 3))
+    assert list(strangers(1, 3)) == [0]

@@ -19,7 +19,7 @@ from brainbench.benchmark.contracts import Context, Source, TaskInfo, Train
 from brainbench.benchmark.errors import BadData, BadOption
 from brainbench.benchmark.items import Items
 from brainbench.benchmark.kinds.questions import Answers, AskedScans, Fields
-from brainbench.benchmark.kinds.scans import Scans
+from brainbench.benchmark.kinds.scans import Scans, strangers
 from brainbench.benchmark.nn.language import ByteTokenizer
 from brainbench.benchmark.prompts import question, questions
 from brainbench.methods.fmri_lm import pipeline, predicting, tuning
@@ -245,20 +245,9 @@ def test_another_subjects_scan_is_shown_in_place_of_ones_own(tmp_path: Path) -> 
     seen: list[str] = []
     there = context_of(tmp_path / "other", shared=tmp_path / "shared", progress=lambda label, *_: seen.append(label))
     swapped = fitted(control("other-scan"), train_of(16), there)
-    rows = predicting.others([f"s{k % 3}" for k in range(9)], 1)
+    rows = strangers(9, 1)
     assert not any("stage" in label for label in seen)
     assert np.allclose(swapped.predict(test, there), main.predict(test, here)[rows], atol=1e-5)
-
-
-@pytest.mark.parametrize("told", ["aaaaa", "aabbb", "aab", "ab", "abcc"])
-def test_others_are_never_oneself_and_of_the_same_site_where_that_can_be(told: str) -> None:
-    sites = list(told)
-    rows = predicting.others(sites, 3)
-    assert sorted(rows) == list(range(len(sites)))
-    assert (rows != np.arange(len(sites))).all()
-    if min(map(sites.count, sites)) > 1:
-        assert [sites[row] for row in rows] == sites
-    assert np.array_equal(rows, predicting.others(sites, 3))
 
 
 @pytest.mark.parametrize("task", [ASD, MULTI, AGE])
