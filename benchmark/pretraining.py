@@ -107,7 +107,8 @@ def pretrain(plan: Plan, target: Path, progress: Progress) -> Seen:
             digests = tables["digest"].dropna().astype(str) if "digest" in tables else ()
             names = dict.fromkeys(data.name for data in everything)
             subjects = tables["subject"].astype(str).unique()
-            leave_manifest(folder, "+".join(names), subjects, digests, plan.checkpoint)
+            for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):  # one of a stage, too
+                leave_manifest(place, "+".join(names), subjects, digests, plan.checkpoint)
         shutil.rmtree(resume, ignore_errors=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..prompts import Attribute, attribute_for, attribute_of
 from ..record import Record
 from .detector import Case, Detector, Result
 
@@ -23,8 +24,10 @@ def label_in_prompts(case: Case, record: Record) -> Result:
     if not prompts:
         return PROMPTS.not_covered(f"{record.method.name} reports no prompts")
     proxies = sorted({word for prompt in prompts for word in PROXIES if says(prompt, word)})
-    words = case.task.classes
-    partial = [prompt for prompt in prompts if 0 < sum(says(prompt, word) for word in words) < len(words)]
+    asked = [attribute_of(case.task.info), *(attribute_for(*field) for field in case.task.fields.items())]
+    groups = [(case.task.classes, asked[0]), *zip(case.task.fields.values(), asked[1:], strict=True)]
+    words = [word for labels, _ in groups for word in labels]
+    partial = [prompt for prompt in prompts if any(names_some(prompt, *group) for group in groups)]
     if proxies:
         return PROMPTS.leak(f"prompts hold proxies of the label: {', '.join(proxies)}", prompts=len(prompts))
     if partial:
@@ -35,6 +38,12 @@ def label_in_prompts(case: Case, record: Record) -> Result:
         )
     named = "all classes alike" if words and any(says(prompts[0], word) for word in words) else "no class"
     return PROMPTS.ok(f"{len(prompts)} prompts name {named} and no known proxy", prompts=len(prompts))
+
+
+def names_some(prompt: str, labels: Sequence[str], asked: Attribute | None) -> bool:
+    """Whether a prompt names some of the labels and not the others, in any word of the prompt bank."""
+    named = [any(says(prompt, word) for word in (asked.words(label) if asked else (label,))) for label in labels]
+    return any(named) and not all(named)
 
 
 def texts(value: Any) -> Iterable[str]:

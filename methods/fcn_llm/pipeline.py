@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ...benchmark.contracts import Context, Train
-from ...benchmark.errors import BadOption
+from ...benchmark.errors import BadOption, Skipped
 from ...benchmark.files import whole_folder
 from ...benchmark.kinds.scans import Scans
 from ...benchmark.nn.training import reproducible
@@ -48,7 +48,7 @@ def fit(options: Options, train: Train, context: Context) -> Fitted:
     adapts = few and bool(others or context.checkpoint)
     basis = others if adapts else own + others
     if not basis and context.checkpoint is None:
-        raise BadOption(
+        raise Skipped(
             "fcn-llm has neither a labelled scan nor a source task to learn from",
             "name source tasks, such as  @zero-shot:SOURCE,  or start from --checkpoint FOLDER",
         )

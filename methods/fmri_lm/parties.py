@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...benchmark.contracts import TaskInfo, Train
-from ...benchmark.errors import BadData, BadOption
+from ...benchmark.errors import BadData, Skipped
 from .answering import Units, asker_of
 from .corpus import Prepared
 from .options import Options
@@ -61,7 +61,7 @@ def units_of(party: Party, parties: Sequence[Party] = ()) -> Units:
     same = [party] + [other for other in parties if other.info.target == party.info.target]
     values = next((other.train.targets for other in same if len(other) > 1), ())
     if not len(values):
-        raise BadOption(
+        raise Skipped(
             f"{party.info.name}: no labelled scan tells in which unit to answer",
             f"name a source of {party.info.target}",
         )

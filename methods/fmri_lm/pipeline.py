@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...benchmark.contracts import Context, Train
-from ...benchmark.errors import BadOption
+from ...benchmark.errors import BadOption, Skipped
 from ...benchmark.kinds.questions import Answers
 from ...benchmark.kinds.scans import Scans, strangers
 from ...benchmark.nn.training import reproducible
@@ -59,7 +59,7 @@ def _learned(options: Options, parties: list[Party], alone: bool, context: Conte
     here = replace(context, shared=None) if alone else context
     if not parties:
         if context.checkpoint is None:
-            raise BadOption(f"{context.task.name}: no labelled scan and no source to learn from", "name source tasks")
+            raise Skipped(f"{context.task.name}: no labelled scan and no source to learn from", "name source tasks")
         return Fitted(_started(options, context))
     names = [f"{party.name}:{party.info.target}" for party in parties]
     schedule = adapting_schedule(options) if alone else stage3_schedule(options)
