@@ -38,7 +38,7 @@ NOTES = (
     "reader of connectivity, augmentation by sign, reversal and shift of time, the adapter's input weighted by "
     "reliability, eight neighbouring ROIs in one token of the language model, SigLIP's bias started at -2.7, stage "
     "2's text losses over the words that its texts hold, cross-entropy over the candidate answers, at most 40 steps a"
-    " stage (120 in stage 3). A description of the scan enters the prompt only with description=true: by default the "
+    " stage (160 in stage 3). A description of the scan enters the prompt only with description=true: by default the "
     "scan is read through its tokens alone. No covariate is ever written into a prompt. Networks: the atlas's; "
     "without any, eight blocks of neighbouring ROI columns. Controls: text-only and question-only keep the trained "
     "stages 1 and 2 but are shown no scan; other-scan is the fitted model, shown the tokens of another test subject; "
