@@ -36,8 +36,7 @@ NOTES = (
     "alike ROIs (roi_tokens; 0 gives one a ROI), networks read against the training cohort (standardise), slot "
     "embeddings in the projector's hidden layer (gated), cross-entropy over candidate answers, few steps. "
     "'qwen3-0.6b' tunes by LoRA. A regime of few labels trains both stages on the sources and adapts with fixed "
-    "settings. No covariate is written into a prompt; the site only pairs people for comparisons and for the control "
-    "other-scan."
+    "settings. No covariate is written into a prompt; the site only pairs people for comparisons."
 )
 
 
