@@ -48,16 +48,33 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """The folder, made by ``make(new folder)`` if it is not there; who asks meanwhile waits for it.
 
+    See `made_alone` for what is made from more than a folder.
+    """
+    with made_alone(folder):
+        if not folder.exists():
+            with whole_folder(folder) as new:
+                make(new)
+    return folder
+
+
+@contextmanager
+def made_alone(folder: Path) -> Iterator[None]:
+    """A block in which no other process makes this folder; look again whether it is there now.
+
     The lock is held by the process, so that one which is killed leaves none behind.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.parent / f".{folder.name}.lock", "w") as lock:
         if fcntl is not None:
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            with whole_folder(folder) as new:
-                make(new)
-    return folder
+        yield
+
+
+def stamps(place: Path) -> list[tuple[str, int, int]]:
+    """Name, bytes and time of change of a file, or of every file of a folder; nothing where there is neither."""
+    found = sorted(place.rglob("*")) if place.is_dir() else [place]
+    told = [(str(file.relative_to(place)), file.stat()) for file in found if file.is_file()]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in told]
 
 
 def _writer() -> str:

@@ -82,8 +82,8 @@ def run(
         if event.outcome is not None:
             done[cell.key] = _keep(cell, event.outcome, shown.pop(cell.key), store)
             yield from _finish(waiting, done, store, settings)
-    if all(isinstance(part, Finished) for part in done.values()):
-        for folder in shared:
+    if all(isinstance(done.get(cell.key), Finished) or store.finished(cell.key) for _, cell in plan.cells):
+        for folder in shared:  # else another shard may be reading there, or the next attempt will
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -68,6 +68,14 @@ class Gathered:
 
     rules: Mapping[str, tuple[str, Callable[[pd.DataFrame], pd.Series] | None]]
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Columns of the cohort that the truth is made from, whatever its fields are called."""
+        made = [
+            getattr(rule, "sources", None) or (getattr(rule, "source", held),) for held, rule in self.rules.values()
+        ]
+        return tuple(dict.fromkeys(name for names in made for name in names))
+
     def __call__(self, table: pd.DataFrame) -> pd.Series:
         """One JSON text a row. Raises `BadData` where the cohort lacks a column."""
         columns = {name: rule(table) if rule else column(table, held) for name, (held, rule) in self.rules.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import numpy as np
 import torch
 
 from ...benchmark.contracts import Context, Train
-from ...benchmark.errors import BadOption, Skipped
-from ...benchmark.files import whole_folder
+from ...benchmark.errors import BadData, BadOption, Skipped
+from ...benchmark.files import made_alone, whole_folder
 from ...benchmark.kinds.scans import Scans
 from ...benchmark.nn.training import reproducible
 from . import checkpoint, plain, reuse
@@ -27,6 +28,8 @@ from .training import adapt, stage, stage_items
 from .windows import whole
 
 SHOWN_PROMPTS = 6
+ADAPTING = 3
+"""Seeds the adaptation, beside stages 1 and 2."""
 
 
 @dataclass
@@ -64,13 +67,25 @@ def fit(options: Options, train: Train, context: Context) -> Fitted:
 def _kept(options: Options, basis: list[Part], scans: Scans, context: Context) -> Fitted:
     """A network after both stages: one that another cell left, or one that is left for others."""
     place = reuse.place(options, context)
-    if place is not None and place.is_dir():
+    if place is None:
+        return _learned(options, basis, scans, context)
+    if (found := _left(options, scans, context, place)) is not None:
+        return found
+    with made_alone(place):
+        if (found := _left(options, scans, context, place)) is None:
+            found = _learned(options, basis, scans, context)
+            with whole_folder(place) as folder:
+                checkpoint.write(folder, found.learner, saved_of(options, found, scans, context))
+    return found
+
+
+def _left(options: Options, scans: Scans, context: Context, place: Path) -> Fitted | None:
+    """What another cell left; None where nothing is, or where it cannot be read and is to be made again."""
+    if not place.is_dir():
+        return None
+    with suppress(BadData, BadOption):
         return load(options, scans, context, place)
-    fitted = _learned(options, basis, scans, context)
-    if place is not None:
-        with whole_folder(place) as folder:
-            checkpoint.write(folder, fitted.learner, saved_of(options, fitted, scans, context))
-    return fitted
+    return None
 
 
 def _learned(options: Options, basis: list[Part], scans: Scans, context: Context) -> Fitted:
@@ -115,8 +130,12 @@ def run_stage(
 
 
 def _adapted(options: Options, fitted: Fitted, own: list[Part], context: Context) -> dict[str, Any]:
-    """Adaptation of a trained network to the few labelled scans, in place."""
+    """Adaptation of a trained network to the few labelled scans, in place.
+
+    Its random states are its own: they are the same whether the network was trained just now or read.
+    """
     rng = np.random.default_rng(context.seed)
+    torch.manual_seed(int(np.random.SeedSequence([context.seed, ADAPTING]).generate_state(1)[0]))
     paradigms = ("predictive",) if "predictive" in options.paradigms_used else options.paradigms_used
     if isinstance(fitted.learner, Plain) and any(key_of(a.info) not in fitted.learner.heads for a in own[0].attributes):
         return {"steps": 0, "why": "the plain classifier has no layer for classes that no source has"}

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ...benchmark.contracts import Context
+from ...benchmark.files import stamps
 from .options import Options
 
 ONLY_AT_TEST = ("ask", "answer_tokens", "adapt_steps", "adapt_rate")
@@ -28,9 +29,11 @@ def place(options: Options, context: Context) -> Path | None:
         told,
         context.seed,
         context.device.partition(":")[0],
-        sorted(context.sources),
+        list(context.sources),
         "" if few and context.sources else context.task.name,
         str(context.checkpoint or ""),
+        stamps(context.checkpoint) if context.checkpoint else [],
+        stamps(Path(options.lm).expanduser()),
     ]
     name = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:24]
     return context.shared / f"fcn-llm-{name}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from ...benchmark.contracts import Context
-from ...benchmark.files import whole_folder
+from ...benchmark.errors import BadData, BadOption
+from ...benchmark.files import made_alone, stamps, whole_folder
 from . import checkpoint
 from .options import Options
 from .state import State
@@ -24,13 +26,15 @@ ONLY_PREDICTING = ("adapt_steps", "adapt_rate", "answer_by")
 
 
 def key(options: Options, stage: int, names: Sequence[str], context: Context) -> str:
-    """A name for the model after a stage: of its options, its labelled data, its start and its seed."""
+    """A name for the model after a stage: of its options and the files they name, its labelled data, start and seed."""
     told = {name: value for name, value in asdict(options).items() if name not in _free(stage)}
     if told.get("scan") == "other":
         told["scan"] = "own"  # only shown at test
     start = context.checkpoint
-    began = "" if start is None else f"{start.resolve()} {[file.stat().st_mtime_ns for file in _files(start)]}"
-    text = json.dumps([told, list(names), began, context.seed, context.device.partition(":")[0]], sort_keys=True)
+    began = [] if start is None else [str(start.resolve()), *stamps(start)]
+    read = [stamps(Path(path.strip()).expanduser()) for path in (options.lm, *options.corpus.split(",")) if path]
+    device = context.device.partition(":")[0]
+    text = json.dumps([told, list(names), began, read, context.seed, device], sort_keys=True)
     return f"fmri-lm-stage{stage}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
@@ -38,18 +42,25 @@ def _free(stage: int) -> tuple[str, ...]:
     return ONLY_STAGE3 if stage < 3 else ONLY_PREDICTING
 
 
-def _files(start: Path) -> list[Path]:
-    return sorted(start.iterdir()) if start.is_dir() else [start]
-
-
 def kept(options: Options, stage: int, names: Sequence[str], context: Context, make: Callable[[], State]) -> State:
     """The model of a stage from ``context.shared``, made and left there when it is not; just made without a place."""
     if context.shared is None:
         return make()
     place = context.shared / key(options, stage, names, context)
+    if (found := left(place, options, context)) is not None:
+        return found
+    with made_alone(place):
+        if (found := left(place, options, context)) is None:
+            found = make()
+            with whole_folder(place) as folder:
+                checkpoint.write(folder, found, options)
+    return found
+
+
+def left(place: Path, options: Options, context: Context) -> State | None:
+    """What another cell left; None where nothing is, or where it cannot be read and is to be made again."""
     if not place.is_dir():
-        made = make()
-        with whole_folder(place) as folder:
-            checkpoint.write(folder, made, options)
-        return made
-    return checkpoint.restore(place, options, context.device)
+        return None
+    with suppress(BadData, BadOption):
+        return checkpoint.restore(place, options, context.device)
+    return None

@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
 from brainbench.benchmark.errors import BadOption, BadSplit
+from brainbench.benchmark.executors import Limits, LocalPool
 from brainbench.benchmark.items import Items
 from brainbench.benchmark.metrics.classification import AUC
 from brainbench.benchmark.plan import Request, make_plan, split_control
 from brainbench.benchmark.registry import load_task
-from brainbench.benchmark.run import lent_items, shared_folder
+from brainbench.benchmark.run import Settings, lent_items, run, shared_folder
 from brainbench.benchmark.shots import Shots
 from brainbench.benchmark.sources import cleared
 from brainbench.benchmark.splits import make_manifest
@@ -227,6 +228,8 @@ def test_labels_made_from_one_column_are_the_same_labels(planted):
         plan_of("abide1-age-group@4-shot:abide1-age")
     with pytest.raises(BadOption, match="the regime hides"):
         plan_of("abide1-age@4-shot:abide1-age-group")
+    with pytest.raises(BadOption, match="the regime hides"):
+        plan_of("abide1-age@4-shot:abide1-multi")  # its field age_group is made from the age
     assert plan_of("abide1-age@4-shot:abide2-age").rows
 
 
@@ -269,6 +272,21 @@ def test_draws_and_controls_share_a_folder_and_other_sources_do_not(planted, sto
     other = plan_of("abide1-asd@2-shot:abide2-age")
     assert not folders & {shared_folder(row, cell, store) for row, cell in other.cells}
     assert len({shared_folder(row, cell, store) for row, cell in plan_of("abide1-asd").cells}) == 5
+
+
+def test_what_is_shared_stays_while_another_shard_runs(planted, store):
+    plan = plan_of("abide1-asd@2-shot:none", methods=("majority",))
+    folder = shared_folder(*plan.cells[0], store)
+    folder.mkdir(parents=True)
+
+    def part(shard: tuple[int, int]) -> None:
+        pool = LocalPool(1, 1, Limits(seconds=120), store.log)
+        list(run(plan, store, pool, Settings("cpu", 1), lambda cell, event: None, shard))
+
+    part((1, 2))
+    assert folder.is_dir()
+    part((2, 2))
+    assert not folder.exists()
 
 
 def test_a_control_is_a_row_with_its_own_options(planted):

@@ -17,7 +17,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
 from brainbench.benchmark.contracts import Context, Source, TaskInfo, Train
-from brainbench.benchmark.errors import BadData, BadOption
+from brainbench.benchmark.errors import BadData, BadOption, Skipped
 from brainbench.benchmark.items import Items
 from brainbench.benchmark.kinds.questions import AskedScans
 from brainbench.benchmark.kinds.scans import Scans
@@ -97,7 +97,7 @@ def test_planted_effect_is_read_from_the_scan_and_from_nothing_else(tmp_path: Pa
     assert auc["no-lm"] > 0.8
     assert abs(auc["other-scan"] - 0.5) < 0.2
     assert np.ptp(found["text-only"], axis=0).max() < 1e-5  # the same answer for everybody
-    assert len(list(shared.iterdir())) == 3  # other-scan took the network of the method itself
+    assert len(list(shared.glob("fcn-llm-*"))) == 3  # other-scan took the network of the method itself
 
 
 def test_labels_without_an_effect_give_chance(tmp_path: Path) -> None:
@@ -282,7 +282,21 @@ def test_zero_shot_transfers_from_a_source_and_the_network_is_kept(tmp_path: Pat
     assert "stage 2" not in seen  # the source network was found
     second = adapted.predict(scans.take(test), shots)
     assert not np.array_equal(first, second)
-    assert len(list((tmp_path / "shared").iterdir())) == 1
+    assert len(list((tmp_path / "shared").glob("fcn-llm-*"))) == 1
+
+
+def test_a_draw_is_the_same_whether_the_network_was_trained_just_now_or_found(tmp_path: Path) -> None:
+    scans, labels = planted(72, 0.5)
+    shared, found = tmp_path / "shared", []
+    for name in ("trained", "found", "damaged"):
+        if name == "damaged":
+            (next(shared.glob("fcn-llm-*")) / "weights.safetensors").write_bytes(b"no weights")
+        here = few(tmp_path / name, scans, labels, np.arange(60, 64), shared=shared)
+        made = method(**QUICK, adapt_rate=1e-2)
+        made.fit(here.support, here)
+        found.append(made.predict(scans.take(np.arange(64, 72)), here))
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])  # made again
 
 
 def test_few_labels_without_a_source_are_learned_and_none_at_all_are_refused(tmp_path: Path) -> None:
@@ -295,7 +309,7 @@ def test_few_labels_without_a_source_are_learned_and_none_at_all_are_refused(tmp
     assert "adaptation" not in fitted.report()  # both stages saw the support
     assert not (tmp_path / "shared").exists()  # another draw of support must not find its network
     nobody = train_of(scans, labels[:0], np.arange(0))
-    with pytest.raises(BadOption, match="source"):
+    with pytest.raises(Skipped, match="source"):
         method(**QUICK).fit(nobody, context(tmp_path, support=nobody))
 
 
