@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ...benchmark.describe import Describer
 from ...benchmark.errors import BadData, BadOption
+from ...benchmark.kinds.scans import Atlas
 from ...benchmark.nn.language import load_language
 from ...benchmark.nn.weights import SETTINGS, load_weights, read_settings, save_weights
 from ...benchmark.preprocess import SiteScale
@@ -114,6 +115,17 @@ def restore(place: Path, options: Options, device: str) -> State:
         module.to(device)
     scale = SiteScale(saved.sites, saved.pooled)
     return State(saved.stage, tokenizer, scale, describer, saved.seed, reader, saved.facts, saved.learned)
+
+
+def refuse_other_atlas(state: State, atlas: Atlas, place: Path | None) -> None:
+    """Raise `BadOption` where scans have other regions than those that a state was trained on."""
+    theirs = state.describer.atlas
+    if theirs.labels != atlas.labels:
+        raise BadOption(
+            f"{place or 'the model'} was trained on {len(theirs.labels)} ROIs of {theirs.name}, these scans have "
+            f"{len(atlas.labels)} ROIs of {atlas.name}, which are others",
+            "use a checkpoint of the same atlas",
+        )
 
 
 def settings(place: Path, options: Options) -> Saved:

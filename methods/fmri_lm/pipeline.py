@@ -89,11 +89,7 @@ def _two_stages(
         state = sharing.kept(options, 2, names, context, make)
         return state, found[0] if found else _prepared(options, parties, context, state)
     state, prepared = _started(options, context), _prepared(options, parties, context, None)
-    if state.tokenizer.shape.rois != prepared.rois:
-        raise BadOption(
-            f"{context.checkpoint} was trained on {state.tokenizer.shape.rois} ROIs, these scans have {prepared.rois}",
-            "use a checkpoint of the same atlas",
-        )
+    checkpoint.refuse_other_atlas(state, parties[0].train.inputs.atlas, context.checkpoint)
     if state.stage == 1:
         state = stages.stage2(options, prepared, state, context)
     return replace(state, scale=prepared.scale, describer=prepared.describer), prepared
@@ -147,10 +143,7 @@ def _adapt(options: Options, fitted: Fitted, own: Party, sources: Sequence[Party
 def predict(options: Options, fitted: Fitted, test: Scans, context: Context) -> np.ndarray | Answers:
     """Class probabilities (n, classes), numbers (n,), or answers."""
     state = fitted.state
-    if len(test.atlas.labels) != state.ready.shape.rois:
-        raise BadOption(
-            f"the model was fitted on {state.ready.shape.rois} ROIs, these scans have {len(test.atlas.labels)}"
-        )
+    checkpoint.refuse_other_atlas(state, test.atlas, context.checkpoint)
     with reproducible(context):
         prepared = prepare([test], options, context, state, label="test", describe=options.description)
         asker = asker_of(context.task, speech_of(options, state), Units(*state.learned["units"]))

@@ -93,6 +93,7 @@ def pretrain(options: Options, cohorts: Sequence[Scans], context: Context, third
         state = None
         if context.checkpoint is not None:
             state = checkpoint.restore(context.checkpoint, options, context.device)
+            checkpoint.refuse_other_atlas(state, cohorts[0].atlas, context.checkpoint)
         asked = stages_asked(context, state)
         prepared = prepare(cohorts, options, context, state)
         for stage in asked:

@@ -360,6 +360,55 @@ def test_shared_models_are_told_apart_by_what_they_depend_on(tmp_path: Path) -> 
         key(method(), 2, ["a"], here),
     ]
     assert len({main, *others}) == 6
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("one text")
+    before = key(method(corpus=str(corpus)), 2, ["a"], here)
+    corpus.write_text("another text")
+    assert key(method(corpus=str(corpus)), 2, ["a"], here) != before
+
+
+def test_a_damaged_shared_model_is_made_again(tmp_path: Path) -> None:
+    train, shared = train_of(16), tmp_path / "shared"
+    test = scans_of(labels_of(4, 2), 2)
+    first = fitted(method(), train, here := context_of(tmp_path, shared=shared)).predict(test, here)
+    for place in shared.glob("fmri-lm-stage*"):
+        (place / "weights.safetensors").write_bytes(b"no weights")
+    assert np.array_equal(fitted(method(), train, here).predict(test, here), first)
+    for place in shared.glob("fmri-lm-stage*"):
+        (place / "weights.json").write_text("{}")
+    assert np.array_equal(fitted(method(), train, here).predict(test, here), first)
+
+
+def test_a_checkpoint_of_other_regions_is_refused_even_of_as_many(tmp_path: Path) -> None:
+    train = train_of(12)
+    fitted(method(), train, context_of(tmp_path, save=tmp_path / "weights"))
+    theirs = Items(train.inputs._items.table, train.inputs._items.arrays, {
+        "atlas": {"name": "other", "labels": [f"area{k}" for k in range(ROIS)]}
+    })  # fmt: skip
+    with pytest.raises(BadOption, match="of other, which are others"):
+        method().fit(
+            replace(train, inputs=Scans(theirs, ("site",))), context_of(tmp_path, checkpoint=tmp_path / "weights")
+        )
+
+
+@pytest.mark.parametrize("task", [ASD, AGE, MULTI, OPEN])
+def test_a_scan_is_answered_alike_alone_and_among_others(task: TaskInfo, tmp_path: Path) -> None:
+    """Prompts of other lengths beside it, and what else is padded, change nothing."""
+    labels = labels_of(16)
+    targets: Any = {"regression": 40.0 + 10 * labels, "questions": fields_of(labels)}.get(task.kind, labels)
+    prompts = asked(task, 16, "train") if task.fields else None
+    here = context_of(tmp_path, task)
+    made = fitted(method(), Train(scans_of(labels, prompts=prompts), targets, np.arange(16)), here)
+    test = scans_of(labels_of(9, 2), 2, prompts=asked(task, 9, "test") if task.fields else None)
+    together = made.predict(test, here)
+    for row in range(0, 9, 2):
+        alone = made.predict(test.take(np.array([row])), here)
+        if isinstance(together, Answers):
+            assert alone.texts[0] == together.texts[row]
+            for name, shares in alone.scores[0].items():
+                assert shares == pytest.approx(together.scores[row][name], abs=1e-5)
+        else:
+            assert np.allclose(alone[0], together[row], rtol=1e-5, atol=1e-5)
 
 
 def test_tags_and_chat_template_run(tmp_path: Path) -> None:
