@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def source_hash(plugin: type) -> str:
     """Hash of the files that a plugin is made of.
 
-    Inside this package: its file and all that it imports relatively, followed. In another package:
-    every Python file of it. A single file: that file and the files beside it that it imports, followed.
+    Inside this package: its file and all that it imports relatively, followed, with the JSON tables of packages.
+    In another package: every Python file of it. A single file: that file and the files beside it that it imports,
+    followed.
     """
     try:
         file = Path(inspect.getfile(plugin)).resolve()
@@ -50,13 +51,20 @@ def closure(start: Path, imports: Callable[[Path], list[Path]]) -> set[Path]:
 
 def _relative_imports(file: Path) -> list[Path]:
     """Files behind the relative imports of a file, function-level ones too."""
-    out = []
+    out: list[Path] = []
+    if file.suffix != ".py":
+        return out
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            for candidate in (base.with_suffix(".py"), *(base / f"{alias.name}.py" for alias in node.names)):
-                if candidate.is_file():
-                    out.append(candidate)
+            named = [base / alias.name for alias in node.names]
+            modules = [path.with_suffix(".py") for path in (base, *named) if path.with_suffix(".py").is_file()]
+            out += modules
+            # Names may be taken from a package itself, beside which its tables lie.
+            packages = [path for path in named if (path / "__init__.py").is_file()]
+            if (base / "__init__.py").is_file() and len(modules) + len(packages) < len(named):
+                packages.append(base)
+            out += [file for path in packages for file in (path / "__init__.py", *path.glob("*.json"))]
     return out
 
 

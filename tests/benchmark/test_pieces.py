@@ -129,6 +129,13 @@ def test_the_source_hash_follows_relative_imports():
     assert source_hash(FcSvm) == source_hash(FcSvm)
 
 
+def test_the_source_hash_follows_packages_and_their_tables():
+    files = closure(ROOT / "methods" / "fmri_lm" / "method.py", _relative_imports)
+    names = {str(file.relative_to(ROOT)) for file in files}
+    assert {"benchmark/prompts/asking.py", "benchmark/prompts/stems.json", "benchmark/describe/graph.py"} <= names
+    assert "benchmark/cli/main.py" not in names
+
+
 def test_the_source_hash_of_a_file_changes_with_it(tmp_path):
     import sys
 
