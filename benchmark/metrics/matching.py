@@ -9,7 +9,7 @@ questions are cut at "|" and matched part by part; with another number of parts 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -21,7 +21,12 @@ REACH = 4
 """Words between a negation and what it negates, without small ones."""
 SHORT = 5
 """Words of an answer to one question that may be a number alone: ``about 34``."""
+LONGEST = 4_000
+"""Characters of an answer that are read, eight times as many as an open answer has; what follows is not."""
+LONGEST_SENTENCE = 500
+"""Characters of a sentence that are read together; a longer one is read part by part."""
 
+SPACES = re.compile(r"\s{2,}")
 NUMBERED = re.compile(r"^\s*\d+[.)]\s+")
 SENTENCE = re.compile(r"(?<=[.!?])\s+|[\n;|]+")
 PAIRS = re.compile(r",\s*(?=[a-z][\w '\-]{0,40}\s*[:=](?!\s*$))")
@@ -41,8 +46,16 @@ def match(text: str, schema: Mapping[str, Sequence[str]], paradigm: str = "open"
         Field -> labels, in the order in which they are asked.
     paradigm
         "multi": the answers stand in that order with "|" between them. Else a text in free form.
+
+    Of hostile texts no more than `LONGEST` characters are read, and sentences in parts, so that each takes seconds.
     """
-    return dict(_match(text, tuple((name, tuple(labels)) for name, labels in schema.items()), paradigm))
+    return dict(
+        _match(
+            SPACES.sub(_space, text[:LONGEST]),
+            tuple((name, tuple(labels)) for name, labels in schema.items()),
+            paradigm,
+        )
+    )
 
 
 @lru_cache(maxsize=200_000)
@@ -53,6 +66,10 @@ def _match(text: str, schema: Schema, paradigm: str) -> tuple[tuple[str, str | N
         return tuple((name, read(part, schema, name)[name]) for (name, _), part in pairs)
     alone = schema[0][0] if len(schema) == 1 else None
     return tuple(read(normalise(text), schema, alone).items())
+
+
+def _space(hit: re.Match[str]) -> str:
+    return "\n" if "\n" in hit[0] else " "
 
 
 def split_parts(text: str) -> list[str]:
@@ -85,7 +102,7 @@ def read(text: str, schema: Schema, alone: str | None) -> dict[str, str | None]:
     """What a normalised text says of every field; ``alone`` is the field that it answers, where it answers one."""
     words = lexicon(schema)
     reader = Reader(words, {name: Said() for name, _ in schema})
-    for sentence in filter(str.strip, SENTENCE.split(text)):
+    for sentence in filter(str.strip, parts_of(SENTENCE.split(text))):
         for piece in PAIRS.split(sentence):
             pair = PAIR.match(piece)
             head = words.field_of(pair["head"]) if pair else None
@@ -94,6 +111,16 @@ def read(text: str, schema: Schema, alone: str | None) -> dict[str, str | None]:
             else:
                 reader.sentence(piece, alone)
     return {name: reader.said[name].answer(labels) for name, labels in schema}
+
+
+def parts_of(sentences: Sequence[str]) -> Iterator[str]:
+    """Sentences, long ones cut behind a word, or within one that does not end."""
+    for sentence in sentences:
+        while len(sentence) > LONGEST_SENTENCE:
+            cut = sentence.rfind(" ", LONGEST_SENTENCE // 2, LONGEST_SENTENCE) + 1 or LONGEST_SENTENCE
+            yield sentence[:cut]
+            sentence = sentence[cut:]
+        yield sentence
 
 
 @dataclass

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import math
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brainbench.benchmark.metrics import matching
 from brainbench.benchmark.metrics.ages import age_range, number
 from brainbench.benchmark.metrics.matching import match, split_parts
 from brainbench.benchmark.prompts import attribute, attributes, full_answer, question
@@ -174,3 +176,23 @@ def test_a_field_that_the_bank_lacks_is_matched_by_its_labels():
     # Both fields have the word, and nothing says which is meant.
     assert said("sad", schema, "open") == {}
     assert said("so-so | great", schema, "multi") == {"mood": "so_so", "hunger": "great"}
+
+
+@pytest.mark.parametrize("piece", [" ", "80 ", ", ", "a b c: ", "male or ", "not male ", "- ", "\u0130", "?", "a"])
+def test_a_hostile_answer_takes_seconds_at_most(piece: str) -> None:
+    """Nested searches made minutes of 20,000 characters."""
+    start = time.monotonic()
+    match(piece * (1_000_000 // len(piece)), SCHEMAS["abide"])
+    assert time.monotonic() - start < 10
+
+
+def test_a_long_sentence_is_read_part_by_part() -> None:
+    text = "the scan shows many things of no note, " * 20 + "and the person is female"
+    assert match(text, {"sex": SEX})["sex"] == "female"
+    assert len(text) > matching.LONGEST_SENTENCE
+    assert "".join(matching.parts_of([text])) == text
+
+
+def test_spaces_do_not_matter() -> None:
+    told = "The  person is\u00a0 a   woman \n  \n aged  34 "
+    assert match(told, SCHEMAS["abide"]) == match("The person is a woman\naged 34", SCHEMAS["abide"])
