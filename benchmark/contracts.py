@@ -345,11 +345,14 @@ class Task:
 
     def regime(self, text: str) -> Task:
         """The task under a regime such as ``site-out`` or ``external:my-cohort``."""
-        key, _, argument = text.partition(":")
+        key, colon, argument = text.partition(":")
         if key not in self.regimes:
             known = ", ".join(sorted(self.regimes)) or "none"
             raise BadOption(f"task {self.name!r} has no regime {key!r}", f"its regimes are: {known}")
-        return replace(self.regimes[key](self, argument), name=f"{self.name}@{text}")
+        made = self.regimes[key](self, argument)
+        if colon and not argument:  # the same task under a second name would be run twice
+            raise BadOption(f"{self.name}@{text}: nothing after the colon", f"use  {self.name}@{key}")
+        return replace(made, name=f"{self.name}@{text}")
 
 
 @dataclass(frozen=True)

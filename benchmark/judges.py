@@ -196,7 +196,7 @@ class EndpointJudge:
                 self.wait(max(pause, 2.0**turn))
         raise JudgeError(
             f"{self.where} did not answer after {self.tries} tries: {reason}",
-            "verdicts so far are kept: the same command goes on",
+            "check --endpoint; verdicts so far are kept: the same command goes on",
         )
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from .contracts import Progress, Task
 from .errors import BadOption, StoreError
 from .files import write_text
-from .judges import Case, Judge, Verdict
+from .judges import Case, Judge, JudgeError, Verdict
 from .kinds.questions import Answers, Fields
 from .metrics.answers import right
 from .metrics.counts import ItemMetric, ratio
@@ -160,9 +160,14 @@ def title_of(name: str, labels: tuple[str, ...]) -> str:
 
 
 def judge_record(asked: Asked, judge: Judge, place: Path, progress: Progress) -> Opinion:
-    """All verdicts of a judge, scored and written. What an interrupted run had asked is not asked again."""
+    """All verdicts of a judge, scored and written. What an interrupted run had asked is not asked again.
+
+    Raises `JudgeError` where not one reply could be read: nothing is written then, and earlier verdicts stay.
+    """
     path = opinion_path(place, asked.record.id, judge.name)
     found = _collect(asked.unique, judge, path.with_suffix(".part"), progress)
+    if found and set(found.values()) == {"none"}:
+        raise JudgeError(f"{judge.where}: no reply of {judge.name} can be read", "take another --model")
     opinion = _scored(asked, judge, found)
     text = opinion.model_dump_json(indent=1)
     write_text(path, text)

@@ -161,6 +161,8 @@ def with_controls(request: Request) -> tuple[str, ...]:
     found = [
         each for name in request.methods for each in (name, *(f"{name}+{control}" for control in controls_of(name)))
     ]
+    if not any(split_control(name)[1] for name in found):
+        raise BadOption(f"--controls: no controls of {', '.join(request.methods)}", "leave out --controls")
     return tuple(dict.fromkeys(found))
 
 
@@ -175,7 +177,8 @@ def control_options(method: type[Method], name: str, control: str) -> dict[str, 
     if not control:
         return {}
     if control not in method.controls:
-        raise BadOption(f"{name} has no control {control!r}", f"its controls: {', '.join(method.controls) or 'none'}")
+        known = f"its controls: {', '.join(method.controls)}" if method.controls else f"it has none: use  {name}"
+        raise BadOption(f"{name} has no control {control!r}", known)
     return dict(method.controls[control])
 
 
@@ -183,6 +186,8 @@ def resolve_method(request: Request, name: str) -> tuple[type[Method], MethodSpe
     """A method, or a control of it, with its preset and options."""
     base, control = split_control(name)
     method, entry = load_method(base)
+    if name == f"{base}+":
+        raise BadOption(f"{name}: no control after the +", f"use  {base}  or  {base}+CONTROL")
     if request.checkpoint and not method.takes_checkpoint:
         raise BadOption(f"{entry.name} cannot start from weights", "leave out --checkpoint, or run it by itself")
     preset = request.preset
@@ -223,6 +228,10 @@ def unused_settings(request: Request, methods: Sequence[type[Method]]) -> None:
     """Raise `BadOption` for a ``--set`` that no method of the run takes."""
     for text in request.settings:
         owner, _, option = text.partition("=")[0].rpartition(".")
+        base, control = split_control(owner)
+        if control and base in bases(request):
+            told = text.replace(f"{owner}.", f"{base}.", 1)
+            raise BadOption(f"--set {text}: a control takes the options of its method", f"use  --set {told}")
         if (owner and owner not in bases(request)) or not any(option in option_fields(method) for method in methods):
             taken = sorted({name for method in methods for name in option_fields(method)})
             raise BadOption(f"--set {text}: no method of this run takes it", f"options: {', '.join(taken) or 'none'}")

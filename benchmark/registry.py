@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .contracts import Dataset, Method, Metric, Task
-from .errors import PluginBroken, UnknownName
+from .errors import BadOption, PluginBroken, UnknownName
 
 ROOT = __name__.split(".", maxsplit=1)[0]
 
@@ -122,6 +122,10 @@ def load_task(name: str) -> tuple[Task, str]:
     base, at, regime = name.partition("@")
     entry = find("tasks", base)
     task: Task = entry.load()
+    if at and not regime:
+        raise BadOption(
+            f"{name}: no regime after the @", f"use  {base}  or one of: {', '.join(task.regimes) or 'none'}"
+        )
     return (task.regime(regime) if regime else task), entry.ref + at + regime
 
 

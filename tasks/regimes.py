@@ -109,6 +109,11 @@ def chosen_sources(task: Task, argument: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in argument.split(",") if name.strip()))
     if task.name in names:
         raise BadOption(f"{task.name} cannot be its own source", "name other tasks, or none")
+    if "none" in names and len(names) > 1:
+        raise BadOption(f"sources {argument}: none stands alone", "name tasks, or none")
+    if argument != ",".join(names):  # the same sources under a second name would be run twice
+        spelled = f"write  {','.join(names)}" if names else "name tasks, or none"
+        raise BadOption(f"sources {argument!r}: each once, a comma between and no space", spelled)
     return () if names == ("none",) else names
 
 

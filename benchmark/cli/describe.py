@@ -13,6 +13,7 @@ from .options import JsonOption, errors, out
 
 if TYPE_CHECKING:
     from ..describe.report import Description
+    from ..nn.language import Language
 
 ROWS = 25
 """Rows of the table that is printed; ``--json`` has all."""
@@ -62,16 +63,17 @@ def describe(
     _refuse_options(target, tr)
     if target:
         refuse_without_matplotlib()
+    language = _language(rewrite) if rewrite else None
     with progress_bar() as progress:
         found = Description.of(ask(scan, cohort, tr, progress), families, wording, progress)
-    if rewrite:
-        found = _rewritten(found, rewrite)
-    if target:
-        _draw(found, target)
+    if language and rewrite:
+        found = _rewritten(found, language, rewrite)
     if json_:
         print(json.dumps({**found.json(), "figure": str(target) if target else None}, indent=1))
     else:
         _print(found)
+    if target:  # last: where it cannot be written, the description is not lost
+        _draw(found, target)
 
 
 def _refuse_options(target: Path | None, tr: float | None) -> None:
@@ -85,18 +87,23 @@ def _refuse_options(target: Path | None, tr: float | None) -> None:
         raise BadOption(f"--tr {tr:g}: no repetition time in seconds", "give it in seconds, such as 2.0")
 
 
-def _rewritten(found: Description, model: str) -> Description:
-    """The description in a language model's words, or as it is where the model changed a z-score."""
+def _language(model: str) -> Language:
+    """The language model, loaded before anything is measured: a name that is wrong costs no time."""
     try:
         from ..nn.language import load_language
     except ImportError:
         from ..errors import need
 
         raise need("torch", "torch") from None
+    with errors().status(f"loading {model} ..."):
+        return load_language(model, 0, 0)
+
+
+def _rewritten(found: Description, language: Language, model: str) -> Description:
+    """The description in a language model's words, or as it is where the model changed a z-score."""
     from ..describe.rewriting import rewrite
 
     with errors().status(f"{model} is writing ..."):
-        language = load_language(model, 0, 0)
         paragraphs = [rewrite(paragraph, language) for paragraph in found.text.splitlines()]
     kept = sum(new == old for new, old in zip(paragraphs, found.text.splitlines(), strict=True))
     if kept:

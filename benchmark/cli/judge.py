@@ -48,6 +48,7 @@ def judge(
     place = Store(store_path(store))
     found, folder = place.find(record)
     if model is None:
+        refuse_no_model(endpoint)
         shown = opinions(place, found)
         if not shown:
             errors().print(f"nobody has judged {found.id}: name a judge with --model")
@@ -57,10 +58,14 @@ def judge(
     with errors().status("reading the record ..."):
         asked = prepare(found, folder, lambda label, done, total: None)
     tell(asked, one, yes)
-    with errors().status("judging ...") as status:
-        opinion = judge_record(
-            asked, one, place.path, lambda label, done, total: status.update(f"{label}: {done} of {total} ...")
-        )
+    try:
+        with errors().status("judging ...") as status:
+            opinion = judge_record(
+                asked, one, place.path, lambda label, done, total: status.update(f"{label}: {done} of {total} ...")
+            )
+    except KeyboardInterrupt:
+        errors().print("interrupted: verdicts so far are kept; the same command goes on")
+        raise typer.Exit(130) from None
     show([opinion], found, json_)
 
 
@@ -73,10 +78,18 @@ def chosen(model: str, endpoint: str | None) -> Judge:
     return EndpointJudge(model, endpoint or OPENAI, os.environ.get("OPENAI_API_KEY", ""))
 
 
+def refuse_no_model(endpoint: str | None) -> None:
+    """Raise `BadOption` where an endpoint is named, and none of its models."""
+    from ..errors import BadOption
+
+    if endpoint is not None:
+        raise BadOption(f"--endpoint {endpoint}: with which model?", "name one of its models:  --model NAME")
+
+
 def tell(asked: Asked, one: Judge, yes: bool) -> None:
     """Say what leaves the machine. Raises `BadOption` where that was not agreed to."""
     from ..errors import BadOption
-    from ..judges import EndpointJudge
+    from ..judges import OPENAI, EndpointJudge
 
     count = len(asked.unique)
     if not isinstance(one, EndpointJudge) or one.local:
@@ -91,6 +104,8 @@ def tell(asked: Asked, one: Judge, yes: bool) -> None:
             f"this sends {told}",
             "say that this may leave the machine with  --yes  (a data-use agreement may forbid it)",
         )
+    if one.endpoint == OPENAI and not one.key:
+        raise BadOption(f"{one.where} needs a key", "put it in the environment variable OPENAI_API_KEY")
     errors().print(told)
 
 

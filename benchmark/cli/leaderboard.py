@@ -44,7 +44,7 @@ def leaderboard(
     from .run import suite_tasks
 
     if data not in (None, "real", "simulated"):
-        raise BadOption(f"--data {data}: expected real or simulated")
+        raise BadOption(f"--data {data}: expected real or simulated", "leave it out for both")
     place = Store(store_path(store))
     tasks = ((task,) if task else ()) + suite_tasks(suite)
     every = list(boards(place.records()))

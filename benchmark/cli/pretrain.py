@@ -54,8 +54,12 @@ def pretrain(
         seed=seed,
         device=choose_device(device),
     )
-    with progress_bar() as progress:
-        seen = learn(plan, save, progress)
+    try:
+        with progress_bar() as progress:
+            seen = learn(plan, save, progress)
+    except KeyboardInterrupt:
+        errors().print("interrupted: the same command goes on, with methods that keep their state; else it starts anew")
+        raise typer.Exit(130) from None
     print(f"{save}: pretrained on {seen.scans} scans of {seen.subjects} subjects ({', '.join(seen.cohorts)})")
     errors().print(
         f"next:  brainbench run --task TASK --method {method} --checkpoint {save}", markup=False, soft_wrap=True
@@ -68,5 +72,5 @@ def split_setting(text: str) -> tuple[str, str]:
 
     key, equals, value = text.partition("=")
     if not equals:
-        raise BadOption(f"--set {text}: expected key=value")
+        raise BadOption(f"--set {text}: expected key=value", "such as  --set epochs=5")
     return key, value

