@@ -95,12 +95,16 @@ def fingerprint(data: Data, sources: Sequence[Lent]) -> str:
 
 
 def cleared(lent: Lent, data: Data, fold: Fold) -> Items:
-    """The source's items without the fold's test people: by subject and family in one cohort, by content in all."""
+    """The source's items without the fold's test people: by subject and family in one cohort, by content in all.
+
+    No copy of any scan of the task's cohort is lent from another one, as it may show a label that a regime hides.
+    """
     tested = data.items.table.loc[list(fold.test)]
     table = lent.data.items.table
     drop = np.zeros(len(table), dtype=bool)
-    if "digest" in table and "digest" in tested:
-        drop |= table["digest"].isin(set(tested["digest"].dropna()) - {""}).to_numpy()
+    copied = tested if lent.data.name == data.name else data.items.table
+    if "digest" in table and "digest" in copied:
+        drop |= table["digest"].isin(set(copied["digest"].dropna()) - {""}).to_numpy()
     if lent.data.name == data.name:
         for column in ("subject", "group"):
             drop |= table[column].isin(set(tested[column])).to_numpy()
@@ -123,7 +127,7 @@ def told(sources: Sequence[Lent], data: Data, folds: Sequence[Fold]) -> tuple[Fi
             Finding(
                 detector="sources",
                 level="ok",
-                message=f"{left} labelled items of {lent.task.name} are lent; {out} of tested people are taken out",
+                message=f"{left} labelled items of {lent.task.name} are lent; {out} of its own people are taken out",
             )
         )
     return tuple(found)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...benchmark.contracts import Context
+from ...benchmark.errors import BadData
 from ...benchmark.kinds.questions import Answers
 from ...benchmark.nn.weights import load_weights, save_weights
 from ...benchmark.prompts import full_answer
@@ -60,12 +61,15 @@ class PooledHeads(nn.Module):
 
     @classmethod
     def load(cls, folder: Path) -> PooledHeads:
-        """The heads that `save` left."""
+        """The heads that `save` left. Raises `BadData` where they are damaged."""
         tensors, settings = load_weights(folder)
-        found = cls(int(settings["inputs"]))
-        for name, outputs in settings["heads"].items():
-            found.add(name, int(outputs))
-        found.load_state_dict(tensors)
+        try:
+            found = cls(int(settings["inputs"]))
+            for name, outputs in settings["heads"].items():
+                found.add(name, int(outputs))
+            found.load_state_dict(tensors)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise BadData(f"{folder}: not the heads of an fMRI-LM ({error})", "train them again") from None
         return found
 
 
