@@ -40,6 +40,10 @@ INSTRUCTIONS = (
 )
 
 
+LOCAL = "this machine"
+"""Where a judge runs that sends nothing out."""
+
+
 class JudgeError(BrainbenchError):
     """An endpoint that cannot be reached or refuses."""
 
@@ -255,7 +259,7 @@ class LocalJudge:
 
     name: str
     version: str = ""
-    where: str = "this machine"
+    where: str = LOCAL
     instructions: str = "text, then the value of a field, after an example a label; calibrated"
     _empty: dict[tuple[str, tuple[str, ...]], np.ndarray] = field(default_factory=dict, repr=False)
 

@@ -25,7 +25,7 @@ import numpy as np
 from .contracts import Progress, Task
 from .errors import BadOption, StoreError
 from .files import write_text
-from .judges import Case, Judge, JudgeError, Verdict
+from .judges import LOCAL, Case, Judge, JudgeError, Verdict
 from .kinds.questions import Answers, Fields
 from .metrics.answers import right
 from .metrics.counts import ItemMetric, ratio
@@ -62,9 +62,9 @@ class Opinion(Strict):
     cases
         Number of different (field, truth, answer) that were judged.
     agreement
-        Share of verdicts that are those of the matcher.
+        Share of the verdicts that could be read that are those of the matcher.
     void, unread
-        Number of fields whose verdict is void or could not be read; they count as wrong.
+        Number of fields whose verdict is void, which counts as wrong, or could not be read, which is left out.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -160,11 +160,11 @@ def title_of(name: str, labels: tuple[str, ...]) -> str:
 
 
 def judge_record(asked: Asked, judge: Judge, place: Path, progress: Progress) -> Opinion:
-    """All verdicts of a judge, scored and written. What an interrupted run had asked is not asked again.
+    """All verdicts of a judge, scored and written. What an earlier run had read is not asked again.
 
     Raises `JudgeError` where not one reply could be read: nothing is written then, and earlier verdicts stay.
     """
-    path = opinion_path(place, asked.record.id, judge.name)
+    path = opinion_path(place, asked.record.id, judge.name, judge.where)
     found = _collect(asked.unique, judge, path.with_suffix(".part"), progress)
     if found and set(found.values()) == {"none"}:
         raise JudgeError(f"{judge.where}: no reply of {judge.name} can be read", "take another --model")
@@ -172,7 +172,8 @@ def judge_record(asked: Asked, judge: Judge, place: Path, progress: Progress) ->
     text = opinion.model_dump_json(indent=1)
     write_text(path, text)
     write_text(path.with_suffix(".sha256"), hashlib.sha256(text.encode()).hexdigest())
-    path.with_suffix(".part").unlink(missing_ok=True)
+    if not opinion.unread:
+        path.with_suffix(".part").unlink(missing_ok=True)
     return opinion
 
 
@@ -241,14 +242,17 @@ def _scored(asked: Asked, judge: Judge, found: dict[str, Verdict]) -> Opinion:
 
 
 def as_matrix(rows: Sequence[dict[str, Verdict]], fields: Sequence[str]) -> np.ndarray:
-    """(n, fields) 1 where right, 0 where not, NaN where the truth is not known."""
-    values = [[float(row[name] == "right") if name in row else np.nan for name in fields] for row in rows]
+    """(n, fields) 1 where right, 0 where not, NaN where truth or verdict is not known."""
+    values = [
+        [np.nan if row.get(name, "none") == "none" else float(row[name] == "right") for name in fields] for row in rows
+    ]
     return np.array(values, dtype=float).reshape(len(rows), len(fields))
 
 
-def opinion_path(store: Path, record: str, judge: str) -> Path:
-    """Where a judge's verdicts on a record lie."""
-    slug = re.sub(r"[^A-Za-z0-9_.-]+", "_", judge).strip("._") or "judge"
+def opinion_path(store: Path, record: str, judge: str, where: str = LOCAL) -> Path:
+    """Where a judge's verdicts on a record lie; models of one name at other places are other judges."""
+    told = judge if where == LOCAL else f"{judge}-{where}"
+    slug = re.sub(r"[^A-Za-z0-9_.-]+", "_", told).strip("._") or "judge"
     return store / "judged" / record / f"{slug}.json"
 
 

@@ -120,7 +120,7 @@ def refuse_unfit(plan: Plan, method: type[Method]) -> None:
     if not plan.cohorts and not plan.tasks:
         raise BadOption("nothing to pretrain on", "name a cohort (--cohort C) or a task with labels (--task T)")
     if not 0 <= plan.stage <= method.stages:
-        raise BadOption(f"--stage {plan.stage}: {plan.method} has {method.stages}", "leave --stage out for all of them")
+        raise BadOption(f"--stage {plan.stage}: {plan.method} has {method.stages} of them", "leave it out for all")
     if plan.checkpoint and not method.takes_checkpoint:
         raise BadOption(f"{plan.method} cannot start from weights", "leave out --checkpoint")
     if plan.checkpoint and not plan.checkpoint.exists():

@@ -128,7 +128,8 @@ class Store:
         """A record by its id, the beginning of it, or its folder's path."""
         folder = Path(name)
         if not (folder / "record.json").is_file():
-            matches = [p for p in sorted((self.path / "records").glob("*")) if p.name.startswith(name)] if name else []
+            start = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)  # a task is written with an @, its folder without
+            matches = [p for p in sorted((self.path / "records").glob("*")) if p.name.startswith(start)] if name else []
             if len(matches) != 1:
                 problem = "no record" if not matches else f"{len(matches)} records begin with"
                 listed = f"one of: {', '.join(path.name for path in matches[:5])}" if matches else ""

@@ -116,6 +116,7 @@ def show(found: list[Opinion], record: Record, as_json: bool) -> None:
 
         print(json.dumps([opinion.model_dump(mode="json", exclude={"verdicts"}) for opinion in found], indent=1))
         return
+    again = " (the same command asks again)"
     for opinion in found:
         judge = opinion.judge
         print(f"{record.id} judged by {judge.name} ({judge.version or 'version not told'}; {judge.where})")
@@ -125,7 +126,7 @@ def show(found: list[Opinion], record: Record, as_json: bool) -> None:
             print(f"  {name:28} {number(score.value, score.low, score.high)}{beside}")
         print(
             f"  {opinion.cases} different answers; {opinion.agreement:.1%} of the verdicts are the matcher's; "
-            f"{opinion.void} void, {opinion.unread} not read"
+            f"{opinion.void} void, {opinion.unread} not read{again if opinion.unread else ''}"
         )
 
 

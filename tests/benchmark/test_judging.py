@@ -251,7 +251,7 @@ def test_an_honest_judge_agrees_with_the_matcher_and_ranks_nothing(serve, asked_
 def test_an_edited_file_is_not_believed(serve, asked_of, store):
     asked = asked_of("open")
     judge_record(asked, judge_of(serve()), store.path, quiet)
-    path = opinion_path(store.path, asked.record.id, "mock")
+    path = opinion_path(store.path, asked.record.id, "mock", "127.0.0.1")
     path.write_text(path.read_text().replace('"wrong"', '"right"'))
     with pytest.raises(StoreError, match="edited"):
         read_opinion(path)
@@ -296,3 +296,21 @@ def test_the_command_says_what_leaves_and_asks(serve, asked_of, store, monkeypat
     assert SECRET not in done.output
     shown = runner.invoke(app, ["judge", name, "--json", *place])
     assert json.loads(shown.stdout)[0]["judge"]["name"] == "gpt-x"
+
+
+def test_what_cannot_be_read_is_left_out_and_asked_again(serve, asked_of, store):
+    asked = asked_of("open")
+    endpoint = serve()
+    unread = asked.unique[0].digest
+
+    class Deaf(type(judge_of(endpoint))):
+        def verdicts(self, cases):
+            for case, verdict in zip(cases, super().verdicts(cases), strict=True):
+                yield "none" if case.digest == unread else verdict
+
+    partly = judge_record(asked, Deaf(**vars(judge_of(endpoint))), store.path, quiet)
+    sent = len(endpoint.bodies)
+    assert partly.unread > 0
+    whole = judge_record(asked, judge_of(endpoint), store.path, quiet)
+    assert whole.unread == 0
+    assert len(endpoint.bodies) == sent + 1
