@@ -81,6 +81,8 @@ def refuse_own_labels(task: Task, other: Task) -> None:
 def refuse_other_rois(task: Task, data: Data, lent: Lent) -> None:
     """Raise `BadData` where a source's scans have other regions."""
     ours, theirs = (each.items.meta.get("atlas", {}).get("labels") for each in (data, lent.data))
+    if not theirs:
+        raise BadData(f"{task.name}: its source {lent.task.name} holds no ROI series", "name tasks on cohorts of scans")
     if ours != theirs:
         raise BadData(
             f"{task.name}: its source {lent.task.name} has other ROIs ({len(theirs or [])}) than {data.name} "
