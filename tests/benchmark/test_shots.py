@@ -203,18 +203,19 @@ def test_siblings_of_tested_people_are_not_lent(planted):
     assert outside not in cleared(moved, row.loaded.data, fold).table.index
 
 
-def test_a_copy_of_a_tested_scan_in_another_cohort_is_not_lent(own_home):
-    """The same series under other ids: found by their digests."""
+def test_a_copy_of_the_tasks_scans_in_another_cohort_is_not_lent(own_home):
+    """The same series under other ids, found by their digests: of tested people, and of those whose label is hidden."""
     write_planted(own_home, "abide1", n=40, seed=1)
     write_planted(own_home, "abide2", n=30, seed=1, prefix="other")
     row = plan_of("abide1-asd@2-shot:abide2-sex").rows[0]
     fold, (lent,) = row.split.fold("draw01"), row.sources
-    tested = set(row.loaded.items.table.loc[list(fold.test), "digest"])
-    copies = lent.data.items.table["digest"].isin(tested)
-    assert 5 < copies.sum() < 25
-    kept = cleared(lent, row.loaded.data, fold).table
-    assert len(kept) == 30 - copies.sum()
-    assert not set(kept["digest"]) & tested
+    table = lent.data.items.table.copy()
+    table.loc[table.index[:5], "digest"] = [f"own{k}" for k in range(5)]
+    theirs = replace(lent, data=replace(lent.data, items=Items(table, lent.data.items.arrays, lent.data.items.meta)))
+    home = row.loaded.items.table
+    tested = table["digest"].isin(set(home.loc[list(fold.test), "digest"]))
+    assert 5 < tested.sum() < table["digest"].isin(set(home["digest"])).sum() == 25
+    assert list(cleared(theirs, row.loaded.data, fold).table.index) == list(table.index[:5])
 
 
 @pytest.mark.parametrize("source", ["abide1-asd", "abide1-asd@all-shot", "abide1-asd@site-out"])

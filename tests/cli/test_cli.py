@@ -129,7 +129,7 @@ def test_text_from_outside_is_not_markup(tmp_path):
 @pytest.mark.slow
 def test_the_main_command_of_the_readme_on_a_tiny_language_model(tmp_path):
     done = brainbench("run", "--task", "abide2-asd", "--method", "fmri-lm", "--set", "lm=tiny-random",
-                      "--set", "most_steps=4", "--json", cwd=tmp_path)  # fmt: skip
+                      "--set", "most_steps=4", "--set", "stage3_steps=4", "--json", cwd=tmp_path)  # fmt: skip
     (record,) = json.loads(done.stdout)
     assert record["status"] == "ok", record["reason"]
     assert record["data"]["origin"] == "twin"

@@ -16,7 +16,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
 from brainbench.benchmark.contracts import Context, Source, TaskInfo, Train
-from brainbench.benchmark.errors import BadData, BadOption
+from brainbench.benchmark.errors import BadData, BadOption, Skipped
 from brainbench.benchmark.items import Items
 from brainbench.benchmark.kinds.questions import Answers, AskedScans, Fields
 from brainbench.benchmark.kinds.scans import Scans, strangers
@@ -288,7 +288,7 @@ def test_zero_shot_answers_from_sources_alone(tmp_path: Path) -> None:
     assert roc_auc_score(test, made.predict(scans_of(test, 3), here)[:, 1]) > 0.8
     assert made.report()["sources"] == ["asd"]
     assert "adaptation" not in made.report()
-    with pytest.raises(BadOption, match="no source to learn from"):
+    with pytest.raises(Skipped, match="no source to learn from"):
         method().fit(nobody, context_of(tmp_path / "none", ASD, support=nobody))
 
 
@@ -341,7 +341,7 @@ def test_sources_of_another_atlas_are_refused(tmp_path: Path) -> None:
 
 def test_a_number_needs_a_unit(tmp_path: Path) -> None:
     nobody = Train(scans_of(labels_of(0)), np.zeros(0), labels_of(0))
-    with pytest.raises(BadOption, match="in which unit"):
+    with pytest.raises(Skipped, match="in which unit"):
         method().fit(nobody, few(tmp_path, nobody, AGE))
 
 
