@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from .errors import BadOption
+from .errors import BadOption, UnknownName
 from .items import Items
 
 Progress = Callable[[str, int, int], None]
@@ -450,10 +450,18 @@ class Metric(ABC):
     bootstrap (B rows of counts) are one vectorised computation.
     """
 
-    name: ClassVar[str]
+    name: str
     title: ClassVar[str]
     higher_is_better: ClassVar[bool] = True
     chance: ClassVar[float | None] = None
+
+    def variant(self, part: str) -> Metric:
+        """The metric of one part or under another protocol: ``NAME:PART``. Raises `UnknownName`."""
+        raise UnknownName(f"metric {self.name!r} has no parts, such as {part!r}", f"write:  {self.name}")
+
+    def made_with(self, truth: Any) -> str:
+        """What the number rests on beside truth and prediction: weights, references, protocol. "" for nothing."""
+        return ""
 
     @abstractmethod
     def resample(self, truth: Any, prediction: Any, counts: np.ndarray) -> np.ndarray:

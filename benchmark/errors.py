@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class BrainbenchError(Exception):
     """An error that is shown as one message, without a traceback.
@@ -61,6 +64,18 @@ class ExtraMissing(BrainbenchError):
 
 class StoreError(BrainbenchError):
     """A record or store that cannot be read or written."""
+
+
+@contextmanager
+def needing(extra: str, *packages: str) -> Iterator[None]:
+    """A block of imports: where one of these packages is missing, the error that says which extra brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").split(".")[0]
+        if missing in packages:
+            raise need(extra, missing) from None
+        raise
 
 
 def need(extra: str, package: str) -> ExtraMissing:

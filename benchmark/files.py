@@ -12,15 +12,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
-from .errors import StoreError
+from .errors import BrainbenchError, StoreError
 
 try:
     import fcntl
 except ImportError:  # Windows: two processes may then do the same work, and one result is kept
     fcntl = None  # type: ignore[assignment]
+
+Made = TypeVar("Made")
 
 
 @contextmanager
@@ -45,21 +48,33 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """The folder, made by ``make(new folder)`` if it is not there; who asks meanwhile waits for it.
+def made_once(
+    folder: Path, read: Callable[[Path], Made], make: Callable[[], Made], write: Callable[[Path, Made], None]
+) -> Made:
+    """What lies in the folder, or else what ``make`` gives, left there by ``write``; who asks meanwhile waits for it.
 
-    See `made_alone` for what is made from more than a folder.
+    What ``read`` refuses as damaged is made again.
     """
-    with made_alone(folder):
-        if not folder.exists():
+
+    def found() -> Made | None:
+        if folder.is_dir():
+            with suppress(BrainbenchError):
+                return read(folder)
+        return None
+
+    if (there := found()) is not None:
+        return there
+    with _alone(folder):
+        if (there := found()) is None:
+            there = make()
             with whole_folder(folder) as new:
-                make(new)
-    return folder
+                write(new, there)
+    return there
 
 
 @contextmanager
-def made_alone(folder: Path) -> Iterator[None]:
-    """A block in which no other process makes this folder; look again whether it is there now.
+def _alone(folder: Path) -> Iterator[None]:
+    """A block in which no other process makes this folder.
 
     The lock is held by the process, so that one which is killed leaves none behind.
     """

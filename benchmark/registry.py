@@ -137,9 +137,10 @@ def load_method(name: str) -> tuple[type[Method], Entry]:
 
 
 def load_metric(name: str) -> Metric:
-    """A metric."""
-    metric: type[Metric] = find("metrics", name).load()
-    return metric()
+    """A metric, or a part of one that has parts: ``balanced-field-accuracy:sex``. Raises `UnknownName`."""
+    base, _, part = (name, "", "") if ".py:" in name else name.partition(":")
+    metric: Metric = find("metrics", base).load()()
+    return metric.variant(part) if part else metric
 
 
 def load_dataset(name: str) -> Dataset:

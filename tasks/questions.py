@@ -130,7 +130,7 @@ def asked(dataset: str, paradigm: str) -> Task:
             "all-fields-accuracy",
             "fields-auc",
             "answered-rate",
-            *(f"balanced-accuracy:{name}" for name in singles),
+            *(f"balanced-field-accuracy:{name}" for name in singles),
         ),
         regimes=SPLITS,
         label=Gathered({name: (task.target, task.label) for name, task in singles.items()}),

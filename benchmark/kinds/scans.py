@@ -113,6 +113,12 @@ class Scans:
         return self._items.table[self._allowed].reset_index(drop=True)
 
     @cached_property
+    def sites(self) -> list[str]:
+        """Site of each scan; "" for all where the task shows no site."""
+        shown = "site" in self.covariates.columns
+        return self.covariates["site"].astype(str).tolist() if shown else [""] * len(self)
+
+    @cached_property
     def frames(self) -> np.ndarray:
         """(n,) number of time points of each scan."""
         return self._items.table["frames"].to_numpy(int)

@@ -39,13 +39,5 @@ METRICS: dict[str, str] = {
     "balanced-field-accuracy": "answers:BalancedFieldAccuracy",
     "fields-auc": "answers:FieldsAUC",
     "answered-rate": "answers:AnsweredRate",
-    "balanced-accuracy:sex": "fields:SexBalanced",
-    "balanced-accuracy:age_group": "fields:AgeGroupBalanced",
-    "balanced-accuracy:diagnosis": "fields:DiagnosisBalanced",
-    "balanced-accuracy:apoe4": "fields:Apoe4Balanced",
-    "balanced-accuracy:handedness": "fields:HandednessBalanced",
-    "balanced-accuracy:fluid_status": "fields:FluidStatusBalanced",
-    "balanced-accuracy:fluid_composite_status": "fields:FluidCompositeStatusBalanced",
-    "balanced-accuracy:flanker_status": "fields:FlankerStatusBalanced",
     "exact-match": "text:ExactMatch",
 }

@@ -125,18 +125,32 @@ def mean_over_fields(values: list[np.ndarray], size: int) -> np.ndarray:
 
 
 class BalancedFieldAccuracy(Metric):
-    """Balanced accuracy of each field, averaged over fields; a field that is not answered is wrong.
+    """Balanced accuracy of each field, averaged over fields, or of one; a field that is not answered is wrong.
 
     The most common label of every field gets 1 / labels, averaged over fields: that is its chance level.
+
+    Parameters
+    ----------
+    field
+        The one field, as in ``balanced-field-accuracy:sex``; "" for all that are asked.
     """
 
     name = "balanced-field-accuracy"
     title = "Balanced field accuracy"
 
+    def __init__(self, field: str = "") -> None:
+        self.field = field
+        self.name = f"{type(self).name}:{field}" if field else type(self).name
+
+    def variant(self, part: str) -> BalancedFieldAccuracy:
+        """The accuracy of one field."""
+        return BalancedFieldAccuracy(part)
+
     def resample(self, truth: Fields, prediction: Answers, counts: np.ndarray) -> np.ndarray:
         """Balanced field accuracy (B,)."""
-        said = given(truth, prediction) if truth.schema else {}
-        return mean_over_fields([recalls(truth, said[name], name, counts) for name in truth.schema], len(counts))
+        asked = [name for name in truth.schema if self.field in ("", name)]
+        said = given(truth, prediction) if asked else {}
+        return mean_over_fields([recalls(truth, said[name], name, counts) for name in asked], len(counts))
 
 
 class FieldsAUC(Metric):

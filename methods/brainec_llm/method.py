@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...benchmark.contracts import Card, Context, Method, TaskInfo, Train
-from ...benchmark.errors import need
+from ...benchmark.errors import needing
 from ...benchmark.kinds.connectivity import Graphs, Network
 from .options import PRESETS, Options
 
@@ -77,10 +77,6 @@ class BrainECLLM(Options, Method):
 
 def _pipeline() -> Any:
     """The module that needs torch, transformers and peft; `ExtraMissing` when one is not installed."""
-    try:
+    with needing("torch", "torch", "transformers", "peft", "safetensors"):
         from . import pipeline
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in ("torch", "transformers", "peft", "safetensors"):
-            raise need("torch", str(error.name)) from None
-        raise
     return pipeline

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...benchmark.contracts import Card, Context, Method, TaskInfo, Train
-from ...benchmark.errors import BadOption, need
+from ...benchmark.errors import BadOption, needing
 from .options import PRESETS, Options
 
 if TYPE_CHECKING:
@@ -103,12 +103,8 @@ class FCNLLM(Options, Method):
 
 def _pipeline() -> Any:
     """The module that needs torch, transformers and peft; `ExtraMissing` when one is not installed."""
-    try:
+    with needing("torch", "torch", "transformers", "peft", "safetensors"):
         from . import pipeline
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in ("torch", "transformers", "peft", "safetensors"):
-            raise need("torch", str(error.name)) from None
-        raise
     return pipeline
 
 

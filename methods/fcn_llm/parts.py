@@ -104,16 +104,10 @@ def number_text(value: float, values: np.ndarray) -> str:
     return f"{value:.{min(decimals, 6)}f}"
 
 
-def sites_of(scans: Scans) -> tuple[str, ...]:
-    """Site of each scan; "" for all where the task shows no site."""
-    table = scans.covariates
-    return tuple(table["site"].astype(str)) if "site" in table.columns else ("",) * len(scans)
-
-
 def part_of(info: TaskInfo, train: Train) -> Part:
     """Scans of a task with the attributes that it asks for."""
     scans: Scans = train.inputs
-    groups, sites = np.asarray(train.groups), sites_of(scans)
+    groups, sites = np.asarray(train.groups), tuple(scans.sites)
     if info.kind != "questions":
         return Part(scans, (Attribute(info, np.asarray(train.targets, np.float64)),), groups, sites)
     attributes = tuple(_field(name, labels, train.targets) for name, labels in info.fields.items())

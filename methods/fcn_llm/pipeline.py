@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import numpy as np
 import torch
 
 from ...benchmark.contracts import Context, Train
-from ...benchmark.errors import BadData, BadOption, Skipped
-from ...benchmark.files import made_alone, whole_folder
+from ...benchmark.errors import BadOption, Skipped
+from ...benchmark.files import made_once
 from ...benchmark.kinds.scans import Scans
 from ...benchmark.nn.training import reproducible
 from . import checkpoint, plain, reuse
@@ -69,23 +68,12 @@ def _kept(options: Options, basis: list[Part], scans: Scans, context: Context) -
     place = reuse.place(options, context)
     if place is None:
         return _learned(options, basis, scans, context)
-    if (found := _left(options, scans, context, place)) is not None:
-        return found
-    with made_alone(place):
-        if (found := _left(options, scans, context, place)) is None:
-            found = _learned(options, basis, scans, context)
-            with whole_folder(place) as folder:
-                checkpoint.write(folder, found.learner, saved_of(options, found, scans, context))
-    return found
-
-
-def _left(options: Options, scans: Scans, context: Context, place: Path) -> Fitted | None:
-    """What another cell left; None where nothing is, or where it cannot be read and is to be made again."""
-    if not place.is_dir():
-        return None
-    with suppress(BadData, BadOption):
-        return load(options, scans, context, place)
-    return None
+    return made_once(
+        place,
+        lambda folder: load(options, scans, context, folder),
+        lambda: _learned(options, basis, scans, context),
+        lambda folder, found: checkpoint.write(folder, found.learner, saved_of(options, found, scans, context)),
+    )
 
 
 def _learned(options: Options, basis: list[Part], scans: Scans, context: Context) -> Fitted:

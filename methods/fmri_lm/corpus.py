@@ -127,6 +127,4 @@ def cohort_names(cohorts: Sequence[Scans], names: Sequence[str]) -> list[str]:
 
 def sites(scans: Scans, cohort: str) -> list[str]:
     """Site of each scan, after its cohort's name where there is one; "" for all where the task shows no site."""
-    table = scans.covariates
-    found = table["site"].astype(str).tolist() if "site" in table.columns else [""] * len(scans)
-    return [f"{cohort}/{site}" if cohort else site for site in found]
+    return [f"{cohort}/{site}" if cohort else site for site in scans.sites]

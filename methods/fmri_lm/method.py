@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ...benchmark.contracts import Card, Context, Method, Train
-from ...benchmark.errors import BadOption, need
+from ...benchmark.errors import BadOption, needing
 from .options import CONTROLS, PRESETS, Options
 
 if TYPE_CHECKING:
@@ -100,10 +100,6 @@ class FMRILM(Options, Method):
 
 def _pipeline() -> Any:
     """The module that needs torch, transformers and peft; `ExtraMissing` when one is not installed."""
-    try:
+    with needing("torch", "torch", "transformers", "peft", "safetensors"):
         from . import pipeline
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in ("torch", "transformers", "peft", "safetensors"):
-            raise need("torch", str(error.name)) from None
-        raise
     return pipeline

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from ...benchmark.contracts import Context
-from ...benchmark.errors import BadData, BadOption
-from ...benchmark.files import made_alone, stamps, whole_folder
+from ...benchmark.files import made_once, stamps
 from . import checkpoint
 from .options import Options
 from .state import State
@@ -46,21 +44,9 @@ def kept(options: Options, stage: int, names: Sequence[str], context: Context, m
     """The model of a stage from ``context.shared``, made and left there when it is not; just made without a place."""
     if context.shared is None:
         return make()
-    place = context.shared / key(options, stage, names, context)
-    if (found := left(place, options, context)) is not None:
-        return found
-    with made_alone(place):
-        if (found := left(place, options, context)) is None:
-            found = make()
-            with whole_folder(place) as folder:
-                checkpoint.write(folder, found, options)
-    return found
-
-
-def left(place: Path, options: Options, context: Context) -> State | None:
-    """What another cell left; None where nothing is, or where it cannot be read and is to be made again."""
-    if not place.is_dir():
-        return None
-    with suppress(BadData, BadOption):
-        return checkpoint.restore(place, options, context.device)
-    return None
+    return made_once(
+        context.shared / key(options, stage, names, context),
+        lambda place: checkpoint.restore(place, options, context.device),
+        make,
+        lambda place, state: checkpoint.write(place, state, options),
+    )

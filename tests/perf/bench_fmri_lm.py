@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tabulate import tabulate
+from turns import HEADS, PEERS, apart, in_turn
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from brainbench.methods.fmri_lm.method import FMRILM
 
 BATCH, ROIS, FRAMES, THREADS, ROUNDS, STEPS = 2, 450, 160, 2, 3, 2
-PEERS, REPOSITORY = "BRAINBENCH_PEERS", "fMRI-LM"
+REPOSITORY = "fMRI-LM"
 WIDTHS = {"S": (384, "vit_small"), "B": (768, "vit_base"), "L": (1024, "vit_large")}
 """Width, and the encoder's name in the reference's code."""
 
@@ -191,40 +191,15 @@ def measure(case: str) -> dict[str, float]:
     return {"wall": float(wall), "processor": float(processor), "gb": peak_memory() / 1e9}
 
 
-def apart(case: str) -> dict[str, float]:
-    """`measure` in a new process."""
-    # Threads that wait do not spin, so that processor seconds count work, on a busy machine too.
-    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, __file__, "--case", case]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        raise SystemExit(f"{case}: {done.stderr}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def beside_the_reference() -> None:
     """Print the first table."""
     kinds = ["ours", *(["reference"] if PEERS in os.environ else [])]
     if PEERS not in os.environ:
         print(f"set {PEERS} to a folder with a clone of yuxiangwei0808/{REPOSITORY} to run the reference code")
     cases = [f"{kind} {size}" for size in ("S", "B") for kind in kinds]
-    rounds: dict[str, list[dict[str, float]]] = {case: [] for case in cases}
-    for _ in range(ROUNDS):
-        for case in cases:
-            rounds[case].append(apart(case))
-    table = []
-    for case, runs in rounds.items():
-        base = rounds[f"ours {case[-1]}"]
-        medians = [float(np.median([run[key] for run in runs])) for key in ("wall", "processor", "gb")]
-        ratios = [
-            float(np.median([run[key] / mine[key] for run, mine in zip(runs, base, strict=True)]))
-            for key in ("wall", "processor", "gb")
-        ]
-        table.append([case, *medians, *ratios])
-    heads = ["tokenizer", "seconds", "processor s", "GB", "times ours: seconds", "processor s", "GB"]
+    table = in_turn(__file__, {case: f"ours {case[-1]}" for case in cases}, ROUNDS)
     print(f"one step of stage 1, batch {BATCH}, {THREADS} threads, medians of {ROUNDS} rounds in turn")
-    print(tabulate(table, heads, floatfmt=".3g"))
+    print(tabulate(table, ["tokenizer", *HEADS], floatfmt=".3g"))
 
 
 def all_sizes() -> None:
@@ -233,7 +208,7 @@ def all_sizes() -> None:
     table = []
     for size in WIDTHS:
         for stage, language in cases:
-            found = apart(f"{stage} {size} {language}")
+            found = apart(__file__, f"{stage} {size} {language}")
             table.append([stage, size, language, found["wall"], found["processor"], found["gb"]])
     print(f"one whole step, batch {BATCH}, {ROIS} ROIs, patch {FRAMES}, {THREADS} threads")
     print(tabulate(table, ["stage", "size", "language model", "seconds", "processor s", "GB"], floatfmt=".3g"))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tabulate import tabulate
+from turns import HEADS, PEERS, in_turn
 
 from brainbench.benchmark.contracts import Context, TaskInfo
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 BATCH, THREADS, ROUNDS, STEPS = 16, 2, 3, 2
-PEERS = "BRAINBENCH_PEERS"
 REPOSITORY = "BrainNetworkTransformer"
 
 
@@ -169,16 +168,6 @@ def measure(case: str) -> dict[str, float]:
     }
 
 
-def apart(case: str) -> dict[str, float]:
-    """`measure` in a new process."""
-    # Threads that wait do not spin, so that processor seconds count work, on a busy machine too.
-    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, __file__, "--case", case]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def main() -> None:
     """Print seconds a step, processor seconds, GB, and how many times ours."""
     if sys.argv[1:2] == ["--case"]:
@@ -187,22 +176,9 @@ def main() -> None:
     cases = [case for case in CASES if "reference" not in case or PEERS in os.environ]
     if PEERS not in os.environ:
         print(f"set {PEERS} to a folder with a clone of {REPOSITORY} to run the reference code")
-    rounds: dict[str, list[dict[str, float]]] = {case: [] for case in cases}
-    for _ in range(ROUNDS):
-        for case in cases:
-            rounds[case].append(apart(case))
-    table = []
-    for case, runs in rounds.items():
-        base = rounds[case.partition(",")[0] + ", ours"]
-        medians = [float(np.median([run[key] for run in runs])) for key in ("wall", "processor", "gb")]
-        ratios = [
-            float(np.median([run[key] / mine[key] for run, mine in zip(runs, base, strict=True)]))
-            for key in ("wall", "processor", "gb")
-        ]
-        table.append([case, *medians, *ratios])
-    heads = ["case", "seconds", "processor s", "GB", "times ours: seconds", "processor s", "GB"]
+    table = in_turn(__file__, {case: case.partition(",")[0] + ", ours" for case in cases}, ROUNDS)
     print(f"one training step, batch {BATCH}, {THREADS} threads, medians of {ROUNDS} rounds in turn")
-    print(tabulate(table, heads, floatfmt=".3g"))
+    print(tabulate(table, ["case", *HEADS], floatfmt=".3g"))
 
 
 if __name__ == "__main__":

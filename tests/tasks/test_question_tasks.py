@@ -36,7 +36,7 @@ def test_no_covariate_gives_a_field_away(name):
     assert len(task.fields) >= 3
     for metric in task.metrics:
         assert load_metric(metric).name == metric
-    assert {f"balanced-accuracy:{field}" for field in task.fields} <= set(task.metrics)
+    assert {f"balanced-field-accuracy:{field}" for field in task.fields} <= set(task.metrics)
 
 
 def test_the_papers_fields_are_asked():
@@ -86,10 +86,10 @@ def test_the_baselines_find_the_planted_field_and_only_that(own_home, run_plan, 
     records = run_plan(plan_of(f"abide1-{paradigm}", "majority", "field-logistic", folds=2))
     majority, logistic = (record.scores for record in records)
     assert [record.status for record in records] == ["ok", "ok"]
-    assert majority["balanced-accuracy:diagnosis"].value == pytest.approx(0.5)
+    assert majority["balanced-field-accuracy:diagnosis"].value == pytest.approx(0.5)
     assert majority["fields-auc"].value == pytest.approx(0.5)
-    assert logistic["balanced-accuracy:diagnosis"].value > 0.9
-    assert 0.3 < logistic["balanced-accuracy:sex"].value < 0.7
+    assert logistic["balanced-field-accuracy:diagnosis"].value > 0.9
+    assert 0.3 < logistic["balanced-field-accuracy:sex"].value < 0.7
     assert logistic["field-accuracy"].low > majority["field-accuracy"].value
     for scores in (majority, logistic):
         assert scores["answered-rate"].value == 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
+from brainbench.benchmark.errors import UnknownName
 from brainbench.benchmark.kinds.questions import Answers, Fields
 from brainbench.benchmark.metrics.answers import (
     AllFieldsAccuracy,
@@ -15,7 +18,7 @@ from brainbench.benchmark.metrics.answers import (
     FieldsAUC,
     right,
 )
-from brainbench.benchmark.metrics.fields import DiagnosisBalanced, FlankerStatusBalanced, SexBalanced
+from brainbench.benchmark.registry import load_metric
 
 SCHEMA = {"sex": ("female", "male"), "diagnosis": ("CN", "MCI", "AD")}
 TRUTH = Fields(
@@ -30,8 +33,8 @@ EVERY = (
     AnsweredRate,
     BalancedFieldAccuracy,
     FieldsAUC,
-    SexBalanced,
-    DiagnosisBalanced,
+    partial(BalancedFieldAccuracy, "sex"),
+    partial(BalancedFieldAccuracy, "diagnosis"),
 )
 
 
@@ -56,11 +59,11 @@ def test_a_small_case_by_hand():
     assert AllFieldsAccuracy().items(TRUTH, SAID).tolist() == [0, 1, 0, 1]
     assert AnsweredRate().items(TRUTH, SAID).tolist() == [1, 1, 0, 1]
     # Sex: recall 1 of female, 1/2 of male. Diagnosis: CN 0, AD 0, MCI 1.
-    assert SexBalanced().score(TRUTH, SAID) == pytest.approx(0.75)
-    assert DiagnosisBalanced().score(TRUTH, SAID) == pytest.approx(1 / 3)
+    assert BalancedFieldAccuracy("sex").score(TRUTH, SAID) == pytest.approx(0.75)
+    assert BalancedFieldAccuracy("diagnosis").score(TRUTH, SAID) == pytest.approx(1 / 3)
     assert BalancedFieldAccuracy().score(TRUTH, SAID) == pytest.approx((0.75 + 1 / 3) / 2)
     assert np.isnan(FieldsAUC().score(TRUTH, SAID))  # no scores
-    assert np.isnan(FlankerStatusBalanced().score(TRUTH, SAID))  # not asked
+    assert np.isnan(BalancedFieldAccuracy("flanker_status").score(TRUTH, SAID))  # not asked
 
 
 @pytest.mark.parametrize("metric", EVERY)
@@ -83,7 +86,7 @@ def test_balanced_accuracy_and_auc_are_those_of_scikit_learn():
     known = [k for k, row in enumerate(truth) if "diagnosis" in row]
     y = [truth[k]["diagnosis"] for k in known]
     picked = [answers.texts[k].split(" | ")[1] for k in known]
-    assert DiagnosisBalanced().score(truth, answers) == pytest.approx(balanced_accuracy_score(y, picked))
+    assert BalancedFieldAccuracy("diagnosis").score(truth, answers) == pytest.approx(balanced_accuracy_score(y, picked))
     share = np.array([[answers.scores[k]["diagnosis"][label] for label in SCHEMA["diagnosis"]] for k in known])
     codes = [SCHEMA["diagnosis"].index(label) for label in y]
     diagnosis = roc_auc_score(codes, share, multi_class="ovr")
@@ -113,3 +116,11 @@ def test_answers_without_declared_fields_are_read_as_written():
     # The first value of a field counts, so listing every value does not help.
     assert FieldAccuracy().score(Fields([{"sex": "male"}]), Answers(["sex: female; sex: male"])) == 0
     assert np.isnan(BalancedFieldAccuracy().score(truth, told))
+
+
+def test_a_metric_without_parts_takes_none() -> None:
+    assert load_metric("balanced-field-accuracy:sex").score(TRUTH, SAID) == BalancedFieldAccuracy("sex").score(
+        TRUTH, SAID
+    )
+    with pytest.raises(UnknownName, match="no parts"):
+        load_metric("auc:sex")
