@@ -7,7 +7,7 @@ nearest training image, pictures are decoded latents (or that image itself).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, overload
 
@@ -19,6 +19,9 @@ from .brain_rows import image_numbers
 from .wording import central, likeness
 
 BLOCK = 512
+
+Find = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(test rows, positions to choose from) -> the chosen position of each row, or -1."""
 
 
 class Neighbours:
@@ -92,7 +95,7 @@ class Library:
     """
 
     def __init__(self, train: Train, encoder: str, codec: str, context: Context) -> None:
-        self._rows, first = image_numbers(train.groups)
+        first = image_numbers(train.groups)[1]
         self.stimuli: list[Any] = [train.targets[int(row)] for row in first]
         self._encoder, self._codec, self._context = encoder, codec, context
 
@@ -102,9 +105,13 @@ class Library:
     @property
     def images(self) -> SeenImages:
         """The images, read from disk at each access."""
+        self.need_images()
+        return SeenImages(self.stimuli)
+
+    def need_images(self) -> None:
+        """Raise `BadData` unless the pixels of all images are at hand."""
         if not all(stimulus.has_image for stimulus in self.stimuli):
             raise BadData("a training image has no pixels", "this method needs the images of the data set")
-        return SeenImages(self.stimuli)
 
     @cached_property
     def features(self) -> np.ndarray:
@@ -178,25 +185,32 @@ def answer(
     if kind == "reconstruction" and latents is not None:
         return library.codec.decode(latents)
     search = neighbours or library.neighbours
+    return retold(kind, library, test, lambda rows, among: search.nearest(vectors[rows], among))
+
+
+def retold(kind: str, library: Library, test: Any, find: Find) -> Any:
+    """The prediction of a vision kind: what was said or shown of one training image for each row.
+
+    Parameters
+    ----------
+    find
+        Chooses it. Where it finds none (-1), the answer is empty; only "reasoning" and "grounding" may have none.
+    """
     if kind == "reasoning":
-        return _answers(library, test, vectors, search)
+        return _answers(library, test, find)
     if kind == "grounding":
-        return _boxes(library, test, vectors, search)
-    return told(kind, library, search.nearest(vectors))
-
-
-def told(kind: str, library: Library, places: np.ndarray) -> Any:
-    """Caption, description or picture of the training images at these positions."""
+        return _boxes(library, test, find)
+    places = find(np.arange(len(test)), np.arange(len(library)))
     if kind == "captioning":
         return [library.captions[place] for place in places]
     if kind == "description":
         return [library.stimuli[place].description for place in places]
-    library.images  # noqa: B018 - refuses a data set without pixels
+    library.need_images()
     return SeenImages([library.stimuli[place] for place in places])
 
 
-def _answers(library: Library, test: Any, vectors: np.ndarray, search: Neighbours) -> list[str]:
-    """The answer to the same question about the nearest training image that it was asked of.
+def _answers(library: Library, test: Any, find: Find) -> list[str]:
+    """The answer to the same question about a training image that it was asked of.
 
     A question that was never asked is taken for the known one that shares most words with it.
     """
@@ -207,25 +221,31 @@ def _answers(library: Library, test: Any, vectors: np.ndarray, search: Neighbour
     if not asked:
         raise BadData("no training image has a question", "check the dialogues of the data set")
     out = [""] * len(test)
-    for question in dict.fromkeys(test.questions):
+    for question, rows in _alike(test.questions):
         known = asked.get(question) or asked[max(asked, key=lambda other: likeness(question, other))]
-        rows = np.flatnonzero([other == question for other in test.questions])
-        for row, place in zip(rows, search.nearest(vectors[rows], np.array(list(known))), strict=True):
-            out[row] = known[int(place)]
+        for row, place in zip(rows, find(rows, np.array(list(known))), strict=True):
+            out[row] = known.get(int(place), "")
     return out
 
 
-def _boxes(library: Library, test: Any, vectors: np.ndarray, search: Neighbours) -> list[np.ndarray]:
-    """The boxes of the concept in the nearest training image that has it, the largest first."""
+def _boxes(library: Library, test: Any, find: Find) -> list[np.ndarray]:
+    """The boxes of the concept in a training image that has it, the largest first; none where no image has it."""
     out = [np.empty((0, 4))] * len(test)
-    for concept in dict.fromkeys(test.concepts):
-        places = library.having(concept)
-        rows = np.flatnonzero([other == concept for other in test.concepts])
-        if len(places) == 0:
+    for concept, rows in _alike(test.concepts):
+        if not len(among := library.having(concept)):
             continue
-        for row, place in zip(rows, search.nearest(vectors[rows], places), strict=True):
-            out[row] = largest_first(library.stimuli[place].boxes[concept])
+        for row, place in zip(rows, find(rows, among), strict=True):
+            if place >= 0:
+                out[row] = largest_first(library.stimuli[place].boxes[concept])
     return out
+
+
+def _alike(asked: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Each different text, and the rows that have it."""
+    rows: dict[str, list[int]] = {}
+    for row, text in enumerate(asked):
+        rows.setdefault(text, []).append(row)
+    return ((text, np.array(found)) for text, found in rows.items())
 
 
 def largest_first(boxes: np.ndarray) -> np.ndarray:
