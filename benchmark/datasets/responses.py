@@ -1,0 +1,203 @@
+"""Responses to images on disk: pictures, what is said of them, and several brains' voxels, read lazily.
+
+Layout of a folder::
+
+    responses.json           manifest: name, origin, spaces of the brains, sizes and digests of the files, fingerprint
+    images.parquet           one row an image: see `response_manifest.IMAGE_COLUMNS`
+    rows.parquet             one row a (brain, image): see `response_manifest.ROW_COLUMNS`
+    images.bin               pictures (height, width, 3) uint8, one after the other
+    BRAIN.space.bin          flat C-order voxel positions (int64), then one byte a voxel for each ROI
+    BRAIN.responses.bin      trials (trial, voxels); the repeats of an image stand together
+    BRAIN.relevance.bin      maps (concept of an image, voxels) float32; twins only
+
+Memory does not grow with the arrays: they are written as they come, and read one by one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import BadData, DataMissing
+from ..files import digest_file
+from ..items import ArrayRef, Items
+from .response_manifest import (
+    IMAGE_COLUMNS,
+    IMAGES,
+    INDEX_TYPE,
+    LISTS,
+    MANIFEST,
+    MAP_TYPE,
+    PIXELS,
+    ROW_COLUMNS,
+    ROWS,
+    Manifest,
+    fingerprint,
+)
+from .response_writer import ResponseWriter
+
+__all__ = ["ResponseCohort", "ResponseWriter", "installed"]
+
+
+@dataclass(frozen=True)
+class ResponseCohort:
+    """An imported or simulated folder of responses. `open` trusts sizes only; `changed` compares every byte."""
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: Path) -> ResponseCohort:
+        """Open a folder. Raises `DataMissing`, or `BadData` when its files do not fit the manifest."""
+        file = path / MANIFEST
+        if not file.is_file():
+            raise DataMissing(f"no responses at {path}", "see `brainbench data list`")
+        try:
+            manifest = Manifest.model_validate_json(file.read_bytes())
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[-2 if "\n" in str(error) else 0].strip()
+            raise BadData(f"{file}: not a manifest of responses ({reason})", "import or simulate it again") from None
+        for name, told in manifest.files.items():
+            size = (path / name).stat().st_size if (path / name).is_file() else 0
+            if size != told.bytes:
+                raise BadData(
+                    f"{path / name}: {size} bytes, the manifest says {told.bytes}: truncated or replaced",
+                    "import or simulate it again",
+                )
+        return cls(path, manifest)
+
+    def images(self) -> pd.DataFrame:
+        """The table of images, indexed by image id. Raises `BadData`."""
+        table = self._table(IMAGES, IMAGE_COLUMNS, self.manifest.images).set_index("image")
+        if not table.index.is_unique:
+            raise BadData(f"{self.path / IMAGES}: an image occurs twice", "import or simulate it again")
+        size = self.manifest.files[PIXELS].bytes if PIXELS in self.manifest.files else 0
+        area = table["height"] * table["width"] * 3
+        if ((table["offset"] >= 0) & ((area <= 0) | (table["offset"] + area > size))).any():
+            raise BadData(f"{self.path / IMAGES}: a picture lies outside of {PIXELS}", "import or simulate it again")
+        return table
+
+    def rows(self) -> pd.DataFrame:
+        """The table of (brain, image) rows. Raises `BadData` for one that points outside of its file."""
+        table = self._table(ROWS, ROW_COLUMNS, self.manifest.rows)
+        if table.duplicated(["brain", "image"]).any():
+            raise BadData(f"{self.path / ROWS}: an image of a brain occurs twice", "import or simulate it again")
+        trials = table["brain"].map({brain: space.trials for brain, space in self.manifest.spaces.items()}).fillna(0)
+        held = table["start"] >= 0
+        if (held & ((table["repeats"] < 1) | (table["start"] + table["repeats"] > trials))).any():
+            raise BadData(f"{self.path / ROWS}: a row lies outside of its responses", "import or simulate it again")
+        return table
+
+    def _table(self, name: str, columns: Mapping[str, str], rows: int) -> pd.DataFrame:
+        try:
+            table = pd.read_parquet(self.path / name)
+        except (OSError, ValueError) as error:  # pyarrow's errors are among them
+            raise BadData(
+                f"{self.path / name}: cannot be read ({type(error).__name__})", "import or simulate it again"
+            ) from None
+        if len(table) != rows or list(table.columns) != list(columns):
+            raise BadData(f"{self.path / name}: does not fit the manifest", "import or simulate it again")
+        for column in set(columns).intersection(LISTS):
+            table[column] = [[str(text) for text in texts] for texts in table[column]]
+        return table
+
+    def _ref(self, name: str, offset: int, shape: tuple[int, ...], dtype: str) -> ArrayRef:
+        return ArrayRef(str((self.path / name).resolve()), offset, shape, dtype)
+
+    def space(self, brain: str) -> dict[str, Any]:
+        """Shape, mm, and where index and ROIs of a brain lie, as plain JSON. See `ResponseCohort.items`."""
+        space = self.manifest.spaces[brain]
+        name = f"{brain}.space.bin"
+        start = space.voxels * np.dtype(INDEX_TYPE).itemsize
+        rois = {
+            roi: list(self._ref(name, start + k * space.voxels, (space.voxels,), "|b1"))
+            for k, roi in enumerate(space.rois)
+        }
+        index = list(self._ref(name, 0, (space.voxels,), INDEX_TYPE))
+        return {"shape": list(space.shape), "mm": space.mm, "index": index, "rois": rois}
+
+    def index(self, brain: str) -> np.ndarray:
+        """(voxels,) flat C-order positions of a brain's voxels. Raises `BadData` for one outside of the grid."""
+        space = self.manifest.spaces[brain]
+        index = self._ref(f"{brain}.space.bin", 0, (space.voxels,), INDEX_TYPE).read()
+        if index.min() < 0 or index.max() >= np.prod(space.shape, dtype=np.int64) or (np.diff(index) <= 0).any():
+            raise BadData(
+                f"{self.path / f'{brain}.space.bin'}: voxels lie outside of the grid {space.shape}",
+                "import or simulate it again",
+            )
+        return index
+
+    def relevance(self, brain: str, row: int) -> ArrayRef:
+        """Map ``row`` of a brain, (voxels,). Raises `BadData` when there is none such."""
+        space = self.manifest.spaces[brain]
+        maps = self._ref(f"{brain}.relevance.bin", 0, (space.maps, space.voxels), MAP_TYPE)
+        return maps.rows(row, row + 1)._replace(shape=(space.voxels,))
+
+    def items(self) -> Items:
+        """One row a (brain, image), as `brainbench.benchmark.datasets.response_rows` take them.
+
+        Columns: those of `IMAGE_COLUMNS` that say something, ``subject`` = ``group`` = the image's id,
+        ``subject_space`` = the brain, and ``maps``, JSON of concept -> reference. Arrays: ``response``
+        (repeats, voxels) and ``image`` (h, w, 3), or None. Meta: ``spaces``, ``subjects`` (number of brains) and
+        what the manifest's meta holds. Raises `BadData`.
+        """
+        images, rows = self.images(), self.rows()
+        if not rows["image"].isin(images.index).all():
+            raise BadData(f"{self.path / ROWS}: names an unknown image", "import or simulate it again")
+        for brain in self.manifest.spaces:
+            self.index(brain)
+        said = images.loc[rows["image"], ["set", "captions", "blip2", "description", "boxes", "dialogue"]]
+        table = said.set_axis(pd.Index(rows["brain"] + "/" + rows["image"], name="item"))
+        ids = rows["image"].to_numpy()
+        table = table.assign(subject=ids, group=ids, subject_space=rows["brain"].to_numpy(), maps=self._maps(rows))
+        arrays = {"response": self._responses(rows), "image": self._pictures(images, ids)}
+        spaces = {brain: self.space(brain) for brain in self.manifest.spaces}
+        meta = {**self.manifest.meta, "spaces": spaces, "subjects": len(self.manifest.brains)}
+        return Items(table, arrays, meta)
+
+    def _maps(self, rows: pd.DataFrame) -> list[str]:
+        found = []
+        for brain, text in zip(rows["brain"], rows["relevance"], strict=True):
+            told = json.loads(text) if text else {}
+            found.append(json.dumps({name: self.relevance(brain, row) for name, row in told.items()}) if told else "")
+        return found
+
+    def _responses(self, rows: pd.DataFrame) -> list[ArrayRef | None]:
+        size = np.dtype(self.manifest.dtype).itemsize
+        found: list[ArrayRef | None] = []
+        for brain, start, repeats in zip(rows["brain"], rows["start"], rows["repeats"], strict=True):
+            if start < 0:
+                found.append(None)
+                continue
+            voxels = self.manifest.spaces[brain].voxels
+            shape = (int(repeats), voxels)
+            found.append(self._ref(f"{brain}.responses.bin", int(start) * voxels * size, shape, self.manifest.dtype))
+        return found
+
+    def _pictures(self, images: pd.DataFrame, ids: np.ndarray) -> list[ArrayRef | None]:
+        where = {
+            str(image): self._ref(PIXELS, int(offset), (int(height), int(width), 3), "|u1") if offset >= 0 else None
+            for image, offset, height, width in zip(
+                images.index, images["offset"], images["height"], images["width"], strict=True
+            )
+        }
+        return [where[image] for image in ids]
+
+    def changed(self) -> list[str]:
+        """Files, or "tables", that are not what was written."""
+        found = [name for name, told in self.manifest.files.items() if digest_file(self.path / name) != told.digest]
+        images = self._table(IMAGES, IMAGE_COLUMNS, self.manifest.images)
+        rows = self._table(ROWS, ROW_COLUMNS, self.manifest.rows)
+        same = fingerprint(self.manifest, images, rows) == self.manifest.fingerprint
+        return found if same else [*found, "tables"]
+
+
+def installed(folder: Path) -> list[Path]:
+    """Folders of responses inside a folder, sorted by name; unfinished ones begin with a dot."""
+    return sorted(path.parent for path in folder.glob(f"[!.]*/{MANIFEST}"))
