@@ -273,6 +273,8 @@ class Task:
         Another installed cohort to test on (external validation); None for the same.
     track
         How subjects are joined, where a kind knows several ways.
+    parts
+        Column whose values are scored apart and then averaged, such as whose brain it is; "" for all at once.
     inputs
         Arrays that an item holds, where a kind knows several: "series" or "volume".
     label
@@ -311,6 +313,7 @@ class Task:
     published: tuple[str, str] | None = None
     test_dataset: str | None = None
     track: str = ""
+    parts: str = ""
     inputs: tuple[str, ...] = ()
     label: Callable[[pd.DataFrame], pd.Series] | None = None
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -547,6 +550,10 @@ class Kind(ABC):
     def distinct(self, truth: Any) -> tuple[str, ...]:
         """Hashes of the different truths, where items share few; empty elsewhere."""
         return ()
+
+    def take(self, values: Any, rows: Sequence[int] | np.ndarray) -> Any:
+        """A truth or prediction of some items, by position."""
+        return values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows]
 
     def concat(self, parts: Sequence[Any]) -> Any:
         """Truths or predictions of several folds as one."""

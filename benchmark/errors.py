@@ -62,6 +62,10 @@ class ExtraMissing(BrainbenchError):
     """An optional dependency that is not installed."""
 
 
+class Unavailable(BrainbenchError):
+    """A metric that cannot be computed here for want of weights, Java or models; the others still score."""
+
+
 class StoreError(BrainbenchError):
     """A record or store that cannot be read or written."""
 

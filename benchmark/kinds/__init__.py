@@ -15,6 +15,7 @@ KINDS = {
     "description": "text:Description",
     "reasoning": "text:Reasoning",
     "reconstruction": "reconstruction:Reconstruction",
+    "grounding": "grounding:Grounding",
     "localisation": "localisation:Localisation",
     "encoding": "encoding:Encoding",
     "questions": "questions:Questions",

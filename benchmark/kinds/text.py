@@ -5,53 +5,49 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ..contracts import Kind, TaskInfo
 from ..errors import BadPrediction
 from ..items import Items
+from .seen import BRAIN, SEEN, Responses, Stimulus, stimuli
 
-
-class Responses:
-    """A sequence of brain responses: float32 arrays, with a question where the task asks one."""
-
-    def __init__(self, items: Items) -> None:
-        self._items = items
-        table = items.table
-        self.questions: list[str] = list(table["question"]) if "question" in table else [""] * len(items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __getitem__(self, row: int) -> np.ndarray:
-        if not 0 <= row < len(self):
-            raise IndexError(row)
-        return self._items.read("response", row).astype(np.float32)
+LONGEST = 1 << 20
+"""Characters of one text; a caption has fifty."""
 
 
 def check_texts(prediction: Any, count: int) -> list[str]:
     """A list of `count` strings, or `BadPrediction`."""
     if isinstance(prediction, str) or len(prediction) != count:
         raise BadPrediction(f"predict must return a list of {count} texts")
-    wrong = [row for row, text in enumerate(prediction) if not isinstance(text, str)]
-    if wrong:
-        raise BadPrediction(f"item {wrong[0]}: predict returned {type(prediction[wrong[0]]).__name__}, not a text")
+    for row, text in enumerate(prediction):
+        if not isinstance(text, str):
+            raise BadPrediction(f"item {row}: predict returned {type(text).__name__}, not a text")
+        if len(text) > LONGEST:
+            raise BadPrediction(f"item {row}: a text of {len(text)} characters; at most {LONGEST} are read")
     return list(prediction)
 
 
 class Captioning(Kind):
-    """Input `Responses`; target reference texts (a list an item); prediction one text an item."""
+    """Input `Responses`; target and truth a `Stimulus` an item; prediction one text an item."""
 
     name = "captioning"
-    inputs = ("response", "question", "subject_space")
-    headline = ("exact-match",)
+    inputs = ("response", "question", BRAIN)
+    headline = ("cider-d",)
 
     def view(self, items: Items, task: TaskInfo) -> Responses:
         return Responses(items)
 
-    def targets(self, items: Items, task: TaskInfo) -> list[list[str]]:
-        return [list(texts) for texts in items.table[task.target]]
+    def targets(self, items: Items, task: TaskInfo) -> list[Stimulus]:
+        return stimuli(items)
+
+    def target_fields(self, task: TaskInfo) -> tuple[str, ...]:
+        return SEEN
+
+    def clean(self, items: Items, task: TaskInfo) -> tuple[Items, dict[str, int]]:
+        told = [row for row, texts in enumerate(items.table["references"]) if len(texts)]
+        missing = len(items) - len(told)
+        return (items.take(told), {"without a reference text": missing}) if missing else (items, {})
 
     def check(self, prediction: Any, items: Items, task: TaskInfo) -> list[str]:
         return check_texts(prediction, len(items))

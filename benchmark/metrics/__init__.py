@@ -31,6 +31,8 @@ METRICS: dict[str, str] = {
     "native-shd": "graph:NativeSHD",
     "graph-accuracy-with-diagonal": "graph:AccuracyWithDiagonal",
     "capped-f1": "graph:CappedF1",
+    "deletion": "deletion:Deletion",
+    "map-auc": "deletion:MapAUC",
     "box-iou": "boxes:BoxIoU",
     "pixcorr": "images:PixCorr",
     "encoding-r": "encoding:EncodingR",

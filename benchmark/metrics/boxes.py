@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import BadPrediction
+from ..kinds.seen import Stimulus
 from .counts import ItemMetric, ratio
 
 
@@ -18,9 +19,10 @@ class BoxIoU(ItemMetric):
     name = "box-iou"
     title = "IoU"
 
-    def items(self, truth: list[np.ndarray], prediction: list[np.ndarray]) -> np.ndarray:
+    def items(self, truth: list[Stimulus], prediction: list[np.ndarray]) -> np.ndarray:
         """Mean best IoU of each item."""
-        return np.array([_best(a, b) for a, b in zip(truth, prediction, strict=True)])
+        wanted = [np.zeros((0, 4)) if seen.area is None else seen.area for seen in truth]
+        return np.array([_best(a, b) for a, b in zip(wanted, prediction, strict=True)])
 
 
 def _best(truth: np.ndarray, found: np.ndarray) -> float:

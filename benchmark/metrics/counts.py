@@ -16,6 +16,9 @@ from ..contracts import Metric
 
 BLOCK_BYTES = 64 << 20
 
+KEPT = 16
+"""Sets of items whose scores a metric keeps."""
+
 
 def blocks(counts: np.ndarray, width: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:
     """Rows of counts (B, n) as float64, in blocks that need at most 64 MB each.
@@ -57,13 +60,24 @@ class ItemMetric(Metric):
     An item whose score is NaN has none and is left out; a resample without any scored item is NaN.
     """
 
+    _memory: tuple[tuple[Any, Any, np.ndarray], ...] = ()
+
     @abstractmethod
     def items(self, truth: Any, prediction: Any) -> np.ndarray:
         """Scores (n,) of the items; NaN for an item that has none."""
 
     def resample(self, truth: Any, prediction: Any, counts: np.ndarray) -> np.ndarray:
         """Mean score (B,) under counts (B, n)."""
-        scores = np.asarray(self.items(truth, prediction), dtype=np.float64)
+        scores = self._remembered(truth, prediction)
         scored = ~np.isnan(scores)
         total = sums(counts, np.stack([np.where(scored, scores, 0), scored], axis=1))
         return ratio(total[:, 0], total[:, 1])
+
+    def _remembered(self, truth: Any, prediction: Any) -> np.ndarray:
+        """The items' scores, kept for later calls with the same objects: a bootstrap asks many times."""
+        for known, given, scores in self._memory:
+            if known is truth and given is prediction:
+                return scores
+        scores = np.asarray(self.items(truth, prediction), dtype=np.float64)
+        self._memory = ((truth, prediction, scores), *self._memory[: KEPT - 1])
+        return scores

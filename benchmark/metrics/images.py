@@ -1,10 +1,13 @@
-"""Images: truth and prediction (height, width, 3) uint8, one an item."""
+"""Images: truth a `Stimulus` with its image, prediction (height, width, 3) uint8, one an item."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..errors import BadPrediction
+from ..kinds.seen import Stimulus
 from .counts import ItemMetric
 
 
@@ -18,9 +21,9 @@ class PixCorr(ItemMetric):
     title = "PixCorr"
     chance = 0.0
 
-    def items(self, truth: list[np.ndarray], prediction: list[np.ndarray]) -> np.ndarray:
+    def items(self, truth: list[Stimulus], prediction: Sequence[np.ndarray]) -> np.ndarray:
         """Correlation of each pair."""
-        return np.array([_correlate(a, b) for a, b in zip(truth, prediction, strict=True)])
+        return np.array([_correlate(seen.image(), found) for seen, found in zip(truth, prediction, strict=True)])
 
 
 def _correlate(truth: np.ndarray, found: np.ndarray) -> float:

@@ -1,9 +1,10 @@
-"""Texts: truth a list of reference texts an item, prediction one text an item."""
+"""Texts: truth a `Stimulus` with its references, prediction one text, an item."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ..kinds.seen import Stimulus
 from .counts import ItemMetric
 
 
@@ -13,10 +14,10 @@ class ExactMatch(ItemMetric):
     name = "exact-match"
     title = "Exact match"
 
-    def items(self, truth: list[list[str]], prediction: list[str]) -> np.ndarray:
+    def items(self, truth: list[Stimulus], prediction: list[str]) -> np.ndarray:
         """1 where a reference equals the text, else 0."""
         return np.array(
-            [float(_plain(text) in map(_plain, references)) for references, text in zip(truth, prediction, strict=True)]
+            [float(_plain(text) in map(_plain, seen.references)) for seen, text in zip(truth, prediction, strict=True)]
         )
 
 

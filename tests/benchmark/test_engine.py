@@ -26,7 +26,8 @@ KINDS = {
     "CONNECTIVITY": ("Lag", 1.0),
     "CAPTIONING": ("Nearest", 1.0),
     "RECONSTRUCTION": ("Nearest", 1.0),
-    "LOCALISATION": ("Nearest", 1.0),
+    "GROUNDING": ("Nearest", 1.0),
+    "LOCALISATION": ("Nearest", 0.28),
     "ENCODING": ("Linear", 1.0),
     "QUESTIONS": ("FirstRoi", 1.0),
 }

@@ -9,6 +9,7 @@ import pytest
 from brainbench import Answers, Graphs, Items, TaskInfo
 from brainbench.benchmark.errors import BadData, BadPrediction, UnknownName
 from brainbench.benchmark.kinds import KINDS, get_kind
+from brainbench.benchmark.kinds.pictures import Pictures
 from brainbench.benchmark.kinds.scans import strangers
 
 INFO = TaskInfo("t", "classification", "y", ("a", "b"))
@@ -16,7 +17,7 @@ N = 3
 
 
 def items(**columns) -> Items:
-    arrays = {"series": [np.ones((4, 2))] * N}
+    arrays = {"series": [np.ones((4, 2))] * N, "response": [np.ones((2, 3))] * N}
     return Items(pd.DataFrame({"x": range(N), **columns}, index=list("pqr")), arrays)
 
 
@@ -27,8 +28,9 @@ GOOD = {
     "captioning": (["a", "", "ü|\n"], {}),
     "description": (["a", "b", "c"], {}),
     "reasoning": (["a", "b", "c"], {}),
-    "reconstruction": ([np.zeros((2, 3, 3), np.uint8)] * N, {}),
-    "localisation": ([np.array([[0, 0, 1, 1.0]]), np.zeros((0, 4)), np.ones((2, 2, 2))], {}),
+    "reconstruction": ([np.arange(768, dtype=np.uint8).reshape(16, 16, 3)] * N, {}),
+    "grounding": ([np.array([[0, 0, 1, 1.0]]), np.zeros((0, 4)), np.ones((2, 4))], {}),
+    "localisation": ([np.array([0, 1.5, 2])] * N, {}),
     "encoding": ([{"one": np.ones((4, 2), np.float32)}] * N, {"frames:one": 4}),
     "questions": (Answers(["x", "y", "z"], [{"sex": {"f": 0.5}}] * N), {}),
 }
@@ -40,8 +42,16 @@ BAD = {
     "captioning": ["abc", ["a"], ["a", "b", 3]],
     "description": [["a"]],
     "reasoning": [["a"]],
-    "reconstruction": [[np.zeros((2, 2, 3))] * N, [np.zeros((2, 2), np.uint8)] * N, []],
-    "localisation": [[np.ones(4)] * N, [np.full((1, 4), np.nan)] * N, []],
+    "reconstruction": [
+        *([np.zeros((size, size, 3), np.uint8)] * N for size in (2, 1025)),
+        [np.zeros((16, 16, 3))] * N,
+        [np.full((16, 16, 3), np.nan)] * N,
+        [np.zeros((16, 16), np.uint8)] * N,
+        [np.zeros((16, 20, 3), np.uint8)] * N,
+        [],
+    ],
+    "grounding": [[np.ones(4)] * N, [np.full((1, 4), np.nan)] * N, [np.zeros((1001, 4))] * N, []],
+    "localisation": [[np.ones(2)] * N, [np.full(3, np.nan)] * N, [np.ones((3, 1))] * N, []],
     "encoding": [[{"one": np.ones((3, 2))}] * N, [{}] * N, [{"one": np.full((4, 2), np.nan)}] * N, []],
     "questions": [["a"], Answers(["a"] * N, [{}]), Answers(["a"] * N, [{"f": {"l": float("nan")}}] * N)],
 }
@@ -54,7 +64,7 @@ def same(a, b) -> bool:
         return a == b
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list) and not isinstance(a[0], str):
+    if isinstance(a, (list, Pictures)) and not isinstance(a[0], str):
         return all(map(same, a, b))
     return bool(np.all(a == b))
 

@@ -90,26 +90,40 @@ class CaptioningData(MockDataset):
         cat = np.arange(N) // 2 % 2
         response = [np.full(3, 1.0 if one else -1.0, np.float32) for one in cat]
         words = [["a cat", "one cat"] if one else ["a dog", "one dog"] for one in cat]
-        return {"text": words}, {"response": response}, {}
+        return {"references": words}, {"response": response}, {}
 
 
 class ReconstructionData(MockDataset):
     kind = "reconstruction"
 
     def make(self, rng):
-        images = [rng.integers(0, 255, (8, 8, 3), dtype=np.uint8) for _ in range(N)]
+        images = [rng.integers(0, 255, (16, 16, 3), dtype=np.uint8) for _ in range(N)]
         response = [image.astype(np.float32).ravel() for image in images]
         return {}, {"response": response, "image": images}, {}
 
 
-class LocalisationData(MockDataset):
-    kind = "localisation"
+class GroundingData(MockDataset):
+    kind = "grounding"
 
     def make(self, rng):
         corner = rng.uniform(0, 0.5, (N, 2))
         boxes = [np.array([[x, y, x + 0.4, y + 0.4]]) for x, y in corner]
         response = [np.array(box[0, :2], np.float32) for box in boxes]
-        return {"concept": "cat"}, {"response": response, "boxes": boxes}, {}
+        return {"concept": "cat"}, {"response": response, "area": boxes}, {}
+
+
+class LocalisationData(MockDataset):
+    """The first of twenty voxels says whether there is a cat, the second whether there is a dog."""
+
+    kind = "localisation"
+
+    def make(self, rng):
+        cat = np.arange(N) // 2 % 2
+        dog = np.maximum(1 - cat, np.arange(N) // 4 % 2)
+        response = [np.float32([4 * a, 4 * b, *rng.normal(size=18)]) for a, b in zip(cat, dog, strict=True)]
+        shown = zip(cat, dog, strict=True)
+        boxes = [json.dumps({name: [] for name, there in (("cat", a), ("dog", b)) if there}) for a, b in shown]
+        return {"concept": np.where(cat, "cat", "dog"), "boxes": boxes}, {"response": response}, {}
 
 
 class EncodingData(MockDataset):
@@ -152,9 +166,10 @@ def task(kind: str, dataset: type, target: str, metrics: tuple[str, ...], **more
 CLASSIFICATION = task("classification", ClassificationData, "zebra", ("auc", "accuracy"), classes=("plain", "stripes"))
 REGRESSION = task("regression", RegressionData, "value", ("mae", "pearson-r"))
 CONNECTIVITY = task("connectivity", ConnectivityData, "graph", ("graph-f1", "shd"))
-CAPTIONING = task("captioning", CaptioningData, "text", ("exact-match",))
+CAPTIONING = task("captioning", CaptioningData, "references", ("exact-match",))
 RECONSTRUCTION = task("reconstruction", ReconstructionData, "image", ("pixcorr",))
-LOCALISATION = task("localisation", LocalisationData, "boxes", ("box-iou",))
+GROUNDING = task("grounding", GroundingData, "area", ("box-iou",))
+LOCALISATION = task("localisation", LocalisationData, "concept", ("deletion",))
 ENCODING = task("encoding", EncodingData, "responses", ("encoding-r",))
 QUESTIONS = task("questions", QuestionsData, "fields", ("field-accuracy",))
 
@@ -207,18 +222,21 @@ class Nearest(Method):
 
     memory: list = field(default_factory=list)
     card = CARD
-    supports = ("captioning", "reconstruction", "localisation")
+    supports = ("captioning", "reconstruction", "grounding", "localisation")
 
     def fit(self, train, context) -> None:
         self.memory = [(train.inputs[k], train.targets[k]) for k in range(len(train.inputs))]
 
     def predict(self, test, context):
         if context.task.kind == "reconstruction":
-            return [test[k].reshape(8, 8, 3).round().astype(np.uint8) for k in range(len(test))]
+            return [test[k].reshape(16, 16, 3).round().astype(np.uint8) for k in range(len(test))]
         if context.task.kind == "localisation":
+            return [np.eye(20)[int(concept == "dog")] for concept in test.concepts]
+        if context.task.kind == "grounding":
             return [np.array([[*test[k], *(test[k] + 0.4)]]) for k in range(len(test))]
         return [
-            min(self.memory, key=lambda one: float(((one[0] - test[k]) ** 2).sum()))[1][0] for k in range(len(test))
+            min(self.memory, key=lambda one: float(((one[0] - test[k]) ** 2).sum()))[1].references[0]
+            for k in range(len(test))
         ]
 
 

@@ -12,6 +12,7 @@ from brainbench.benchmark.contracts import Metric
 from brainbench.benchmark.errors import BadPrediction
 from brainbench.benchmark.kinds import KINDS, get_kind
 from brainbench.benchmark.kinds.regression import Values
+from brainbench.benchmark.kinds.seen import Stimulus
 from brainbench.benchmark.metrics import METRICS
 from brainbench.benchmark.metrics.boxes import BoxIoU
 from brainbench.benchmark.metrics.encoding import EncodingR
@@ -76,10 +77,11 @@ def test_box_iou_by_hand():
     truth = [np.array([[0, 0, 1, 1], [0.5, 0.5, 1, 1]]), np.zeros((0, 4)), np.array([[0, 0, 0.5, 0.5]])]
     found = [np.array([[0, 0, 0.5, 1]]), np.array([[0, 0, 1, 1]]), np.zeros((0, 4))]
     # First item: IoU 0.5 and 0 with the one predicted box; the second has no truth; the third none found.
+    truth = [Stimulus(area=area) for area in truth]
     assert BoxIoU().items(truth, found)[0] == pytest.approx(0.25)
     assert BoxIoU().score(truth, found) == pytest.approx(0.125)
     with pytest.raises(BadPrediction):
-        BoxIoU().score([np.ones((8, 8))], [np.ones((8, 8))])
+        BoxIoU().score(truth[:1], [np.ones((8, 8))])
 
 
 boxes = st.tuples(*[st.floats(0, 1)] * 4).map(
@@ -90,9 +92,10 @@ boxes = st.tuples(*[st.floats(0, 1)] * 4).map(
 @settings(max_examples=100, deadline=None)
 @given(st.lists(boxes, min_size=1, max_size=4), st.lists(boxes, min_size=1, max_size=4))
 def test_box_iou_lies_between_0_and_1_and_grows_with_more_boxes(truth, found):
-    first = BoxIoU().score([np.array(truth)], [np.array(found)])
+    seen = [Stimulus(area=np.array(truth))]
+    first = BoxIoU().score(seen, [np.array(found)])
     assert 0 <= first <= 1 + 1e-9
-    assert BoxIoU().score([np.array(truth)], [np.array(found + truth)]) >= first - 1e-9
+    assert BoxIoU().score(seen, [np.array(found + truth)]) >= first - 1e-9
 
 
 def test_pixcorr_equals_numpy():
@@ -100,9 +103,10 @@ def test_pixcorr_equals_numpy():
     truth = [rng.integers(0, 256, (9, 7, 3), dtype=np.uint8) for _ in range(3)]
     found = [rng.integers(0, 256, (9, 7, 3), dtype=np.uint8), truth[1], np.full((9, 7, 3), 9, np.uint8)]
     expected = [np.corrcoef(truth[0].ravel(), found[0].ravel())[0, 1], 1, 0]
+    truth = [Stimulus(picture=image) for image in truth]
     np.testing.assert_allclose(PixCorr().items(truth, found), expected, atol=1e-12)
     with pytest.raises(BadPrediction):
-        PixCorr().score(truth[:1], [truth[0][:5]])
+        PixCorr().score(truth[:1], [found[0][:5]])
 
 
 def test_encoding_equals_numpy_on_repeated_runs():
@@ -132,4 +136,6 @@ def test_encoding_equals_numpy_on_repeated_runs():
 
 
 def test_exact_match():
-    assert ExactMatch().items([["a dog", "Dog"], ["cat"]], [" dog ", "a cat"]).tolist() == [1, 0]
+    assert ExactMatch().items(
+        [Stimulus(references=("a dog", "Dog")), Stimulus(references=("cat",))], [" dog ", "a cat"]
+    ).tolist() == [1, 0]

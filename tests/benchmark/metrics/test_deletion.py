@@ -1,0 +1,70 @@
+"""The deletion test: a planted concept is found, a random map is worth nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from brainbench.benchmark.kinds.localisation import Judge, Probe
+from brainbench.benchmark.metrics.deletion import Deletion, MapAUC, strongest
+
+VOXELS = 200
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """400 responses; voxels 0-9 carry the first concept, 10-19 the second, all others noise."""
+    rng = np.random.default_rng(0)
+    shown = rng.random((400, 2)) < 0.5
+    responses = rng.normal(size=(400, VOXELS)).astype(np.float32)
+    responses[:, :10] += 2 * shown[:, :1]
+    responses[:, 10:20] += 2 * shown[:, 1:]
+    return Judge.fitted(responses, shown.astype(float)), responses, shown
+
+
+def probes(judged, relevance=None):
+    judge, responses, shown = judged
+    both = np.flatnonzero(shown.all(axis=1))
+    return [Probe(judge.scaled(responses[k]), judge.weights[0], judge.weights[1:], relevance) for k in both]
+
+
+def test_the_true_voxels_are_worth_more_than_any_others(judged):
+    truth = probes(judged)
+    right, wrong = np.zeros(VOXELS), np.zeros(VOXELS)
+    right[:10], wrong[10:20] = 1, 1
+    random = [np.random.default_rng(k).random(VOXELS) for k in range(len(truth))]
+    assert Deletion().score(truth, [right] * len(truth)) > 0.5
+    assert Deletion().score(truth, [wrong] * len(truth)) < -0.3
+    assert abs(Deletion().score(truth, random)) < 0.1
+
+
+def test_a_constant_map_is_worth_nothing(judged):
+    truth = probes(judged)
+    assert abs(Deletion().score(truth, [np.ones(VOXELS)] * len(truth))) < 0.1
+
+
+def test_voxels_that_never_vary_do_no_harm(judged):
+    _, responses, shown = judged
+    dead = np.concatenate([responses, np.full((400, 3), 7, np.float32)], axis=1)
+    judge = Judge.fitted(dead, shown.astype(float))
+    assert np.isfinite(judge.weights).all()
+    assert judge.scaled(dead[0])[-3:].tolist() == [0, 0, 0]
+
+
+def test_map_auc_by_hand():
+    relevance = np.zeros(20)
+    relevance[:2] = 1, 2
+    truth = [Probe(np.zeros(20), np.zeros(20), np.zeros((0, 20)), relevance)]
+    assert MapAUC().score(truth, [relevance]) == 1
+    assert MapAUC().score(truth, [-relevance]) == 0
+    assert MapAUC().score(truth, [np.zeros(20)]) == 0.5
+    assert np.isnan(MapAUC().score(probes_without(truth), [relevance]))
+
+
+def probes_without(truth):
+    return [Probe(one.response, one.reader, one.kept, None) for one in truth]
+
+
+def test_ties_are_not_broken_by_position():
+    assert len(strongest(np.zeros(100), 0.05)) == 5
+    assert strongest(np.zeros(100), 0.05).tolist() != [0, 1, 2, 3, 4]
