@@ -1,0 +1,349 @@
+"""Frozen image networks: how each is built, what is read from it, and how an image is brought to its size.
+
+Three protocols (MindEye: MedARC-AI/MindEyeV2, src/final_evaluations.ipynb; Brain-Diffuser: ozcelikfu/brain-diffuser,
+scripts/eval_extract_features.py):
+
+own
+    8-bit resize to the network's size with its own filter.
+mindeye
+    Floats, first to 256 x 256, then to the size that MindEye gives this network; bilinear without antialiasing.
+brain-diffuser
+    8-bit bilinear resize to 224 x 224 for every network, antialiased as Pillow does.
+
+No protocol crops. Images are square where metrics ask; others are squeezed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..errors import BadData
+from ..weights import digest, entry_of, find
+from .features import BRAIN_DIFFUSER, MINDEYE, Encoder, as_rgb
+from .weights import fill, load_weights
+
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLIP = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+LITE = (127 / 255,) * 3, (128 / 255,) * 3
+
+FIRST = 256
+"""Side in pixels to which MindEye brings every image before anything else."""
+
+DIFFUSER_SIDE = 224
+
+
+@dataclass(frozen=True)
+class Network:
+    """How a network is built from a state dict, and what it reads.
+
+    Attributes
+    ----------
+    build
+        Makes the module without weights; its forward gives the features.
+    rename
+        Turns the keys of a published file into the module's.
+    ignore
+        Pattern of keys of a published file that the features do not need.
+    side, mindeye
+        Side of the input in pixels: its own, and MindEye's.
+    colours
+        Mean and standard deviation of the channels.
+    own_filter
+        Filter of its own resize.
+    """
+
+    build: Callable[[], nn.Module]
+    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = dict
+    ignore: str = ""
+    side: int = 224
+    mindeye: int = 224
+    colours: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
+    own_filter: Image.Resampling = Image.Resampling.BILINEAR
+
+
+def _alexnet() -> nn.Module:
+    from torchvision.models import alexnet
+
+    return alexnet()
+
+
+def _inception() -> nn.Module:
+    from torchvision.models import inception_v3
+
+    # The published weights were trained on inputs in (-1, 1): torchvision sets transform_input with them.
+    return inception_v3(transform_input=True, init_weights=False)
+
+
+def _efficientnet_b1() -> nn.Module:
+    from torchvision.models import efficientnet_b1
+
+    return efficientnet_b1()
+
+
+def _resnet50() -> nn.Module:
+    from torchvision.models import resnet50
+
+    return resnet50()
+
+
+def _vgg16() -> nn.Module:
+    from torchvision.models import vgg16
+
+    return vgg16()
+
+
+def _squeezenet() -> nn.Module:
+    from torchvision.models import squeezenet1_1
+
+    return squeezenet1_1()
+
+
+def _lite0() -> nn.Module:
+    import timm
+
+    made: nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    return made
+
+
+def _clip(model: str) -> nn.Module:
+    import logging
+
+    import open_clip
+
+    logging.disable(logging.WARNING)  # it warns that there are no weights: they come next
+    try:
+        made: nn.Module = open_clip.create_model(model, pretrained=None, force_quick_gelu=True)
+    finally:
+        logging.disable(logging.NOTSET)
+    return made
+
+
+def _tiny(half: str) -> nn.Module:
+    from . import tiny_autoencoder
+
+    made: nn.Module = getattr(tiny_autoencoder, half)()
+    return made
+
+
+def _in_order(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The file names its layers otherwise, but holds them in the order in which the network is built."""
+    names = list(_empty("efficientnet-lite0").state_dict())
+    return dict(zip(names, state.values(), strict=True)) if len(names) == len(state) else dict(state)
+
+
+def _without_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Keys without the wrappers of a checkpoint: ``state_dict.``, ``model.``, ``module.``."""
+    return {re.sub(r"^(?:(?:state_dict|model|module)\.)+", "", name): value for name, value in state.items()}
+
+
+_BICUBIC = Image.Resampling.BICUBIC
+
+NETWORKS: dict[str, Network] = {
+    "alexnet": Network(_alexnet, mindeye=256),
+    "inception-v3": Network(_inception, side=299, mindeye=342),
+    "efficientnet-b1-v1": Network(_efficientnet_b1, side=240, mindeye=255),
+    "efficientnet-b1-v2": Network(_efficientnet_b1, side=240, mindeye=255),
+    "swav-resnet50": Network(_resnet50, _without_prefix, r"projection_head\.|prototypes\."),
+    "clip-vit-l-14": Network(
+        lambda: _clip("ViT-L-14"), _without_prefix, "input_resolution|context_length|vocab_size",
+        colours=CLIP, own_filter=_BICUBIC,
+    ),
+    "clip-vit-b-32": Network(
+        lambda: _clip("ViT-B-32"), _without_prefix, "input_resolution|context_length|vocab_size",
+        colours=CLIP, own_filter=_BICUBIC,
+    ),
+    "efficientnet-lite0": Network(_lite0, _in_order, colours=LITE, own_filter=_BICUBIC),
+    "vgg16": Network(_vgg16),
+    "squeezenet1.1": Network(_squeezenet),
+    "taef2-encoder": Network(lambda: _tiny("encoder")),
+    "taef2-decoder": Network(lambda: _tiny("decoder")),
+}  # fmt: skip
+
+HEADLESS = {
+    "inception-v3": "fc",
+    "efficientnet-b1-v1": "classifier",
+    "efficientnet-b1-v2": "classifier",
+    "swav-resnet50": "fc",
+    "efficientnet-lite0": "classifier",
+}
+"""Networks whose features are what their last layer gets, and the name of that layer."""
+
+LAYERS = {"alexnet-2": 5, "alexnet-5": 12}
+"""How many modules of AlexNet's convolutional part run: up to the ReLU after conv2 and after conv5, before pooling."""
+
+DIMS = {
+    "alexnet-2": 192 * 31 * 31,
+    "alexnet-5": 256 * 15 * 15,
+    "inception-v3": 2048,
+    "clip-vit-l-14": 768,
+    "clip-vit-b-32": 512,
+    "efficientnet-b1-v1": 1280,
+    "efficientnet-b1-v2": 1280,
+    "swav-resnet50": 2048,
+    "efficientnet-lite0": 1280,
+}
+"""Length of a feature vector; of AlexNet at an input of 256 pixels."""
+
+DIMS_224 = {"alexnet-2": 192 * 27 * 27, "alexnet-5": 256 * 13 * 13}
+
+
+def _empty(name: str) -> nn.Module:
+    """The module with shapes and no values."""
+    with torch.device("meta"):
+        return NETWORKS[name].build()
+
+
+def read_weights(name: str, path: Path) -> dict[str, Tensor]:
+    """A file of weights with the keys of the module ``name``. Raises `BadData`."""
+    network = NETWORKS[name]
+    state = network.rename(load_weights(path)[0])
+    ignored = re.compile(network.ignore) if network.ignore else None
+    return {key: value for key, value in state.items() if not (ignored and ignored.match(key))}
+
+
+def check_weights(name: str, path: Path) -> None:
+    """Raise `BadData` where a file does not hold the keys and shapes of the network ``name``."""
+    state = read_weights(name, path)
+    network = _empty(name)
+    meta = {key: torch.empty_like(value, device="meta") for key, value in state.items()}
+    _fill(network, meta, name, path)
+
+
+def _fill(network: nn.Module, state: Mapping[str, Tensor], name: str, path: Path) -> None:
+    own = network.state_dict()
+    # Buffers that a file of another version lacks count steps of training alone.
+    counters = {key: value for key, value in own.items() if key.endswith("num_batches_tracked") and key not in state}
+    try:
+        fill(network, {**state, **counters}, path)
+    except BadData as error:
+        raise BadData(error.message, f"these are to be the weights {name!r}; see `brainbench weights list`") from None
+
+
+def load_network(name: str, device: str = "cpu") -> nn.Module:
+    """The network with its weights, in evaluation mode and without gradients. Raises `Unavailable`, `BadData`."""
+    path = find(name)
+    network = NETWORKS[name].build()
+    _fill(network, read_weights(name, path), name, path)
+    return network.to(torch.device(device)).eval().requires_grad_(False)
+
+
+def source_of(name: str) -> str:
+    """The weights of a name with the start of their hash."""
+    return f"{entry_of(name).name} (sha256 {digest(find(name))[:12]})"
+
+
+def mindeye_resize(image: np.ndarray, side: int = FIRST) -> Tensor:
+    """(1, 3, side, side) float32 in 0..1 of a (h, w, 3) uint8 image: bilinear, no antialiasing."""
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+    return bilinear(pixels, side)
+
+
+def bilinear(pixels: Tensor, side: int) -> Tensor:
+    """(n, 3, side, side) without antialiasing, as torchvision's Resize of tensors was up to 0.16."""
+    if pixels.shape[-2:] == (side, side):
+        return pixels
+    return functional.interpolate(pixels, (side, side), mode="bilinear", align_corners=False, antialias=False)
+
+
+def pil_resize(image: np.ndarray, side: int, resampling: Image.Resampling) -> np.ndarray:
+    """(side, side, 3) uint8 by Pillow, antialiased; the same image where it has that size."""
+    if image.shape[:2] == (side, side):
+        return image
+    return np.asarray(Image.fromarray(image).resize((side, side), resampling))
+
+
+class NetworkEncoder(Encoder):
+    """A frozen network as an encoder.
+
+    Parameters
+    ----------
+    name
+        One of `features.NETWORKS`.
+    device
+        Torch device.
+    protocol
+        See the module.
+    """
+
+    def __init__(self, name: str, device: str = "cpu", protocol: str = "own") -> None:
+        self.name, self.protocol = name, protocol
+        self.weights = "alexnet" if name in LAYERS else name
+        self.dim = DIMS[name] if protocol == MINDEYE else DIMS_224.get(name, DIMS[name])
+        self._device = torch.device(device)
+        self._settings = NETWORKS[self.weights]
+        self._network = load_network(self.weights, device)
+        self._tokenise: Any = None
+        if self.weights in HEADLESS:
+            setattr(self._network, HEADLESS[self.weights], nn.Identity())
+
+    def source(self) -> str:
+        """Name of the weights and the start of their hash."""
+        return source_of(self.weights)
+
+    def embed(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        if not len(images):
+            return np.empty((0, self.dim), np.float32)
+        return self.layers(images, (self.name,))[0]
+
+    def layers(self, images: Sequence[np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
+        """Features (n, dim) of several layers of one network, from one pass."""
+        batch = self.prepare(images)
+        with torch.no_grad():
+            found = [self._forward(batch)] if self.weights != "alexnet" else self._alexnet(batch, names)
+        return [value.flatten(1).float().cpu().numpy() for value in found]
+
+    def prepare(self, images: Sequence[np.ndarray]) -> Tensor:
+        """The input of the network (n, 3, side, side). Raises `BadData` for other than (h, w, 3) uint8."""
+        mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in self._settings.colours)
+        batch = torch.cat([self._resize(as_rgb(image)) for image in images])
+        return ((batch - mean) / deviation).to(self._device)
+
+    def _resize(self, image: np.ndarray) -> Tensor:
+        if self.protocol == MINDEYE:
+            return bilinear(mindeye_resize(image), self._settings.mindeye)
+        if self.protocol == BRAIN_DIFFUSER:
+            small = pil_resize(image, DIFFUSER_SIDE, Image.Resampling.BILINEAR)
+        else:
+            small = pil_resize(image, self._settings.side, self._settings.own_filter)
+        return torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float() / 255
+
+    def _forward(self, batch: Tensor) -> Tensor:
+        network: Any = self._network
+        found: Tensor = network.encode_image(batch) if self.weights.startswith("clip") else network(batch)
+        return found
+
+    def _alexnet(self, batch: Tensor, names: Sequence[str]) -> list[Tensor]:
+        network: Any = self._network
+        found, done = {}, 0
+        for name in sorted(LAYERS, key=LAYERS.__getitem__):
+            if done < max(LAYERS[wanted] for wanted in names):
+                batch = network.features[done : LAYERS[name]](batch)
+                found[name], done = batch, LAYERS[name]
+        return [found[name] for name in names]
+
+    def text(self, texts: Sequence[str]) -> np.ndarray:
+        """Embeddings (n, dim) float32 of texts, where the network is a CLIP. Raises `BadData` elsewhere."""
+        if not self.weights.startswith("clip"):
+            raise BadData(f"the encoder {self.name!r} reads no texts", "use clip-vit-l-14 or clip-vit-b-32")
+        import open_clip
+
+        if self._tokenise is None:
+            self._tokenise = open_clip.get_tokenizer("ViT-L-14" if self.dim == 768 else "ViT-B-32")
+        network: Any = self._network
+        out = np.empty((len(texts), self.dim), np.float32)
+        with torch.no_grad():
+            for start in range(0, len(texts), 64):
+                rows = slice(start, start + 64)
+                tokens = self._tokenise(list(texts[rows])).to(self._device)
+                out[rows] = network.encode_text(tokens).float().cpu().numpy()
+        return out
