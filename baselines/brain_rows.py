@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,6 @@ import numpy as np
 
 from ..benchmark.contracts import Train
 from ..benchmark.errors import BadData
-
-Region = Callable[[Any], np.ndarray]
-"""A space -> which of its voxels are read, (voxels,) bool."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +118,7 @@ def test_brains(test: Any, standards: dict[str, Standard]) -> Iterator[tuple[str
         yield brain, rows, standards[brain](test.matrix(rows))
 
 
-def region(space: Any, names: Sequence[str]) -> np.ndarray | None:
-    """Voxels of the first of these ROIs that the brain has (and that is not empty), (voxels,) bool; None without."""
-    for name in names:
-        if name in space.rois and np.any(space.rois[name]):
-            return np.asarray(space.rois[name], bool)
-    return None
+def region(space: Any, name: str) -> np.ndarray:
+    """Voxels of an ROI, (voxels,) bool; none of one that the brain has not."""
+    roi: np.ndarray = np.asarray(space.rois.get(name, np.zeros(len(space.index), bool)), bool)
+    return roi
