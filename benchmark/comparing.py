@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .contracts import Progress, Task
 from .errors import BadOption
+from .kinds import get_kind
 from .record import Record
 from .registry import load_metric
 from .rescoring import rejudge
@@ -82,12 +84,13 @@ def pairs(
     task: Task, cells: Sequence[Judged], reference: Sequence[Judged], record: Record
 ) -> tuple[list[Scored], list[Scored]]:
     """The scorable folds of both, in one order; a reference with one seed stands beside every seed."""
-    by_cell = {(cell.fold, cell.seed): cell for cell in reference}
+    kind = get_kind(task.kind)
+    by_cell = {(cell.fold, cell.part, cell.seed): cell for whole in reference for cell in whole.apart(kind)}
     only = min(cell.seed for cell in reference)
     one_seed = len({cell.seed for cell in reference}) == 1
     mine, theirs = [], []
-    for cell in cells:
-        other = by_cell.get((cell.fold, only if one_seed else cell.seed))
+    for cell in (part for whole in cells for part in whole.apart(kind)):
+        other = by_cell.get((cell.fold, cell.part, only if one_seed else cell.seed))
         if other is not None and cell.scorable:
             mine.append(Scored(cell.truth, cell.prediction, cell.clusters, cell.fold))
             theirs.append(Scored(other.truth, other.prediction, other.clusters, other.fold))
@@ -97,7 +100,9 @@ def pairs(
 
 
 def t_test(record: Record, difference: Difference) -> TTest:
-    """The corrected t-test, with the share of test to training items of the record's folds."""
+    """The corrected t-test, with the share of test to training items of the record's folds; NaN of parts."""
+    if record.task.parts:
+        return TTest(difference.value, math.nan, 0, math.nan)
     total = record.data.items
     test = sum(part.items for part in record.cells) / max(len(record.cells), 1)
     return corrected_resampled_t(difference.folds, max(total - test, 1), test)

@@ -63,14 +63,16 @@ def load(task: Task, source: str, progress: Progress) -> Loaded:
         if data.origin == "twin":
             raise BadOption(f"{task.name}: external validation needs real data", "use --data real")
         data = with_external(data, load_cohort(task.test_dataset))
-    items, left_out = get_kind(task.kind).clean(labelled(data.items, task), task.info)
+    kind = get_kind(task.kind)
+    items, left_out = kind.clean(labelled(data.items, task), task.info)
+    if task.derive:
+        items, more = kind.clean(task.derive(items), task.info)
+        left_out = {**left_out, **more}
     if not len(items):
         raise BadData(
             f"{task.name}: no item of {data.name!r} has a usable {task.target!r}",
             f"see `brainbench data check {data.name}`",
         )
-    if task.derive:
-        items = task.derive(items)
     return Loaded(replace(data, items=items), left_out)
 
 

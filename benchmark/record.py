@@ -38,6 +38,7 @@ class TaskPart(Strict):
     pooled: bool
     published: tuple[str, str] | None
     track: str = ""
+    parts: str = ""
 
 
 class DataPart(Strict):
@@ -102,7 +103,13 @@ class ScorePart(Strict):
     pooled
         Score of all finished folds' predictions ranked together.
     folds
-        Number of folds that define it.
+        Number of folds (and parts) that define it.
+    parts
+        The score of each part, such as a brain, where the value is their mean.
+    made_with
+        What it rests on: weights, references, protocol.
+    missing
+        Why it could not be computed where it was scored, and what would help.
     """
 
     value: float | None
@@ -117,6 +124,9 @@ class ScorePart(Strict):
     higher_is_better: bool
     spread: str = ""
     item_sd: float | None = None
+    parts: dict[str, float | None] = {}
+    made_with: str = ""
+    missing: str = ""
 
 
 class CeilingPart(Strict):

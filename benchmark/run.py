@@ -207,6 +207,7 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
             pooled=task.pooled,
             published=task.published,
             track=task.track,
+            parts=task.parts,
         ),
         method=row.spec,
         card=asdict(row.method.card),

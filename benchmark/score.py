@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .contracts import Ceiling, Data, Fold, Kind, Metric, Task
-from .errors import StoreError
+from .errors import ExtraMissing, StoreError, Unavailable
 from .kinds import get_kind
 from .record import DRAWN, CeilingPart, ScorePart
 from .registry import load_metric
@@ -32,6 +32,24 @@ class Judged:
     prediction: Any
     clusters: list[str]
     scorable: bool
+    part: str = ""
+    parts: tuple[str, ...] = ()
+
+    def apart(self, kind: Kind) -> list[Judged]:
+        """The items of each part by themselves, in the order of the parts' names; itself where there are none."""
+        names = np.array(self.parts, dtype=str)
+        rows = {name: np.flatnonzero(names == name) for name in np.unique(names)}
+        return [
+            replace(
+                self,
+                truth=kind.take(self.truth, here),
+                prediction=kind.take(self.prediction, here),
+                clusters=[self.clusters[row] for row in here],
+                part=str(name),
+                parts=(),
+            )
+            for name, here in rows.items()
+        ] or [self]
 
     def by_item(self, metric: Metric) -> np.ndarray:
         """Scores (n,) of the items, each by itself."""
@@ -58,20 +76,37 @@ def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finish
         kind.restore(prediction, shown.key),
         items.table["subject"].astype(str).tolist(),
         kind.scorable(truth, least),
+        parts=tuple(items.table[task.parts].astype(str)) if task.parts else (),
     )
 
 
 def score_cells(task: Task, cells: Sequence[Judged]) -> tuple[dict[str, ScorePart], list[dict[str, float | None]]]:
-    """Scores over all cells with their intervals, and each cell's own."""
+    """Scores over all cells with their intervals, and each cell's own: the mean over its parts."""
     own: list[dict[str, float | None]] = [{} for _ in cells]
+    kind = get_kind(task.kind)
+    apart = [cell.apart(kind) for cell in cells]
+    owner = [number for number, parts in enumerate(apart) for _ in parts]
+    every = [part for parts in apart for part in parts]
     scores = {}
     for name in task.metrics:
         metric = load_metric(name)
-        values = [metric.score(cell.truth, cell.prediction) for cell in cells]
-        for entry, value in zip(own, values, strict=True):
-            entry[name] = _number(value)
-        scores[name] = score_metric(task, metric, cells, values)
+        try:
+            values = [metric.score(part.truth, part.prediction) for part in every]
+            scores[name] = score_metric(task, metric, every, values)
+        except (Unavailable, ExtraMissing) as error:
+            values = [math.nan] * len(every)
+            scores[name] = without_value(metric, str(error))
+        for number, entry in enumerate(own):
+            entry[name] = _number(_mean([value for value, at in zip(values, owner, strict=True) if at == number]))
     return scores, own
+
+
+def without_value(metric: Metric, reason: str) -> ScorePart:
+    """The place of a score that cannot be computed here."""
+    return ScorePart(
+        value=None, low=None, high=None, fold_sd=None, seed_sd=None, pooled=None, aggregate="", folds=0,
+        chance=metric.chance, higher_is_better=metric.higher_is_better, missing=reason,
+    )  # fmt: skip
 
 
 def score_metric(task: Task, metric: Metric, cells: Sequence[Judged], values: Sequence[float]) -> ScorePart:
@@ -82,7 +117,7 @@ def score_metric(task: Task, metric: Metric, cells: Sequence[Judged], values: Se
     if task.interval == "range":
         return score_range(metric, cells, values)
     drawn = task.interval == "draws"
-    together = [] if drawn else pooled_folds(get_kind(task.kind), cells)
+    together = [] if drawn or task.parts else pooled_folds(get_kind(task.kind), cells)
     apart = [Scored(cell.truth, cell.prediction, cell.clusters, cell.fold) for cell in cells if cell.scorable]
     by_seed: dict[int, list[float]] = defaultdict(list)
     for cell, value in zip(cells, values, strict=True):
@@ -99,12 +134,23 @@ def score_metric(task: Task, metric: Metric, cells: Sequence[Judged], values: Se
         fold_sd=float(np.std(folds, ddof=1)) if len(folds) > 1 else None,
         seed_sd=float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None,
         item_sd=item_spread(task, metric, cells),
-        pooled=None if drawn else _number(float(np.mean([metric.score(f.truth, f.prediction) for f in together]))),
-        aggregate=DRAWN if drawn else "pooled" if task.pooled else "fold mean",
+        pooled=_number(_mean([metric.score(fold.truth, fold.prediction) for fold in together])),
+        aggregate=DRAWN if drawn else "pooled" if task.pooled else "part mean" if task.parts else "fold mean",
         folds=len(folds),
         chance=metric.chance,
         higher_is_better=metric.higher_is_better,
+        parts=part_means(cells, values),
+        made_with=metric.made_with(cells[0].truth) if cells else "",
     )
+
+
+def part_means(cells: Sequence[Judged], values: Sequence[float]) -> dict[str, float | None]:
+    """The score of each part, mean over folds and seeds; empty where a task has no parts."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for cell, value in zip(cells, values, strict=True):
+        if cell.part:
+            found[cell.part].append(value)
+    return {part: _number(_mean(scores)) for part, scores in found.items()}
 
 
 def item_spread(task: Task, metric: Metric, cells: Sequence[Judged]) -> float | None:
@@ -178,6 +224,11 @@ def share_of_ceiling(ceiling: Ceiling | None, scores: dict[str, ScorePart]) -> C
     if score is not None and score.value is not None and score.chance is not None:
         share = (score.value - score.chance) / (ceiling.value - score.chance)
     return CeilingPart(**vars(ceiling), share=share)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Their mean; NaN of none."""
+    return float(np.mean(values)) if len(values) else math.nan
 
 
 def _number(value: float) -> float | None:

@@ -136,6 +136,19 @@ class Together:
         return [*folds, Fold(HALVES, (), tuple(map(str, table.index[half])))] if half.any() else folds
 
 
+@dataclass(frozen=True)
+class Given:
+    """Training and test items as the data set itself tells them apart: its column ``set``."""
+
+    name: str = "given"
+    min_per_class: int = 0
+
+    def folds(self, table: pd.DataFrame, target: str, seed: int) -> list[Fold]:
+        """The one fold ``test``."""
+        parts = {name: tuple(map(str, table.index[table["set"] == name])) for name in ("train", "test")}
+        return [Fold("test", parts["train"], parts["test"])]
+
+
 def one_row_a_group(table: pd.DataFrame) -> pd.DataFrame:
     """The first item of every group, indexed by group in sorted order."""
     return table.groupby("group", sort=True).first()

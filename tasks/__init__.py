@@ -31,6 +31,8 @@ ASKED = ("abide1", "abide2", "adhd200", "ukb", "hcp", "hcp-aging", "abcd", "adni
 """Cohorts whose targets are also asked together, in one prompt."""
 MULTI, OPEN = (tuple(f"{cohort}-{paradigm}" for cohort in ASKED) for paradigm in ("multi", "open"))
 
+VISION = ("nsd-caption", "nsd-description", "nsd-reasoning", "nsd-reconstruction", "nsd-grounding", "nsd-localisation")
+
 TASKS = {
     "abide1-asd": "autism:ABIDE1_ASD",
     "abide2-asd": "autism:ABIDE2_ASD",
@@ -40,6 +42,7 @@ TASKS = {
     },
     **{name: f"questions:DECLARED/{name}" for name in (*MULTI, *OPEN)},
     **{name: f"connectivity:DECLARED/{name}" for name in CONNECTIVITY},
+    **{name: f"vision:DECLARED/{name}" for name in VISION},
 }
 
 SUITES = {
@@ -60,6 +63,7 @@ SUITES = {
     ),
     "fmri-lm-multi": MULTI,
     "fmri-lm-open": OPEN,
+    "nsd": VISION,
     "netsim": NETSIM,
     "sanchez": SANCHEZ,
 }
