@@ -56,7 +56,7 @@ def download(
     name = f"{dataset.name}.tar.gz"
     folder.mkdir(parents=True, exist_ok=True)
     known = _known(folder)
-    fetcher = _Resuming(folder / f".{name}.part", progress)
+    fetcher = Resuming(folder / f".{name}.part", progress)
     try:
         path = retrieve(f"{url or base}/{remote}", known.get(name), name, folder, downloader=fetcher)
     except ValueError:
@@ -81,7 +81,7 @@ def _known(folder: Path) -> dict[str, str]:
     return found
 
 
-class _Resuming:
+class Resuming:
     """A downloader for pooch that goes on where an earlier attempt stopped."""
 
     def __init__(self, part: Path, progress: Progress) -> None:
