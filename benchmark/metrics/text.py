@@ -1,10 +1,12 @@
-"""Texts: truth a `Stimulus` with its references, prediction one text, an item."""
+"""Texts compared as they are: truth with `references`, prediction one text an item."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ..kinds.seen import Stimulus
+from .captions_corpus import Described
 from .counts import ItemMetric
 
 
@@ -14,7 +16,7 @@ class ExactMatch(ItemMetric):
     name = "exact-match"
     title = "Exact match"
 
-    def items(self, truth: list[Stimulus], prediction: list[str]) -> np.ndarray:
+    def items(self, truth: Sequence[Described], prediction: Sequence[str]) -> np.ndarray:
         """1 where a reference equals the text, else 0."""
         return np.array(
             [float(_plain(text) in map(_plain, seen.references)) for seen, text in zip(truth, prediction, strict=True)]

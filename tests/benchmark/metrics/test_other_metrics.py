@@ -1,11 +1,9 @@
-"""Regression, box, image, encoding, answer and text metrics."""
+"""Regression, image, encoding, answer and text metrics."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 
 from brainbench.benchmark.contracts import Metric
@@ -14,7 +12,6 @@ from brainbench.benchmark.kinds import KINDS, get_kind
 from brainbench.benchmark.kinds.regression import Values
 from brainbench.benchmark.kinds.seen import Stimulus
 from brainbench.benchmark.metrics import METRICS
-from brainbench.benchmark.metrics.boxes import BoxIoU
 from brainbench.benchmark.metrics.encoding import EncodingR
 from brainbench.benchmark.metrics.images import PixCorr
 from brainbench.benchmark.metrics.regression import MAE, MAEOfMean, PearsonR, PredictiveCOD
@@ -71,31 +68,6 @@ def test_constant_prediction_has_no_correlation_and_constant_truth_is_undefined(
     # A resample that holds one item only.
     assert np.isnan(PearsonR().resample(values, truth**2, np.array([[3, 0, 0]]))[0])
     assert np.isnan(MAE().resample(values, truth, np.zeros((1, 3)))[0])
-
-
-def test_box_iou_by_hand():
-    truth = [np.array([[0, 0, 1, 1], [0.5, 0.5, 1, 1]]), np.zeros((0, 4)), np.array([[0, 0, 0.5, 0.5]])]
-    found = [np.array([[0, 0, 0.5, 1]]), np.array([[0, 0, 1, 1]]), np.zeros((0, 4))]
-    # First item: IoU 0.5 and 0 with the one predicted box; the second has no truth; the third none found.
-    truth = [Stimulus(area=area) for area in truth]
-    assert BoxIoU().items(truth, found)[0] == pytest.approx(0.25)
-    assert BoxIoU().score(truth, found) == pytest.approx(0.125)
-    with pytest.raises(BadPrediction):
-        BoxIoU().score(truth[:1], [np.ones((8, 8))])
-
-
-boxes = st.tuples(*[st.floats(0, 1)] * 4).map(
-    lambda b: [min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]), max(b[1], b[3])]
-)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(boxes, min_size=1, max_size=4), st.lists(boxes, min_size=1, max_size=4))
-def test_box_iou_lies_between_0_and_1_and_grows_with_more_boxes(truth, found):
-    seen = [Stimulus(area=np.array(truth))]
-    first = BoxIoU().score(seen, [np.array(found)])
-    assert 0 <= first <= 1 + 1e-9
-    assert BoxIoU().score(seen, [np.array(found + truth)]) >= first - 1e-9
 
 
 def test_pixcorr_equals_numpy():
