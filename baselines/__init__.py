@@ -49,4 +49,12 @@ METHODS = {
     "nearest-neighbour": "vision_controls:NearestNeighbour",
     "shuffled-voxels": "vision_controls:ShuffledVoxels",
     "random-voxels": "vision_controls:RandomVoxels",
+    "mindeye": "mindeye:MindEye",
+    "mindeye2": "mindeye2:MindEye2",
+    "mindbridge": "mindbridge:MindBridge",
+    "umbrae": "umbrae:Umbrae",
+    "mind-reader": "mind_reader:MindReader",
+    "dream": "dream:Dream",
+    "cortex2image": "cortex2image:Cortex2Image",
+    "onellm": "onellm:OneLLM",
 }
