@@ -539,6 +539,17 @@ class Kind(ABC):
     def load(self, folder: Path, task: TaskInfo) -> Any:
         """Read what `save` wrote; the folder is untrusted."""
 
+    def outside(self, path: Path, wanted: Sequence[str], task: TaskInfo) -> Any:
+        """Predictions from a file that was made elsewhere, for these item ids and in this order.
+
+        The file is untrusted. Raises `BadData`; `BadOption` for a kind without a file format.
+        """
+        raise BadOption(f"predictions of kind {self.name!r} are not read from files", f"run a method:  {task.name}")
+
+    def references(self, path: Path, task: TaskInfo) -> Items:
+        """Items (index: ids; columns subject and group) with a truth of the user's own. Raises as `outside`."""
+        raise BadOption(f"references of kind {self.name!r} are not read from files", "leave --references out")
+
     def scorable(self, truth: Any, least: int) -> bool:
         """Whether a fold with this truth is scored by itself; ``least`` is the split's `min_per_class`."""
         return len(truth) > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from .errors import BadData, BadOption, DataMissing
 from .files import digest_file
 from .loading import Loaded, choose_source, cut, load
 from .record import Finding
-from .registry import load_method, load_task
+from .registry import load_method, load_metric, load_task
 from .source import source_hash
 from .sources import Lent, fingerprint, load_sources
 from .splits import HALVES, SplitManifest
@@ -42,6 +42,8 @@ class Request:
         Weights to start from, a folder to leave weights in, and whether overlap is tolerated.
     controls
         Whether every method's controls are run beside it.
+    metrics
+        Metrics beside the tasks' own.
     """
 
     tasks: tuple[str, ...]
@@ -56,6 +58,7 @@ class Request:
     save: Path | None = None
     allow_overlap: bool = False
     controls: bool = False
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Plan:
 
 def make_plan(request: Request, progress: Progress) -> Plan:
     """Load the data of every task once, cut it, and list the cells."""
-    found = [load_task(name) for name in request.tasks]
+    found = [(with_metrics(task, request.metrics), ref) for task, ref in map(load_task, request.tasks)]
     tasks = [task for task, _ in found]
     unused_settings(request, [load_method(split_control(name)[0])[0] for name in request.methods])
     methods = [resolve_method(request, name) for name in with_controls(request)]
@@ -122,6 +125,14 @@ def make_plan(request: Request, progress: Progress) -> Plan:
             "see `brainbench data list`, or use  --data simulated",
         )
     return Plan(tuple(rows), tuple(notes), missing)
+
+
+def with_metrics(task: Task, metrics: Sequence[str]) -> Task:
+    """The task with further metrics, after its own. Raises `UnknownName`."""
+    extra = [name for name in dict.fromkeys(metrics) if name not in task.metrics]
+    for name in extra:
+        load_metric(name)
+    return replace(task, metrics=(*task.metrics, *extra))
 
 
 def make_cells(

@@ -15,6 +15,9 @@ SCHEMA_VERSION = 1
 DRAWN = "mean over draws"
 """``ScorePart.aggregate`` where the folds are draws of the labelled items, all tested on the same subjects."""
 
+OWN = "own references"
+"""``DataPart.source`` where the truth was a file of the user's; such a record is not ranked, nor scored again."""
+
 
 class Strict(BaseModel):
     """Base of the parts of a record: unknown fields are an error."""

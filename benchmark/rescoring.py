@@ -10,7 +10,7 @@ from pathlib import Path
 from .contracts import Progress, Task
 from .errors import BadData, StoreError
 from .loading import Loaded, load
-from .record import Record, ScorePart
+from .record import OWN, Record, ScorePart
 from .registry import load_task
 from .score import Judged, judge, score_cells
 from .store import Finished, read_cell, read_split
@@ -74,6 +74,11 @@ def rejudge(record: Record, folder: Path, progress: Progress) -> tuple[Task, lis
 
 def reload(record: Record, progress: Progress) -> tuple[Task, Loaded]:
     """The task and the data of a record, checked against its fingerprint."""
+    if record.data.source == OWN:
+        raise StoreError(
+            f"{record.id} was scored against references from a file, which the store does not hold",
+            "score it again:  brainbench score ... --references FILE",
+        )
     task, _ = load_task(record.task.ref)
     if task.version != record.task.version:
         raise StoreError(

@@ -19,8 +19,10 @@ from . import (
     pretrain,
     rescore,
     run,
+    score,
     show,
     show_answers,
+    weights,
 )
 
 app = typer.Typer(
@@ -41,10 +43,12 @@ app.command("leaderboard")(leaderboard.leaderboard)
 show.app.command("answers")(show_answers.answers)
 app.add_typer(show.app, name="show")
 app.command("compare")(compare.compare)
+app.command("score")(score.score)
 app.command("rescore")(rescore.rescore)
 app.command("judge")(judge.judge)
 app.command("audit")(audit.audit)
 app.command("describe")(describe.describe)
+app.add_typer(weights.app, name="weights")
 app.command("doctor")(doctor.doctor)
 
 INTERRUPTED = 130

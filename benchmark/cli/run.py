@@ -43,6 +43,9 @@ def run(
     controls: Annotated[
         bool, typer.Option("--controls", help="Run each method's controls beside it, such as METHOD+text-only.")
     ] = False,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="M", help="Score by this metric as well (see docs/vision.md); repeat.")
+    ] = None,
     checkpoint: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights to start from.")] = None,
     save: Annotated[Path | None, typer.Option(metavar="DIR", help="Leave each cell's weights here.")] = None,
     allow_overlap: Annotated[
@@ -91,6 +94,7 @@ def run(
         save=save,
         allow_overlap=allow_overlap,
         controls=controls,
+        metrics=tuple(metric or ()),
     )
     place = Store(store_path(store).resolve())
     console = errors()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..contracts import Kind, TaskInfo
+from ..datasets.brainhub_files import read_boxes
 from ..errors import BadPrediction
 from ..items import Items
 from .arrays import load_arrays, save_arrays
+from .outside_files import matched
 from .seen import BRAIN, SEEN, Responses, Stimulus, stimuli
 
 MOST = 1000
@@ -44,6 +47,14 @@ class Grounding(Kind):
             if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) > MOST or not np.isfinite(boxes).all():
                 raise BadPrediction(f"item {row}: expected at most {MOST} boxes (k, 4) of finite numbers")
         return found
+
+    def outside(self, path: Path, wanted: Sequence[str], task: TaskInfo) -> list[np.ndarray]:
+        """BrainHub's form, image -> class -> boxes; a class that a file leaves out was not found."""
+        found = read_boxes(path, None)
+        images = dict.fromkeys(name.partition("/")[0] for name in wanted)
+        boxes = dict(zip(images, matched(found, list(images), path), strict=True))
+        pairs = [name.partition("/")[::2] for name in wanted]
+        return [boxes[image].get(concept, np.zeros((0, 4))) for image, concept in pairs]
 
     def save(self, prediction: list[np.ndarray], folder: Path, task: TaskInfo) -> None:
         save_arrays(folder / "boxes.npz", prediction)

@@ -11,6 +11,7 @@ import numpy as np
 from ..contracts import Kind, TaskInfo
 from ..errors import BadPrediction
 from ..items import Items
+from .outside_files import read_pictures
 from .pictures import Pictures, write_png, wrong
 from .seen import BRAIN, SEEN, Responses, Stimulus, stimuli
 
@@ -44,6 +45,9 @@ class Reconstruction(Kind):
             if problem := wrong(image):
                 raise BadPrediction(f"item {row}: {problem}")
         return found
+
+    def outside(self, path: Path, wanted: Sequence[str], task: TaskInfo) -> Pictures:
+        return read_pictures(path, wanted)
 
     def save(self, prediction: Pictures, folder: Path, task: TaskInfo) -> None:
         for row, image in enumerate(prediction):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ..contracts import Kind, TaskInfo
+from ..datasets.brainhub_files import read_references
 from ..errors import BadPrediction
 from ..items import Items
+from .outside_files import matched, read_texts
 from .seen import BRAIN, SEEN, Responses, Stimulus, stimuli
 
 LONGEST = 1 << 20
@@ -53,6 +56,14 @@ class Captioning(Kind):
 
     def check(self, prediction: Any, items: Items, task: TaskInfo) -> list[str]:
         return check_texts(prediction, len(items))
+
+    def outside(self, path: Path, wanted: Sequence[str], task: TaskInfo) -> list[str]:
+        return matched(read_texts(path), wanted, path)
+
+    def references(self, path: Path, task: TaskInfo) -> Items:
+        told = read_references(path, None)
+        table = pd.DataFrame({"references": list(told.values())}, index=list(told))
+        return Items(table.assign(subject=list(told), group=list(told)))
 
     def save(self, prediction: list[str], folder: Path, task: TaskInfo) -> None:
         pd.DataFrame({"text": prediction}).to_parquet(folder / "texts.parquet")

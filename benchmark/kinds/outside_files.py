@@ -1,0 +1,195 @@
+"""Files of predictions from outside: read with care, for they come from anybody. No pickle is ever read."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..datasets.brainhub_files import MAX_BYTES, read_json
+from ..errors import BadData, BadPrediction, needing
+from .pictures import Pictures
+
+NAMED = 5
+"""Ids that a message names."""
+
+
+def matched(found: Mapping[str, Any], wanted: Sequence[str], path: Path) -> list[Any]:
+    """The values of the wanted ids, in their order. Raises `BadData` where ids are missing or unknown."""
+    missing = [name for name in wanted if name not in found]
+    known = set(wanted)
+    unknown = [name for name in found if name not in known]
+    if missing or unknown:
+        parts = [
+            f"{len(names)} {what} ({', '.join(map(repr, names[:NAMED]))}{', ...' if len(names) > NAMED else ''})"
+            for names, what in ((missing, "ids are missing"), (unknown, "ids are unknown"))
+            if names
+        ]
+        raise BadData(f"{path}: {' and '.join(parts)}; {len(wanted)} are asked for", "give each item once, by its id")
+    return [found[name] for name in wanted]
+
+
+def read_texts(path: Path) -> dict[str, str]:
+    """Id -> text, from JSON (an object, or COCO's list of image_id and caption) or CSV with columns id and text.
+
+    Raises `BadData`, also where an id occurs twice or a text is none.
+    """
+    if path.suffix == ".csv":
+        return dict(_read_csv(path))
+    listed = _listed(path)
+    found: Mapping[str, Any] = listed if listed is not None else read_json(path)
+    for name, text in found.items():
+        if not isinstance(text, str):
+            raise BadData(f"{path}: the text of {name!r} is of type {type(text).__name__}", "give one text an id")
+    return dict(found)
+
+
+def _listed(path: Path) -> dict[str, Any] | None:
+    """COCO's result format, a list of objects; None for another file."""
+    if path.is_file() and path.stat().st_size <= MAX_BYTES:
+        with open(path, "rb") as file:
+            start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+        if not start.startswith(b"["):
+            return None
+        try:
+            rows = json.loads(path.read_bytes())
+            pairs = [(str(row["image_id"]), row["caption"]) for row in rows]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise BadData(f"{path}: not a list of objects with image_id and caption") from None
+        return _once(pairs, path)
+    return None
+
+
+def _read_csv(path: Path) -> dict[str, str]:
+    if path.stat().st_size > MAX_BYTES:
+        raise BadData(f"{path}: {path.stat().st_size / 2**20:,.0f} MB, more than {MAX_BYTES // 2**20} MB: not read")
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadData(f"{path}: not a CSV file in UTF-8 ({error})") from None
+    if not rows or not {"id", "text"} <= set(rows[0]):
+        raise BadData(f"{path}: expected columns id and text")
+    return _once([(row["id"], row["text"]) for row in rows], path)
+
+
+def _once(pairs: Sequence[tuple[str, Any]], path: Path) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadData(f"{path}: the id {twice!r} occurs twice", "keep one of them")
+    return found
+
+
+class Slices(Pictures):
+    """Pictures that are slices of one tensor, turned into uint8 at each access.
+
+    Parameters
+    ----------
+    read
+        Position -> (3, h, w) or (h, w, 3), uint8 or floats in 0 .. 1.
+    places
+        Positions in the tensor.
+    names
+        Their ids, for messages.
+    """
+
+    def __init__(self, read: Callable[[int], np.ndarray], places: Sequence[int], names: Sequence[str]) -> None:
+        super().__init__([])
+        self._read, self._rows, self._names = read, list(places), list(names)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return Slices(self._read, self._rows[row], self._names[row])
+        return _as_uint8(self._read(self._rows[row]), self._names[row])
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> Pictures:
+        """The pictures at these positions, in this order."""
+        return Slices(self._read, [self._rows[row] for row in rows], [self._names[row] for row in rows])
+
+
+def _as_uint8(values: np.ndarray, name: str) -> np.ndarray:
+    """A picture (h, w, 3) uint8. Raises `BadPrediction` for values that are none."""
+    image = np.moveaxis(values, 0, -1) if values.ndim == 3 and values.shape[0] == 3 else values
+    if image.dtype == np.uint8:
+        return np.ascontiguousarray(image)
+    if not np.issubdtype(image.dtype, np.floating):
+        raise BadPrediction(f"{name}: values of type {image.dtype}", "give uint8, or floats in 0 .. 1")
+    if not np.isfinite(image).all():
+        raise BadPrediction(f"{name}: holds NaN or infinity", "give finite floats in 0 .. 1, or uint8")
+    if image.min() < -0.01 or image.max() > 1.01:
+        raise BadPrediction(
+            f"{name}: values from {image.min():.3g} to {image.max():.3g}", "give floats in 0 .. 1, or uint8"
+        )
+    return np.ascontiguousarray((np.clip(image, 0, 1) * 255).round().astype(np.uint8))
+
+
+def read_pictures(path: Path, wanted: Sequence[str]) -> Pictures:
+    """Pictures in the order of the ids: a folder of ID.png, or a tensor (.npy, .pt) with its ids beside it.
+
+    The ids of ``all.npy`` are a JSON list in ``all.ids.json``, one a row. Nothing is unpickled. Raises `BadData`.
+    """
+    if path.is_dir():
+        files = {file.stem: file for file in sorted(path.iterdir()) if file.suffix.lower() == ".png"}
+        return Pictures(matched(files, wanted, path))
+    if path.suffix not in (".npy", ".pt", ".pth"):
+        raise BadData(f"{path}: expected a folder of ID.png, or a tensor in a .npy or .pt file")
+    read, count, shape = _tensor_npy(path) if path.suffix == ".npy" else _tensor_torch(path)
+    if len(shape) != 4 or 3 not in (shape[1], shape[3]):
+        raise BadData(f"{path}: a tensor of shape {tuple(shape)}; expected (n, 3, h, w) or (n, h, w, 3)")
+    names = _ids_beside(path, count)
+    rows = matched({name: row for row, name in enumerate(names)}, wanted, path)
+    return Slices(read, rows, [f"{path}: {name!r}" for name in wanted])
+
+
+def _ids_beside(path: Path, count: int) -> list[str]:
+    beside = path.with_suffix(".ids.json")
+    if not beside.is_file():
+        raise BadData(
+            f"{path}: a tensor does not say which image a row is",
+            f"write the ids of its {count} rows as a JSON list to {beside}",
+        )
+    try:
+        names = json.loads(beside.read_bytes()) if beside.stat().st_size <= MAX_BYTES else None
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, (str, int)) for name in names):
+        raise BadData(f"{beside}: not a JSON list of ids")
+    if len(names) != count:
+        raise BadData(f"{beside}: {len(names)} ids for the {count} rows of {path.name}")
+    texts = [str(name) for name in names]
+    _once([(name, None) for name in texts], beside)
+    return texts
+
+
+def _tensor_npy(path: Path) -> tuple[Callable[[int], np.ndarray], int, Sequence[int]]:
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise BadData(f"{path}: not a plain .npy array, and pickles are not read ({error})") from None
+    return (lambda row: np.array(values[row])), len(values), values.shape
+
+
+def _tensor_torch(path: Path) -> tuple[Callable[[int], np.ndarray], int, Sequence[int]]:
+    with needing("torch", "torch"):
+        import torch
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle, zip and torch errors of many kinds: the file is from outside
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadData(f"{path}: not a plain tensor, and pickles with code are not read ({reason[:200]})") from None
+    if not isinstance(values, torch.Tensor):
+        raise BadData(f"{path}: holds {type(values).__name__}, not a tensor")
+    return (
+        (lambda row: values[row].float().numpy() if values.is_floating_point() else values[row].numpy()),
+        len(values),
+        values.shape,
+    )
