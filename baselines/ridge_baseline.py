@@ -45,7 +45,7 @@ class Goal:
         """Which voxels are read, (voxels,) bool. Raises `Skipped` for a brain without them."""
         if not self.roi:
             return np.ones(len(space.index), bool)
-        mask = region(space, self.roi) & ~region(space, self.without)
+        mask: np.ndarray = region(space, self.roi) & ~region(space, self.without)
         if not mask.any():
             hint = "this method reads two ROIs apart: import the data with masks named early and ventral"
             raise Skipped(f"{brain} has no voxel of the ROI {self.roi!r}", hint)

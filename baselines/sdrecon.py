@@ -48,11 +48,11 @@ class SDRecon(RidgeBaseline):
 
     def goals(self, library: Library, task: TaskInfo, train: Train) -> Mapping[str, Goal]:
         """Features, and latents where a picture is asked for."""
-        early, ventral = {"roi": "early"}, {"roi": "ventral", "without": "early"}
-        layout, meaning = (ventral, early) if self.swap else (early, ventral)
-        found = {"features": Goal(library.features, ALPHAS, **meaning)}
+        apart = {"early": "", "ventral": "early"}
+        layout, meaning = ("ventral", "early") if self.swap else ("early", "ventral")
+        found = {"features": Goal(library.features, ALPHAS, roi=meaning, without=apart[meaning])}
         if task.kind == "reconstruction":
-            found["latents"] = Goal(library.latents, ALPHAS, **layout)
+            found["latents"] = Goal(library.latents, ALPHAS, roi=layout, without=apart[layout])
         return found
 
     def answers(self, decoded: Mapping[str, np.ndarray], test: Any, context: Context) -> Any:
