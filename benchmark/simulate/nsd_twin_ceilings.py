@@ -1,0 +1,219 @@
+"""What can be read from the simulated brains at best: the true likelihood at work on fresh scenes.
+
+*Identification* uses the exact likelihood, so its shares are those of the best possible reader. The *reference
+decoders* know the true weights and noise, but stop at what is simple: the best linear estimate of a picture, and the
+most likely of the bank's scenes for a caption. Their scores are lower bounds of the best attainable ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..contracts import Ceiling
+from ..metrics.captions_corpus import Corpus
+from ..metrics.captions_ngrams import cider_d
+from ..metrics.deletion import RELEVANT, strongest
+from ..metrics.tokens import PLAIN
+from .brains import REPEATS, Brain, Reader
+from .ceiling import auc
+from .scene_bank import Bank, enlarged, scene_bank
+from .scene_drawing import draw
+from .scene_words import View, captions
+from .scenes import CONCEPTS, sample_scene
+from .seeing import COLUMNS, SEMANTIC, features_of
+
+CANDIDATES = 300
+"""Images among which the one that was seen is looked for."""
+
+LEAST_HELD = 10
+"""Concepts in fewer fresh scenes than this are not averaged over."""
+
+SEED = 23
+"""Of the fresh scenes and their noise; not that of the twin, which must not change its own ceilings."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Ceilings by target, and what else the true model reaches, as plain numbers for the manifest."""
+
+    ceilings: dict[str, Ceiling]
+    reached: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Scenes that nobody trained on: features (n, f), pictures, and five captions each."""
+
+    features: np.ndarray
+    pictures: list[np.ndarray]
+    references: list[tuple[str, ...]]
+
+    @classmethod
+    def draw(cls, count: int) -> Fresh:
+        """So many scenes."""
+        rng = np.random.default_rng((SEED, 0))
+        features, pictures, references = [], [], []
+        for _ in range(count):
+            scene = sample_scene(rng)
+            view, pixels = View.of_scene(scene), draw(scene).pixels
+            features.append(features_of(pixels, view))
+            pictures.append(pixels)
+            references.append(captions(view, rng))
+        return cls(np.stack(features), pictures, references)
+
+    @cached_property
+    def present(self) -> np.ndarray:
+        """(n, concepts) whether each concept is there."""
+        return np.asarray(self.features[:, [COLUMNS[f"concept:{name}"] for name in CONCEPTS]] > 0)
+
+
+def found_ceilings(brains: Sequence[Brain], train: int, test: int, drawn_only: bool) -> Found:
+    """Ceilings of the mean over brains, for so many training images a brain and test images.
+
+    Where photographs are among the images (``drawn_only`` False), only the ceiling of maps holds.
+    """
+    bank = scene_bank()
+    fresh = Fresh.draw(max(CANDIDATES, test))
+    size = min(train, len(bank.scenes))
+    reached: dict[str, float] = {}
+    pixel, pixel_learned, said, map_learned = [], [], [], []
+    for number, brain in enumerate(brains):
+        rng = np.random.default_rng((SEED, 1, number))
+        responses = brain.trial_means(fresh.features, rng)
+        reader = Reader(brain)
+        for name, value in _identified(brain, fresh, responses, rng).items():
+            reached[name] = reached.get(name, 0.0) + value / len(brains)
+        estimate = reader.estimate(responses, bank.moments)
+        reached["concept_auc"] = reached.get("concept_auc", 0.0) + _concept_auc(estimate, fresh) / len(brains)
+        pixel.append(_correlations(_picture(estimate, bank), fresh))
+        past = brain.trial_means(bank.features[:size], rng)
+        pixel_learned.append(_correlations(_ridge(past, bank.thumbnails[:size], responses), fresh))
+        map_learned.append(_map_auc(brain, past, bank.features[:size]))
+        said.append(_cider(reader, responses, fresh, bank, test))
+    ceilings = {"relevance": _of_maps(float(np.mean(map_learned)), size)}
+    if drawn_only:
+        ceilings["image"] = _of_pictures(np.mean(pixel, axis=0), float(np.mean(pixel_learned)), size)
+        ceilings["references"] = _of_captions(np.mean(said, axis=0), test)
+    return Found(ceilings, {name: round(value, 4) for name, value in reached.items()})
+
+
+def _of_maps(learned: float, size: int) -> Ceiling:
+    return Ceiling(
+        metric="map-auc",
+        value=1.0,
+        error=0.0,
+        at_training_size=round(learned, 4),
+        training_size=size,
+        note="the true map, by definition; at the training size: the absolute difference of each voxel's mean "
+        "response with and without the concept",
+    )
+
+
+def _of_pictures(scores: np.ndarray, learned: float, size: int) -> Ceiling:
+    return Ceiling(
+        metric="pixcorr",
+        value=round(float(scores.mean()), 4),
+        error=round(_error(scores), 5),
+        at_training_size=round(learned, 4),
+        training_size=size,
+        note=f"a lower bound of the best: the best linear decoder, which knows weights and noise, {len(scores)} fresh "
+        "scenes, pixels compared at the twin's own size; at the training size: ridge, one unit of penalty a voxel",
+    )
+
+
+def _of_captions(scores: np.ndarray, test: int) -> Ceiling:
+    return Ceiling(
+        metric="cider-d",
+        value=round(float(scores.mean()), 4),
+        error=round(_error(scores), 5),
+        note="a lower bound of the best: the plainest caption of the most likely of the bank's scenes under the true "
+        f"weights and noise, {len(scores)} fresh scenes scored {test} at a time, Java-free tokens",
+    )
+
+
+def _error(scores: np.ndarray) -> float:
+    return float(scores.std(ddof=1) / np.sqrt(len(scores)))
+
+
+# ------------------------------------------------------------------------------------------------- identification
+
+
+def _identified(brain: Brain, fresh: Fresh, responses: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
+    """How often the true likelihood prefers the image that was seen, from three trials and from one."""
+    features = fresh.features[:CANDIDATES]
+    found = {}
+    trials = {"": (responses[:CANDIDATES], REPEATS), "_single_trial": (brain.trial_means(features, rng, 1), 1)}
+    for name, (seen, repeats) in trials.items():
+        likelihood = Reader(brain, repeats).log_likelihood(seen, features)
+        own = np.diag(likelihood)[:, None]
+        found[f"two_way{name}"] = float((likelihood < own).sum() / (len(own) * (len(own) - 1)))
+        found[f"top_1_of_{CANDIDATES}{name}"] = float((likelihood.argmax(axis=1) == np.arange(len(own))).mean())
+    return found
+
+
+def _concept_auc(estimate: np.ndarray, fresh: Fresh) -> float:
+    """Mean AUC of the best linear estimate of a concept's presence."""
+    columns = [COLUMNS[f"concept:{name}"] for name in CONCEPTS]
+    held = np.flatnonzero(fresh.present.sum(axis=0) >= LEAST_HELD)
+    return float(np.mean([auc(fresh.present[:, k].astype(int), estimate[:, columns[k]]) for k in held]))
+
+
+# ------------------------------------------------------------------------------------------------------- pictures
+
+
+def _picture(estimate: np.ndarray, bank: Bank) -> np.ndarray:
+    """(n, pixels) thumbnails by their linear regression on features."""
+    moments = bank.moments
+    centred = bank.features - moments.mean
+    cross = centred.T @ (bank.thumbnails - bank.thumbnails.mean(axis=0)) / (len(centred) - 1)
+    slope = np.linalg.lstsq(moments.covariance, cross, rcond=1e-8)[0]
+    return np.asarray(bank.thumbnails.mean(axis=0) + (estimate - moments.mean) @ slope)
+
+
+def _ridge(past: np.ndarray, wanted: np.ndarray, responses: np.ndarray) -> np.ndarray:
+    """What a ridge regression of ``wanted`` on z-scored responses ``past`` says of ``responses``."""
+    mean, sd = past.mean(axis=0), past.std(axis=0)
+    known, new = (past - mean) / sd, (responses - mean) / sd
+    dual = np.linalg.solve(known @ known.T + known.shape[1] * np.eye(len(known)), wanted - wanted.mean(axis=0))
+    return np.asarray(wanted.mean(axis=0) + new @ (known.T @ dual))
+
+
+def _correlations(thumbnails: np.ndarray, fresh: Fresh) -> np.ndarray:
+    """(n,) correlation of each decoded picture with the one that was seen."""
+    found = np.empty(len(thumbnails))
+    for row, (thumbnail, picture) in enumerate(zip(thumbnails, fresh.pictures, strict=True)):
+        guess = enlarged(thumbnail[None], len(picture))[0]
+        found[row] = np.corrcoef(guess.ravel(), picture.ravel())[0, 1]
+    return found
+
+
+# ----------------------------------------------------------------------------------------------- maps and captions
+
+
+def _map_auc(brain: Brain, past: np.ndarray, features: np.ndarray) -> float:
+    """Mean over concepts of the AUC of the plainest map that can be learned."""
+    found = []
+    for concept in CONCEPTS:
+        held = features[:, COLUMNS[f"concept:{concept}"]] > 0
+        if held.sum() < LEAST_HELD:
+            continue
+        change = np.abs(past[held].mean(axis=0) - past[~held].mean(axis=0))
+        relevant = np.zeros(len(change), int)
+        relevant[strongest(brain.relevance(concept), RELEVANT)] = 1
+        found.append(auc(relevant, change))
+    return float(np.mean(found))
+
+
+def _cider(reader: Reader, responses: np.ndarray, fresh: Fresh, bank: Bank, at_a_time: int) -> np.ndarray:
+    """(n,) CIDEr-D of the most likely scene's caption; frequencies over as many images as the twin tests."""
+    likelihood = reader.part_log_likelihood(responses, bank.features, SEMANTIC, bank.moments)
+    said = [bank.first_caption(int(best)) for best in likelihood.argmax(axis=1)]
+    scores = []
+    for start in range(0, len(said) - at_a_time + 1, at_a_time):
+        part = slice(start, start + at_a_time)
+        scores.append(cider_d(Corpus(fresh.references[part], said[part], PLAIN)))
+    return np.concatenate(scores)
