@@ -77,7 +77,9 @@ def lessons(train: Train, trials: bool = False) -> Iterator[Lesson]:
         else:
             matrix, found = view.matrix(rows), images[rows]
         standard = Standard.of(matrix)
-        yield Lesson(brain, standard(matrix), found, standard)
+        matrix -= standard.mean  # in place: a brain's trials may take gigabytes
+        matrix /= standard.scale
+        yield Lesson(brain, matrix, found, standard)
 
 
 def image_numbers(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -52,9 +52,10 @@ def fit_ridge(
     groups
         (n,) rows that must not be parted, such as the trials of one image.
     """
-    x, y = np.asarray(inputs, np.float64), np.asarray(targets, np.float64)
+    x, y = np.array(inputs, np.float64), np.array(targets, np.float64)
     mean, level = x.mean(axis=0), y.mean(axis=0)
-    x, y = x - mean, y - level
+    x -= mean
+    y -= level
     kernel = len(x) <= x.shape[1]
     fold = folds_of(groups, seed)
     grid = np.sort(np.asarray(alphas, float))
