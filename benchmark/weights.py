@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
 
-from .errors import BrainbenchError, StoreError, Unavailable, UnknownName
+from .errors import BadOption, StoreError, Unavailable, UnknownName, needing
 from .files import digest_file, stamps, whole_folder, write_error
 from .home import weights as weights_home
 
@@ -299,8 +299,9 @@ def import_file(name: str, path: Path) -> Path:
     """
     entry = entry_of(name)
     if not path.is_file():
-        raise BrainbenchError(f"{path}: no such file", f"write:  brainbench weights import {name} FILE")
-    from .nn.encoders import check_weights
+        raise BadOption(f"{path}: no such file", f"write:  brainbench weights import {name} FILE")
+    with needing(entry.extra, "torch", "torchvision", "timm", "open_clip", "PIL"):
+        from .nn.encoders import check_weights
 
     check_weights(entry.network, path)
     return keep(entry, path)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,16 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..errors import BadData
 from ..weights import digest, entry_of, find
 from .features import BRAIN_DIFFUSER, MINDEYE, Encoder, as_rgb
+from .resizing import bilinear, mindeye_resize, pil_resize
 from .weights import fill, load_weights
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLIP = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 LITE = (127 / 255,) * 3, (128 / 255,) * 3
-
-FIRST = 256
-"""Side in pixels to which MindEye brings every image before anything else."""
 
 DIFFUSER_SIDE = 224
 
@@ -242,26 +240,6 @@ def source_of(name: str) -> str:
     return f"{entry_of(name).name} (sha256 {digest(find(name))[:12]})"
 
 
-def mindeye_resize(image: np.ndarray, side: int = FIRST) -> Tensor:
-    """(1, 3, side, side) float32 in 0..1 of a (h, w, 3) uint8 image: bilinear, no antialiasing."""
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
-    return bilinear(pixels, side)
-
-
-def bilinear(pixels: Tensor, side: int) -> Tensor:
-    """(n, 3, side, side) without antialiasing, as torchvision's Resize of tensors was up to 0.16."""
-    if pixels.shape[-2:] == (side, side):
-        return pixels
-    return functional.interpolate(pixels, (side, side), mode="bilinear", align_corners=False, antialias=False)
-
-
-def pil_resize(image: np.ndarray, side: int, resampling: Image.Resampling) -> np.ndarray:
-    """(side, side, 3) uint8 by Pillow, antialiased; the same image where it has that size."""
-    if image.shape[:2] == (side, side):
-        return image
-    return np.asarray(Image.fromarray(image).resize((side, side), resampling))
-
-
 class NetworkEncoder(Encoder):
     """A frozen network as an encoder.
 
@@ -281,14 +259,20 @@ class NetworkEncoder(Encoder):
         self.dim = DIMS[name] if protocol == MINDEYE else DIMS_224.get(name, DIMS[name])
         self._device = torch.device(device)
         self._settings = NETWORKS[self.weights]
-        self._network = load_network(self.weights, device)
         self._tokenise: Any = None
+        self._source = source_of(self.weights)
+
+    @cached_property
+    def network(self) -> Any:
+        """The module, read when the first image comes: features that are kept need no network."""
+        network = load_network(self.weights, str(self._device))
         if self.weights in HEADLESS:
-            setattr(self._network, HEADLESS[self.weights], nn.Identity())
+            setattr(network, HEADLESS[self.weights], nn.Identity())
+        return network
 
     def source(self) -> str:
         """Name of the weights and the start of their hash."""
-        return source_of(self.weights)
+        return self._source
 
     def embed(self, images: Sequence[np.ndarray]) -> np.ndarray:
         if not len(images):
@@ -318,16 +302,15 @@ class NetworkEncoder(Encoder):
         return torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float() / 255
 
     def _forward(self, batch: Tensor) -> Tensor:
-        network: Any = self._network
-        found: Tensor = network.encode_image(batch) if self.weights.startswith("clip") else network(batch)
+        clip = self.weights.startswith("clip")
+        found: Tensor = self.network.encode_image(batch) if clip else self.network(batch)
         return found
 
     def _alexnet(self, batch: Tensor, names: Sequence[str]) -> list[Tensor]:
-        network: Any = self._network
         found, done = {}, 0
         for name in sorted(LAYERS, key=LAYERS.__getitem__):
             if done < max(LAYERS[wanted] for wanted in names):
-                batch = network.features[done : LAYERS[name]](batch)
+                batch = self.network.features[done : LAYERS[name]](batch)
                 found[name], done = batch, LAYERS[name]
         return [found[name] for name in names]
 
@@ -339,11 +322,10 @@ class NetworkEncoder(Encoder):
 
         if self._tokenise is None:
             self._tokenise = open_clip.get_tokenizer("ViT-L-14" if self.dim == 768 else "ViT-B-32")
-        network: Any = self._network
         out = np.empty((len(texts), self.dim), np.float32)
         with torch.no_grad():
             for start in range(0, len(texts), 64):
                 rows = slice(start, start + 64)
                 tokens = self._tokenise(list(texts[rows])).to(self._device)
-                out[rows] = network.encode_text(tokens).float().cpu().numpy()
+                out[rows] = self.network.encode_text(tokens).float().cpu().numpy()
         return out

@@ -7,13 +7,11 @@ import pytest
 from scipy import stats
 
 from brainbench.benchmark.contracts import Metric
-from brainbench.benchmark.errors import BadPrediction
 from brainbench.benchmark.kinds import KINDS, get_kind
 from brainbench.benchmark.kinds.regression import Values
 from brainbench.benchmark.kinds.seen import Stimulus
 from brainbench.benchmark.metrics import METRICS
 from brainbench.benchmark.metrics.encoding import EncodingR
-from brainbench.benchmark.metrics.images import PixCorr
 from brainbench.benchmark.metrics.regression import MAE, MAEOfMean, PearsonR, PredictiveCOD
 from brainbench.benchmark.metrics.text import ExactMatch
 
@@ -68,17 +66,6 @@ def test_constant_prediction_has_no_correlation_and_constant_truth_is_undefined(
     # A resample that holds one item only.
     assert np.isnan(PearsonR().resample(values, truth**2, np.array([[3, 0, 0]]))[0])
     assert np.isnan(MAE().resample(values, truth, np.zeros((1, 3)))[0])
-
-
-def test_pixcorr_equals_numpy():
-    rng = np.random.default_rng(0)
-    truth = [rng.integers(0, 256, (9, 7, 3), dtype=np.uint8) for _ in range(3)]
-    found = [rng.integers(0, 256, (9, 7, 3), dtype=np.uint8), truth[1], np.full((9, 7, 3), 9, np.uint8)]
-    expected = [np.corrcoef(truth[0].ravel(), found[0].ravel())[0, 1], 1, 0]
-    truth = [Stimulus(picture=image) for image in truth]
-    np.testing.assert_allclose(PixCorr().items(truth, found), expected, atol=1e-12)
-    with pytest.raises(BadPrediction):
-        PixCorr().score(truth[:1], [found[0][:5]])
 
 
 def test_encoding_equals_numpy_on_repeated_runs():
