@@ -33,6 +33,7 @@ def design() -> tuple[np.ndarray, np.ndarray]:
     """masterordering (30000,) from 1, and subjectim (8, 10000), NSD ids from 1: shared ones are 1001, 1002, ..."""
     order = np.resize(np.arange(1001, 1011), 30000)
     order[: len(ORDER)] = ORDER
+    order[len(ORDER) : len(ORDER) + 968] = np.arange(33, 1001)  # shown in later sessions
     images = np.zeros((8, 10000), int)
     images[:, :1000] = 1001 + np.arange(1000)
     images[:, 1000:] = 5001 + np.arange(9000)[None] + 9000 * (np.arange(8)[:, None] % 2)
