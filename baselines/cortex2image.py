@@ -9,6 +9,7 @@ import numpy as np
 
 from ..benchmark.contracts import Card, Context
 from .brain_rows import Lesson
+from .ridge_baseline import DECODED
 from .vision_network import BrainNetworks, Decoded, Goals, positive
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Cortex2Image(BrainNetworks):
     hidden: int = 128
     latents_weight: float = 1.0
 
+    supports: ClassVar[tuple[str, ...]] = (*DECODED, "localisation")
     card: ClassVar[Card] = Card(
         title="Cortex2Image",
         summary="Graph convolutions over neighbouring voxels predict image features and a Gaussian over image latents.",

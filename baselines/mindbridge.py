@@ -9,6 +9,7 @@ import numpy as np
 
 from ..benchmark.contracts import Card, Context, Train
 from .decoding import Library
+from .ridge_baseline import DECODED
 from .vision_network import Decoded, Goals, Pupils, Target, VisionNetwork, caption_vectors, positive
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class MindBridge(VisionNetwork):
     temperature: float = 0.125
     epochs: int = 40
 
+    supports: ClassVar[tuple[str, ...]] = (*DECODED, "localisation")
     card: ClassVar[Card] = Card(
         title="MindBridge",
         summary="One model for all brains: responses are max-pooled to one size, embedded by brain, and translated "

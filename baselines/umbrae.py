@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..benchmark.contracts import Card, Context, Train
+from .ridge_baseline import DECODED
 from .vision_network import Decoded, Goals, Pupils, VisionNetwork, positive
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Umbrae(VisionNetwork):
     heads: int = 4
     head_width: int = 16
 
+    supports: ClassVar[tuple[str, ...]] = (*DECODED, "localisation")
     card: ClassVar[Card] = Card(
         title="UMBRAE",
         summary="A tokenizer for each brain and one Perceiver for all predict image features by squared error.",

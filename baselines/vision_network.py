@@ -170,7 +170,7 @@ class VisionNetwork(Method):
     _library: Library = field(init=False, repr=False)
     _goals: Goals = field(init=False, repr=False)
 
-    supports: ClassVar[tuple[str, ...]] = (*DECODED, "localisation")
+    supports: ClassVar[tuple[str, ...]] = DECODED
 
     def __post_init__(self) -> None:
         positive(self, "epochs", "batch", "rate")
