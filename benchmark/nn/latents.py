@@ -12,14 +12,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import BadData, BadOption, BrainbenchError, needing
+from ..errors import BadData, BadOption, Unavailable, needing
 from ..files import digest_file
 
 Images = Sequence[np.ndarray]
 """(h, w, 3) uint8 images, read one at a time."""
 
 BATCH = 16
-HOW = "give pca, taef2, taef2:FOLDER, or kl:NAME of an AutoencoderKL (a hub name or a folder)"
+HOW = "give pca, taef2, taef2:FOLDER, or kl:NAME of an AutoencoderKL (a folder, OWNER/NAME or OWNER/NAME/vae of a hub)"
 
 
 class Codec(Protocol):
@@ -242,12 +242,14 @@ def _kl(place: str, device: str, size: int) -> NetworkCodec:
     with needing("diffusion", "diffusers", "torch"):
         import torch
         from diffusers import AutoencoderKL
+        from diffusers.utils import logging
 
         from .language import hub_reached
-    folder = Path(place).expanduser()
-    offline = folder.is_dir() or not hub_reached()
+    logging.disable_progress_bar()  # they would break ours
+    where, inside = _repository(place)
+    offline = Path(where).is_dir() or not hub_reached()
     try:
-        network: Any = AutoencoderKL.from_pretrained(folder if folder.is_dir() else place, local_files_only=offline)
+        network: Any = AutoencoderKL.from_pretrained(where, subfolder=inside, local_files_only=offline)
     except (OSError, ValueError) as error:
         raise _unavailable(place, error) from None
     network.to(torch.device(device)).eval().requires_grad_(False)
@@ -265,9 +267,16 @@ def _kl(place: str, device: str, size: int) -> NetworkCodec:
     return NetworkCodec(f"kl:{place}", size, shape, f"AutoencoderKL {place} at {size} px", device, encode, decode)
 
 
-def _unavailable(place: str, error: Exception) -> BrainbenchError:
-    from ..errors import Unavailable
+def _repository(place: str) -> tuple[str, str | None]:
+    """A folder as it is; OWNER/NAME/INSIDE of the hub as OWNER/NAME and what lies inside."""
+    folder = Path(place).expanduser()
+    if folder.is_dir():
+        return str(folder), None
+    parts = place.split("/")
+    return "/".join(parts[:2]), "/".join(parts[2:]) or None
 
+
+def _unavailable(place: str, error: Exception) -> Unavailable:
     return Unavailable(
         f"no AutoencoderKL {place!r} could be loaded ({str(error).splitlines()[0]})",
         f"fetch it where there is a network:  hf download {place}   or give the folder that holds it (kl:FOLDER)",

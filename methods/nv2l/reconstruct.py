@@ -100,14 +100,15 @@ def load_unclip(place: str, device: str) -> Any:
     with needing("diffusion", "diffusers", "torch", "transformers"):
         import torch
         from diffusers import StableUnCLIPImg2ImgPipeline
+        from diffusers.utils import logging
 
         from ...benchmark.nn.language import hub_reached
     folder = Path(place).expanduser()
     offline = folder.is_dir() or not hub_reached()
-    kind = torch.float16 if device.startswith("cuda") else torch.float32
+    logging.disable_progress_bar()  # they would break ours
     try:
         pipeline: Any = StableUnCLIPImg2ImgPipeline.from_pretrained(
-            folder if folder.is_dir() else place, torch_dtype=kind, local_files_only=offline
+            folder if folder.is_dir() else place, local_files_only=offline
         )
     except (OSError, ValueError) as error:
         raise Unavailable(
@@ -115,7 +116,7 @@ def load_unclip(place: str, device: str) -> Any:
             f"fetch it where there is a network:  hf download {place}   or draw without it:  --set decoder=autoencoder",
         ) from None
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    return pipeline.to(device, torch.float16 if device.startswith("cuda") else torch.float32)
 
 
 def latent_shape(pipeline: Any, side: int) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from brainbench.benchmark.errors import BadData, BadOption, BrainbenchError
-from brainbench.benchmark.nn.latents import PCACodec, load_codec
+from brainbench.benchmark.nn.latents import PCACodec, _repository, load_codec
 
 SHARED = Path(os.environ.get("BRAINBENCH_SHARED", "../shared"))
 TAEF2 = SHARED / "data" / "taef2"
@@ -135,6 +135,12 @@ def test_an_autoencoder_of_diffusers_is_read_from_a_folder(tmp_path: Path) -> No
     assert np.allclose(latents, 0.5 * wanted.flatten(1).numpy(), atol=1e-4)
     shown = np.clip((decoded[0].permute(1, 2, 0).numpy() + 1) * 127.5, 0, 255)
     assert np.abs(codec.decode(latents)[0] - shown).max() <= 1
+
+
+def test_a_part_of_a_hub_repository_is_told_from_its_name(tmp_path: Path) -> None:
+    assert _repository("owner/name/vae") == ("owner/name", "vae")
+    assert _repository("owner/name") == ("owner/name", None)
+    assert _repository(str(tmp_path)) == (str(tmp_path), None)
 
 
 def test_an_autoencoder_that_is_nowhere_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
