@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -232,7 +233,8 @@ def _download(entry: Entry) -> Path:
     part = weights_home() / "networks" / f".{entry.name}.{os.getpid()}.download" / Path(entry.url).name
     try:
         _fetch(entry.url, part)
-        _check_name(part)
+        if not digest_file(part).startswith(published_hash(entry)):
+            raise OSError("what came is not the published file: its hash differs")
         return keep(entry, part, entry.url)
     except StoreError:
         raise
@@ -263,11 +265,10 @@ def _fetch(url: str, path: Path) -> None:
                 return
 
 
-def _check_name(path: Path) -> None:
-    """Torchvision's files carry the start of their hash: ``NAME-0123abcd.pth``. Raises `OSError`."""
-    start = path.stem.rpartition("-")[2]
-    if path.suffix == ".pth" and len(start) == 8 and not digest_file(path).startswith(start):
-        raise OSError(f"what came is not {path.name}: its hash differs")
+def published_hash(entry: Entry) -> str:
+    """The start of the published file's hash, where its name holds it: ``NAME-0123abcd.pth``; else ""."""
+    hit = re.search(r"-([0-9a-f]{8})\.pth$", entry.file or entry.inside)
+    return hit[1] if hit else ""
 
 
 def _reason(error: OSError) -> str:
@@ -286,10 +287,17 @@ def states() -> list[dict[str, str]]:
                 "for": entry.purpose,
                 "state": place.state if place else "missing",
                 "sha256": digest(place.path) if place else "",
+                "published": _is_published(entry, place),
                 "get": "" if place else how_to_get(entry),
             }
         )
     return rows
+
+
+def _is_published(entry: Entry, place: Place | None) -> str:
+    """Whether the file is the published one: "yes", "no", or "" where that is not known."""
+    start = published_hash(entry)
+    return ("yes" if digest(place.path).startswith(start) else "no") if place and start else ""
 
 
 def import_file(name: str, path: Path) -> Path:

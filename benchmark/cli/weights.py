@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import JsonOption, out
+from .options import JsonOption, errors, out
 
 app = typer.Typer(help="Weights of frozen networks: what is here, and taking over files.", no_args_is_help=True)
 
@@ -28,9 +28,9 @@ def list_(json_: JsonOption = False) -> None:
 
         print(json.dumps(rows, indent=1))
         return
-    table = Table("name", "for", "state", "sha256")
+    table = Table("name", "for", "state", "sha256", "published file")
     for row in rows:
-        table.add_row(row["name"], row["for"], row["state"], row["sha256"][:12])
+        table.add_row(row["name"], row["for"], row["state"], row["sha256"][:12], row["published"])
     console = out()
     console.print(table)
     for row in rows:
@@ -48,7 +48,7 @@ def import_(
 
     Example:  brainbench weights import alexnet alexnet-owt-7be5be79.pth
     """
-    from ..weights import digest, import_file
+    from ..weights import digest, entry_of, import_file, published_hash
 
     kept = import_file(name, file)
     if json_:
@@ -56,4 +56,6 @@ def import_(
 
         print(json.dumps({"name": name, "path": str(kept), "sha256": digest(kept)}, indent=1))
         return
+    if not digest(kept).startswith(published_hash(entry_of(name))):
+        errors().print("this is not the published file: numbers that rest on it say so", markup=False)
     out().print(f"{name}: sha256 {digest(kept)}, kept in {kept.parent}", markup=False, highlight=False, soft_wrap=True)

@@ -69,7 +69,7 @@ def standardise(vectors: np.ndarray, centre: bool = True) -> np.ndarray:
 def unique(keys: Sequence[bytes]) -> tuple[list[int], np.ndarray]:
     """First position of each different key, and for every key which of them it is."""
     known: dict[bytes, int] = {}
-    first = []
+    first: list[int] = []
     for row, key in enumerate(keys):
         if key not in known:
             known[key] = len(first)
@@ -95,7 +95,7 @@ def likeness_of(seen: np.ndarray, found: np.ndarray, centre: bool = True) -> Lik
         first, where = unique([hashlib.sha256(vector.tobytes()).digest() for vector in vectors])
         sides.append((standardise(vectors[first], centre), where))
     (rows, row_of), (columns, column_of) = sides
-    flat = sum(int((~units.any(axis=1))[where].sum()) for units, where in sides)
+    flat = sum(int(_flat(units)[where].sum()) for units, where in sides)
     return Likeness(products(rows, columns)[np.ix_(row_of, column_of)], flat)
 
 
@@ -185,7 +185,7 @@ def _against(scratch: Scratch, layer: int, columns: np.ndarray) -> np.ndarray:
 
 
 def _flat(units: np.ndarray) -> np.ndarray:
-    found: np.ndarray = ~units.any(axis=1)
+    found: np.ndarray = (units == 0).all(axis=1)
     return found
 
 

@@ -28,7 +28,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..errors import BadData
-from ..weights import digest, entry_of, find
+from ..weights import digest, entry_of, find, published_hash
 from .features import BRAIN_DIFFUSER, MINDEYE, Encoder, as_rgb
 from .resizing import bilinear, mindeye_resize, pil_resize
 from .weights import fill, load_weights
@@ -50,8 +50,10 @@ class Network:
         Makes the module without weights; its forward gives the features.
     rename
         Turns the keys of a published file into the module's.
+    head
+        Its last layer, which is left out: features are what it gets.
     ignore
-        Pattern of keys of a published file that the features do not need.
+        Pattern of other keys of a published file that the features do not need.
     side, mindeye
         Side of the input in pixels: its own, and MindEye's.
     colours
@@ -62,6 +64,7 @@ class Network:
 
     build: Callable[[], nn.Module]
     rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = dict
+    head: str = ""
     ignore: str = ""
     side: int = 224
     mindeye: int = 224
@@ -69,41 +72,14 @@ class Network:
     own_filter: Image.Resampling = Image.Resampling.BILINEAR
 
 
-def _alexnet() -> nn.Module:
-    from torchvision.models import alexnet
+def _torchvision(name: str, **options: Any) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        from torchvision import models
 
-    return alexnet()
+        made: nn.Module = getattr(models, name)(**options)
+        return made
 
-
-def _inception() -> nn.Module:
-    from torchvision.models import inception_v3
-
-    # The published weights were trained on inputs in (-1, 1): torchvision sets transform_input with them.
-    return inception_v3(transform_input=True, init_weights=False)
-
-
-def _efficientnet_b1() -> nn.Module:
-    from torchvision.models import efficientnet_b1
-
-    return efficientnet_b1()
-
-
-def _resnet50() -> nn.Module:
-    from torchvision.models import resnet50
-
-    return resnet50()
-
-
-def _vgg16() -> nn.Module:
-    from torchvision.models import vgg16
-
-    return vgg16()
-
-
-def _squeezenet() -> nn.Module:
-    from torchvision.models import squeezenet1_1
-
-    return squeezenet1_1()
+    return build
 
 
 def _lite0() -> nn.Module:
@@ -135,7 +111,8 @@ def _tiny(half: str) -> nn.Module:
 
 def _in_order(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The file names its layers otherwise, but holds them in the order in which the network is built."""
-    names = list(_empty("efficientnet-lite0").state_dict())
+    with torch.device("meta"):
+        names = list(_lite0().state_dict())
     return dict(zip(names, state.values(), strict=True)) if len(names) == len(state) else dict(state)
 
 
@@ -146,35 +123,32 @@ def _without_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 _BICUBIC = Image.Resampling.BICUBIC
 
+_OPENAI = "input_resolution$|context_length$|vocab_size$"
+"""Settings that OpenAI's own files hold beside the weights."""
+
 NETWORKS: dict[str, Network] = {
-    "alexnet": Network(_alexnet, mindeye=256),
-    "inception-v3": Network(_inception, side=299, mindeye=342),
-    "efficientnet-b1-v1": Network(_efficientnet_b1, side=240, mindeye=255),
-    "efficientnet-b1-v2": Network(_efficientnet_b1, side=240, mindeye=255),
-    "swav-resnet50": Network(_resnet50, _without_prefix, r"projection_head\.|prototypes\."),
+    "alexnet": Network(_torchvision("alexnet"), head="classifier", mindeye=256),
+    # Its weights were trained on inputs in (-1, 1): torchvision sets transform_input where it loads them.
+    "inception-v3": Network(
+        _torchvision("inception_v3", transform_input=True, init_weights=False), head="fc", side=299, mindeye=342
+    ),
+    "efficientnet-b1-v1": Network(_torchvision("efficientnet_b1"), head="classifier", side=240, mindeye=255),
+    "efficientnet-b1-v2": Network(_torchvision("efficientnet_b1"), head="classifier", side=240, mindeye=255),
+    "swav-resnet50": Network(
+        _torchvision("resnet50"), _without_prefix, head="fc", ignore=r"projection_head\.|prototypes\."
+    ),
     "clip-vit-l-14": Network(
-        lambda: _clip("ViT-L-14"), _without_prefix, "input_resolution|context_length|vocab_size",
-        colours=CLIP, own_filter=_BICUBIC,
+        lambda: _clip("ViT-L-14"), _without_prefix, ignore=_OPENAI, colours=CLIP, own_filter=_BICUBIC
     ),
     "clip-vit-b-32": Network(
-        lambda: _clip("ViT-B-32"), _without_prefix, "input_resolution|context_length|vocab_size",
-        colours=CLIP, own_filter=_BICUBIC,
+        lambda: _clip("ViT-B-32"), _without_prefix, ignore=_OPENAI, colours=CLIP, own_filter=_BICUBIC
     ),
-    "efficientnet-lite0": Network(_lite0, _in_order, colours=LITE, own_filter=_BICUBIC),
-    "vgg16": Network(_vgg16),
-    "squeezenet1.1": Network(_squeezenet),
+    "efficientnet-lite0": Network(_lite0, _in_order, head="classifier", colours=LITE, own_filter=_BICUBIC),
+    "vgg16": Network(_torchvision("vgg16"), head="classifier"),
+    "squeezenet1.1": Network(_torchvision("squeezenet1_1"), head="classifier"),
     "taef2-encoder": Network(lambda: _tiny("encoder")),
     "taef2-decoder": Network(lambda: _tiny("decoder")),
-}  # fmt: skip
-
-HEADLESS = {
-    "inception-v3": "fc",
-    "efficientnet-b1-v1": "classifier",
-    "efficientnet-b1-v2": "classifier",
-    "swav-resnet50": "fc",
-    "efficientnet-lite0": "classifier",
 }
-"""Networks whose features are what their last layer gets, and the name of that layer."""
 
 LAYERS = {"alexnet-2": 5, "alexnet-5": 12}
 """How many modules of AlexNet's convolutional part run: up to the ReLU after conv2 and after conv5, before pooling."""
@@ -195,26 +169,29 @@ DIMS = {
 DIMS_224 = {"alexnet-2": 192 * 27 * 27, "alexnet-5": 256 * 13 * 13}
 
 
-def _empty(name: str) -> nn.Module:
-    """The module with shapes and no values."""
-    with torch.device("meta"):
-        return NETWORKS[name].build()
+def _module(name: str) -> nn.Module:
+    """The network without its head; its values are not yet those of any file."""
+    made = NETWORKS[name].build()
+    if NETWORKS[name].head:
+        setattr(made, NETWORKS[name].head, nn.Identity())
+    return made
 
 
 def read_weights(name: str, path: Path) -> dict[str, Tensor]:
-    """A file of weights with the keys of the module ``name``. Raises `BadData`."""
+    """A file of weights with the keys of the network ``name``, without those of its head. Raises `BadData`."""
     network = NETWORKS[name]
     state = network.rename(load_weights(path)[0])
-    ignored = re.compile(network.ignore) if network.ignore else None
-    return {key: value for key, value in state.items() if not (ignored and ignored.match(key))}
+    patterns = [network.ignore] * bool(network.ignore) + [rf"{network.head}\."] * bool(network.head)
+    ignored = re.compile("|".join(patterns) or r"(?!)")
+    return {key: value for key, value in state.items() if not ignored.match(key)}
 
 
 def check_weights(name: str, path: Path) -> None:
     """Raise `BadData` where a file does not hold the keys and shapes of the network ``name``."""
-    state = read_weights(name, path)
-    network = _empty(name)
-    meta = {key: torch.empty_like(value, device="meta") for key, value in state.items()}
-    _fill(network, meta, name, path)
+    state = {key: torch.empty_like(value, device="meta") for key, value in read_weights(name, path).items()}
+    with torch.device("meta"):
+        network = _module(name)
+    _fill(network, state, name, path)
 
 
 def _fill(network: nn.Module, state: Mapping[str, Tensor], name: str, path: Path) -> None:
@@ -230,14 +207,16 @@ def _fill(network: nn.Module, state: Mapping[str, Tensor], name: str, path: Path
 def load_network(name: str, device: str = "cpu") -> nn.Module:
     """The network with its weights, in evaluation mode and without gradients. Raises `Unavailable`, `BadData`."""
     path = find(name)
-    network = NETWORKS[name].build()
+    network = _module(name)
     _fill(network, read_weights(name, path), name, path)
     return network.to(torch.device(device)).eval().requires_grad_(False)
 
 
 def source_of(name: str) -> str:
-    """The weights of a name with the start of their hash."""
-    return f"{entry_of(name).name} (sha256 {digest(find(name))[:12]})"
+    """The weights of a name with the start of their hash, and whether they are others than those published."""
+    found = digest(find(name))
+    start = published_hash(entry_of(name))
+    return f"{name} (sha256 {found[:12]}{'' if found.startswith(start) else ', not the published file'})"
 
 
 class NetworkEncoder(Encoder):
@@ -265,10 +244,7 @@ class NetworkEncoder(Encoder):
     @cached_property
     def network(self) -> Any:
         """The module, read when the first image comes: features that are kept need no network."""
-        network = load_network(self.weights, str(self._device))
-        if self.weights in HEADLESS:
-            setattr(network, HEADLESS[self.weights], nn.Identity())
-        return network
+        return load_network(self.weights, str(self._device))
 
     def source(self) -> str:
         """Name of the weights and the start of their hash."""

@@ -107,7 +107,8 @@ class PixelEncoder(Encoder):
         second = (first[..., None] + 1) % self.orientations
         held = np.take_along_axis(planes, second, axis=3)
         np.put_along_axis(planes, second, held + share[..., None], axis=3)
-        return _means(planes, self.cells).reshape(len(grey), -1)
+        flat: np.ndarray = _means(planes, self.cells).reshape(len(grey), -1)
+        return flat
 
     def source(self) -> str:
         """No weights."""
