@@ -118,7 +118,8 @@ class BrainHubIoU(BoxMetric):
         if not len(truth):
             return float("nan")
         given = found[:1] if len(found) else np.zeros((1, 4))
-        return float(iou(np.float32(truth[:1]) * np.float32(1000), np.float32(given) * np.float32(1000))[0, 0])
+        first, second = (1000 * boxes.astype(np.float32) for boxes in (truth[:1], given))
+        return float(iou(first, second)[0, 0])
 
 
 class BrainHubAccuracy(BrainHubIoU):

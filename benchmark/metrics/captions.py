@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,18 +20,24 @@ from .captions_ngrams import bleu, bleu_statistics, cider_d, rouge_l
 from .counts import ItemMetric, sums
 from .tokens import PLAIN, Tokeniser, default_tokeniser
 
-PARTS = ("plain",)
+PLAIN_PART = "plain"
 
 
 class CaptionMetric(Metric):
-    """What metrics of tokens share: the tokeniser, its choice by name, and what is said of both."""
+    """What metrics of tokens share: the tokeniser, its choice by name, and what is said of both.
 
+    ``java_free`` tells whether the metric can be had without Java at all.
+    """
+
+    java_free: ClassVar[bool] = True
     _tokeniser: Tokeniser | None = None
 
-    def variant(self, part: str) -> Self:
+    def variant(self, part: str) -> Metric:
         """The metric on tokens of the Java-free tokeniser. Raises `UnknownName` for other parts."""
-        if part not in PARTS or self._tokeniser is not None:
-            raise UnknownName(f"metric {self.name!r} has no part {part!r}", "its one part is  plain  (no Java)")
+        if not self.java_free:
+            return super().variant(part)
+        if part != PLAIN_PART or self._tokeniser is not None:
+            raise UnknownName(f"metric {self.name!r} has no part {part!r}", f"its one part is  {PLAIN_PART}  (no Java)")
         chosen = type(self)()
         chosen.name, chosen._tokeniser = f"{self.name}:{part}", PLAIN
         return chosen

@@ -16,6 +16,9 @@ from ..errors import Unavailable, need
 LEAST = 8
 """Oldest major version that the field's jars run under."""
 
+NEWEST = 1000
+"""Above any version."""
+
 HOW = (
     "install a Java runtime, such as  apt install default-jre-headless  |  brew install openjdk  |  "
     "conda install -c conda-forge openjdk   and put it on PATH or name its folder in JAVA_HOME"
@@ -37,16 +40,17 @@ class Java:
         return [self.program, *OPTIONS, *arguments]
 
 
-def find_java(least: int = LEAST) -> Java:
-    """The Java of JAVA_HOME, else of PATH. Raises `Unavailable` where none of at least this version runs."""
+def find_java(least: int = LEAST, most: int = NEWEST) -> Java:
+    """The Java of JAVA_HOME, else of PATH, whose version is in a range. Raises `Unavailable` where there is none."""
     found = _javas(os.environ.get("JAVA_HOME", ""), os.environ.get("PATH", ""))
     for java in found:
-        if java.version >= least:
+        if least <= java.version <= most:
             return java
     if not found:
         raise Unavailable("no Java is found in JAVA_HOME or on PATH", HOW)
+    wanted = f"{least} or newer" if most == NEWEST else f"{least} to {most}"
     told = ", ".join(f"{java.program} is version {java.version}" for java in found)
-    raise Unavailable(f"Java {least} or newer is needed; {told}", HOW)
+    raise Unavailable(f"Java {wanted} is needed; {told}", HOW)
 
 
 @lru_cache(maxsize=8)

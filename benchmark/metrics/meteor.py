@@ -42,6 +42,7 @@ class Meteor(CorpusMetric):
     """
 
     name, title = "meteor", "METEOR"
+    java_free = False
 
     def made_with(self, truth: Sequence[Described]) -> str:
         """The jar, tokeniser, and number of references."""

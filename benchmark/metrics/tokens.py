@@ -99,7 +99,7 @@ class TreebankTokeniser(Tokeniser):
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise Unavailable(
-                f"the tokeniser in Java failed: {_last_words(error)}", "the Java-free one:  METRIC:plain"
+                f"the tokeniser in Java failed: {last_words(error)}", "the Java-free one:  METRIC:plain"
             ) from None
         found = done.stdout.decode("utf-8", "replace").split("\n")[:-1]
         if len(found) != len(lines):
@@ -141,7 +141,7 @@ def _plain(line: str) -> Tokens:
     return tuple(word for word in words if word and word not in DROPPED)
 
 
-def _last_words(error: Exception) -> str:
+def last_words(error: Exception) -> str:
     """The end of what a process said before it failed."""
     said = getattr(error, "stderr", None) or b""
     return said.decode("utf-8", "replace").strip()[-300:] or str(error)[:300]
