@@ -127,7 +127,7 @@ class Brain:
 
     def noise_ceiling(self, moments: Moments, repeats: int = REPEATS) -> np.ndarray:
         """(voxels,) share of a trial average's variance over images that is signal; the drift counts as noise."""
-        signal = np.einsum("vf,fg,vg->v", self.weights, moments.covariance, self.weights)
+        signal = moments.variance(self.weights)
         return np.asarray(signal / (signal + (self.noise**2 + (self.drift**2).sum(axis=1)) / repeats))
 
     def relevance(self, concept: str) -> np.ndarray:
@@ -270,7 +270,7 @@ def _maps(name: str, points: np.ndarray, count: int, scale: float, number: int) 
     """(n, count) maps of one brain: partly everybody's, partly its own."""
     shared = _fields(points, count, scale, (0, 2, number))
     own = _fields(points, count, scale, (key_of(name), 2, number))
-    return np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * own
+    return np.asarray(np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * own)
 
 
 def _field_of_view(places: Places) -> tuple[np.ndarray, np.ndarray]:
@@ -325,10 +325,10 @@ def make_brain(name: str, shape: tuple[int, int, int], mm: float, moments: Momen
     start = 0
     for part, share in zip(parts, shares.T, strict=True):
         block = slice(start, start := start + part.shape[1])
-        size = np.sqrt(np.einsum("vf,fg,vg->v", part, moments.covariance[block, block], part))
+        size = np.sqrt(moments.variance(part, block))
         made.append(part * (share / np.maximum(size, 1e-9))[:, None])
     weights = np.concatenate(made, axis=1)
-    size = np.sqrt(np.einsum("vf,fg,vg->v", weights, moments.covariance, weights))
+    size = np.sqrt(moments.variance(weights))
     voxels = len(index)
     wanted = SIGNAL_MEDIAN * np.exp(SIGNAL_SPREAD * rng.standard_normal(voxels))
     logit = np.log(CEILING_MEDIAN / (1 - CEILING_MEDIAN)) + CEILING_SPREAD * rng.standard_normal(voxels)

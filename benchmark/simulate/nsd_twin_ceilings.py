@@ -32,6 +32,9 @@ CANDIDATES = 300
 LEAST_HELD = 10
 """Concepts in fewer fresh scenes than this are not averaged over."""
 
+SIDES = (256, 425)
+"""Pictures are enlarged to these sides, one after the other, before PixCorr compares them."""
+
 SEED = 23
 """Of the fresh scenes and their noise; not that of the twin, which must not change its own ceilings."""
 
@@ -89,7 +92,7 @@ def found_ceilings(brains: Sequence[Brain], train: int, test: int, drawn_only: b
             reached[name] = reached.get(name, 0.0) + value / len(brains)
         estimate = reader.estimate(responses, bank.moments)
         reached["concept_auc"] = reached.get("concept_auc", 0.0) + _concept_auc(estimate, fresh) / len(brains)
-        pixel.append(_correlations(_picture(estimate, bank), fresh))
+        pixel.append(_correlations(bank.pictures(estimate), fresh))
         past = brain.trial_means(bank.features[:size], rng)
         pixel_learned.append(_correlations(_ridge(past, bank.thumbnails[:size], responses), fresh))
         map_learned.append(_map_auc(brain, past, bank.features[:size]))
@@ -121,7 +124,7 @@ def _of_pictures(scores: np.ndarray, learned: float, size: int) -> Ceiling:
         at_training_size=round(learned, 4),
         training_size=size,
         note=f"a lower bound of the best: the best linear decoder, which knows weights and noise, {len(scores)} fresh "
-        "scenes, pixels compared at the twin's own size; at the training size: ridge, one unit of penalty a voxel",
+        "scenes; at the training size: ridge, one unit of penalty a voxel",
     )
 
 
@@ -165,15 +168,6 @@ def _concept_auc(estimate: np.ndarray, fresh: Fresh) -> float:
 # ------------------------------------------------------------------------------------------------------- pictures
 
 
-def _picture(estimate: np.ndarray, bank: Bank) -> np.ndarray:
-    """(n, pixels) thumbnails by their linear regression on features."""
-    moments = bank.moments
-    centred = bank.features - moments.mean
-    cross = centred.T @ (bank.thumbnails - bank.thumbnails.mean(axis=0)) / (len(centred) - 1)
-    slope = np.linalg.lstsq(moments.covariance, cross, rcond=1e-8)[0]
-    return np.asarray(bank.thumbnails.mean(axis=0) + (estimate - moments.mean) @ slope)
-
-
 def _ridge(past: np.ndarray, wanted: np.ndarray, responses: np.ndarray) -> np.ndarray:
     """What a ridge regression of ``wanted`` on z-scored responses ``past`` says of ``responses``."""
     mean, sd = past.mean(axis=0), past.std(axis=0)
@@ -183,11 +177,30 @@ def _ridge(past: np.ndarray, wanted: np.ndarray, responses: np.ndarray) -> np.nd
 
 
 def _correlations(thumbnails: np.ndarray, fresh: Fresh) -> np.ndarray:
-    """(n,) correlation of each decoded picture with the one that was seen."""
+    """(n,) PixCorr of each decoded picture with the one that was seen, as the metric compares them by default.
+
+    Both are enlarged to `SIDES`, which is linear, so that products of enlarged pictures are taken from small ones.
+    """
+    side = len(fresh.pictures[0])
+    enlarge = _bilinear(SIDES[0], SIDES[1]) @ _bilinear(side, SIDES[0])
+    gram, total = enlarge.T @ enlarge, enlarge.sum(axis=0)
     found = np.empty(len(thumbnails))
-    for row, (thumbnail, picture) in enumerate(zip(thumbnails, fresh.pictures, strict=True)):
-        guess = enlarged(thumbnail[None], len(picture))[0]
-        found[row] = np.corrcoef(guess.ravel(), picture.ravel())[0, 1]
+    for row, picture in enumerate(fresh.pictures):
+        pair = np.stack([picture, enlarged(thumbnails[row : row + 1], side)[0]]).astype(float).transpose(0, 3, 1, 2)
+        means = (total @ pair @ total).mean(axis=1) / SIDES[1] ** 2
+        pair -= means[:, None, None, None]  # rows of `enlarge` sum to one
+        products = np.einsum("achw,bchw->ab", pair, gram @ pair @ gram)
+        found[row] = products[0, 1] / np.sqrt(products[0, 0] * products[1, 1])
+    return found
+
+
+def _bilinear(old: int, new: int) -> np.ndarray:
+    """(new, old) matrix that enlarges by linear interpolation between the middles of pixels."""
+    at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    left = np.minimum(at.astype(int), old - 2)
+    found = np.zeros((new, old))
+    found[np.arange(new), left] = 1 - (at - left)
+    found[np.arange(new), left + 1] = at - left
     return found
 
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from .pillow import Image
 from .scenes import Scene
 
 DAY_TOP, DAY_LOW = (92, 158, 232), (190, 222, 246)
@@ -33,7 +33,7 @@ class _Sheet(NamedTuple):
 def background(scene: Scene, size: int) -> np.ndarray:
     """(size, size, 3) uint8: the empty place."""
     sheet = _Sheet(scene, size, round(scene.horizon * size), np.random.default_rng(scene.texture))
-    return np.clip(_PAINTERS[scene.place](sheet), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(_PAINTERS[scene.place](sheet), 0, 255), dtype=np.uint8)
 
 
 def _gradient(top: tuple[int, ...], low: tuple[int, ...], rows: int, size: int) -> np.ndarray:
@@ -55,7 +55,7 @@ def _sky(scene: Scene, rows: int, size: int, rng: np.random.Generator) -> np.nda
     sky = _gradient(top, low, rows, size)
     cloud = np.clip(_noise(rng, rows, size, (5, 5)) - 0.15, 0, 1) * rng.uniform(0.2, 1.0)
     white = np.array((255, 214, 190) if scene.light == "sunset" else (252, 252, 252), np.float32)
-    return sky + cloud[..., None] * (white - sky)
+    return np.asarray(sky + cloud[..., None] * (white - sky))
 
 
 def _tinted(scene: Scene, ground: np.ndarray) -> np.ndarray:
@@ -73,7 +73,7 @@ def _paint_sky(sheet: _Sheet) -> np.ndarray:
 
 def _water(rows: int, size: int, rng: np.random.Generator) -> np.ndarray:
     waves = 14 * _noise(rng, rows, size, (18, 5))
-    return _gradient((52, 122, 170), (16, 62, 120), rows, size) + waves[..., None]
+    return np.asarray(_gradient((52, 122, 170), (16, 62, 120), rows, size) + waves[..., None])
 
 
 def _paint_sea(sheet: _Sheet) -> np.ndarray:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
-from PIL import Image
 
+from .pillow import Image
 from .scene_drawing import SIZE, draw
 from .scene_words import View, captions
 from .scenes import Scene, sample_scene
 from .seeing import WORKING_SIZE, Moments, features_of
 
-BANK = 3000
+BANK = 2400
 """Scenes of the bank."""
 
 THUMBNAIL = 32
@@ -36,10 +36,21 @@ class Bank:
     features: np.ndarray
     thumbnails: np.ndarray
 
-    @property
+    @cached_property
     def moments(self) -> Moments:
         """Of the features."""
         return Moments.of(self.features)
+
+    @cached_property
+    def slope(self) -> np.ndarray:
+        """(features, 32 * 32 * 3) linear regression of thumbnails on features."""
+        cross = (self.features - self.moments.mean).T @ (self.thumbnails - self.thumbnails.mean(axis=0))
+        covariance = self.moments.covariance + 1e-9 * np.eye(len(cross))
+        return np.asarray(np.linalg.solve(covariance, cross / (len(self.scenes) - 1)))
+
+    def pictures(self, features: np.ndarray) -> np.ndarray:
+        """(n, 32 * 32 * 3) thumbnails that the regression expects of features (n, f)."""
+        return np.asarray(self.thumbnails.mean(axis=0) + (features - self.moments.mean) @ self.slope)
 
     def first_caption(self, number: int) -> str:
         """The plainest caption of a scene."""

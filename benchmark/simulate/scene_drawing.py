@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw
 
+from .pillow import Image, ImageDraw
 from .scene_backgrounds import background
 from .scene_shapes import FIXED, SHAPES, Shape
 from .scenes import COLOURS, CONCEPTS, Scene, Thing

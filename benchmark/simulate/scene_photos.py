@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from ..errors import BadData
+from .pillow import Image
 from .scene_words import Piece, View
 
 LEAST_SIDE = 0.04
@@ -71,7 +71,7 @@ def read_photos(folder: Path, size: int) -> list[Photo]:
         try:
             with Image.open(place) as image:
                 picture = image.convert("RGB")
-        except (OSError, UnidentifiedImageError) as error:
+        except OSError as error:  # Pillow's own are among them
             raise BadData(f"{place}: not a picture ({type(error).__name__})", "fetch the photographs again") from None
         cut = _square(picture.width, picture.height)
         square = picture.crop(cut).resize((size, size), Image.Resampling.BICUBIC)

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
+from .pillow import Image
 from .scene_words import View
 from .scenes import COLOURS, CONCEPTS, PLACES
 
@@ -119,6 +119,10 @@ class Moments:
     def of(cls, features: np.ndarray) -> Moments:
         """Of features (n, f)."""
         return cls(features.mean(axis=0), np.cov(features.T))
+
+    def variance(self, weights: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
+        """(v,) variance of weighted sums, weights (v, f) of all features or of some columns."""
+        return np.asarray(((weights @ self.covariance[columns, columns]) * weights).sum(axis=1))
 
     @property
     def scales(self) -> dict[str, float]:
