@@ -80,7 +80,7 @@ def get(
 @app.command("import")
 def import_(
     dataset: Annotated[
-        str, typer.Argument(metavar="DATASET", help="Such as abide1, netsim; own for a cohort of your own.")
+        str, typer.Argument(metavar="DATASET", help="Such as abide1, netsim, nsd; own for a cohort of your own.")
     ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder (or archive) that holds the series.")],
     name: Annotated[str | None, typer.Option(metavar="COHORT", help="Name of the cohort [default: DATASET].")] = None,
@@ -123,6 +123,18 @@ def import_(
             help="Networks: row of a graph's matrix is the cause, or the effect [default: as documented].",
         ),
     ] = None,
+    coco: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="nsd: COCO's annotation files [default: near PATH].")
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="nsd: JSON of BLIP2 captions, descriptions, dialogues by image.")
+    ] = None,
+    sessions: Annotated[
+        int | None, typer.Option(min=1, max=40, metavar="N", help="nsd: take the first N sessions [default: 37].")
+    ] = None,
+    pixels: Annotated[
+        int | None, typer.Option(min=16, metavar="N", help="nsd: side of training pictures [default: 256].")
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Import scans as a cohort. Nothing is dropped silently: each scan left out has its reason.
@@ -134,6 +146,9 @@ def import_(
     Networks with known graphs (netsim, sanchez, cdrl, mtl) are recognised by their layouts, and all that the
     folder or archive holds are installed; `brainbench data list` says which files are expected.
 
+    Responses to images: nsd takes NSD's own tree or one HDF5 or NPZ file a brain, brainhub the copy that `data get`
+    brings.
+
     Example:  brainbench data import own ./derivatives --name my-cohort --column diagnosis=dx --code
     diagnosis:1=autism,2=control
     """
@@ -143,10 +158,24 @@ def import_(
     from ..errors import BadOption
     from .data_views import print_import
     from .recordings_views import print_recordings_import
+    from .response_views import SETS, print_response_import, run_import
 
+    seen = {"coco": coco, "texts": texts, "sessions": sessions, "pixels": pixels}
+    cohort_only = (name, participants, column, code, atlas, atlas_table, select, confounds)
+    plain = not any(cohort_only) and format_ == "auto" and min_frames == MIN_FRAMES and not grid
+    if dataset in SETS:
+        if not plain or tr or orientation:
+            raise BadOption(
+                f"{dataset} takes --coco, --texts, --sessions, --pixels and --json only", "leave out others"
+            )
+        with progress_bar() as progress:
+            responses = run_import(dataset, path, seen, progress)
+        print_response_import(responses, json_)
+        return
+    if given := [f"--{option}" for option, value in seen.items() if value is not None]:
+        raise BadOption(f"{dataset} takes no {given[0]}, which is of nsd", "leave it out")
     if networks := find_networks(dataset):
-        cohort_only = (name, participants, column, code, atlas, atlas_table, select, confounds)
-        if any(cohort_only) or format_ != "auto" or min_frames != MIN_FRAMES:
+        if not plain:
             raise BadOption(f"{dataset} takes --orientation, --tr and --json only", "leave out the other options")
         with progress_bar() as progress:
             found = import_recordings(networks, path, orientation=orientation, tr=tr, progress=progress)
@@ -184,6 +213,8 @@ def check(
 ) -> None:
     """Read every scan and say what is wrong, subject by subject. Exit code 1 when there are errors.
 
+    Of responses to images, such as nsd: what each brain has and lacks.
+
     A data set of networks without a part, such as netsim, checks all installed parts, in one line each.
 
     Example:  brainbench data check abide1
@@ -191,9 +222,12 @@ def check(
     from ..datasets.check import check_cohort
     from ..datasets.recordings.checks import check_recordings
     from ..datasets.recordings.store import MANIFEST
+    from ..datasets.response_check import check_responses
+    from ..datasets.response_manifest import MANIFEST as RESPONSES
     from .data_views import find_cohort, print_check
     from .recordings_rows import part_folders
     from .recordings_views import print_parts_check, print_recordings_check
+    from .response_views import print_response_check
 
     if parts := part_folders(cohort):
         if print_parts_check(parts, json_):
@@ -205,6 +239,11 @@ def check(
             networks = check_recordings(folder, progress)
         print_recordings_check(networks, json_)
         errors_found = networks.errors
+    elif (folder / RESPONSES).is_file():
+        with progress_bar() as progress:
+            responses = check_responses(folder, progress)
+        print_response_check(responses, json_)
+        errors_found = responses.errors
     else:
         with progress_bar() as progress:
             report = check_cohort(folder, similar=similar, progress=progress)
@@ -217,7 +256,7 @@ def check(
 @app.command("simulate")
 def simulate(
     dataset: DatasetArgument,
-    size: Annotated[str, typer.Option(help="small | full | a number of people.")] = "small",
+    size: Annotated[str, typer.Option(help="small | full | a number of people, or of images of nsd.")] = "small",
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another twin.")] = 0,
 ) -> None:
     """Make the simulated twin of a data set: same schema, a planted effect, a known best score.

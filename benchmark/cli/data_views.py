@@ -13,6 +13,7 @@ from rich.table import Table
 from .. import home
 from ..datasets.cohort import Cohort, installed
 from ..datasets.recordings.store import MANIFEST
+from ..datasets.response_manifest import MANIFEST as RESPONSES
 from ..errors import BrainbenchError, DataMissing, PluginBroken
 from .options import errors, out
 from .recordings_rows import by_dataset, installed_names, parts_installed, recordings_rows, refuse_missing
@@ -31,17 +32,21 @@ PRINTED = ("counts", "access", "licence", "expected")
 
 
 def find_cohort(name: str) -> Path:
-    """The folder of a cohort, a network or a twin by its name (``netsim-1`` or ``netsim:1``), or a path to one.
+    """The folder of a cohort, network or twin by its name (``netsim-1`` or ``netsim:1``), or a path to one.
 
     Raises `DataMissing`.
     """
+    from .response_views import refuse_missing_responses, response_names
+
     places = [home.cohorts(), home.twins()]
     named = [place / spelled for spelled in (name, name.replace(":", "-")) for place in places]
     for folder in (*named, Path(name)):
-        if (folder / "cohort.json").is_file() or (folder / MANIFEST).is_file():
+        if any((folder / manifest).is_file() for manifest in ("cohort.json", MANIFEST, RESPONSES)):
             return folder
     refuse_missing(name)
-    have = ", ".join([*(path.name for place in places for path in installed(place)), *installed_names()])
+    refuse_missing_responses(name)
+    cohorts = [path.name for place in places for path in installed(place)]
+    have = ", ".join([*cohorts, *installed_names(), *response_names()])
     raise DataMissing(
         f"no cohort {name!r} below {home.home()} (there are: {have or 'none'})", "see `brainbench data list`"
     )
@@ -49,11 +54,14 @@ def find_cohort(name: str) -> Path:
 
 def print_listing(as_json: bool) -> None:
     """Installed cohorts and twins, and the known data sets."""
+    from .response_views import response_rows
+
     cohorts = [_cohort_row(path) for folder in (home.cohorts(), home.twins()) for path in installed(folder)]
-    networks = recordings_rows()
+    networks, responses = recordings_rows(), response_rows()
     known = list(_known())
     if as_json:
-        listing = {"home": str(home.home()), "cohorts": cohorts, "networks": networks, "datasets": known}
+        listing = {"home": str(home.home()), "cohorts": cohorts, "networks": networks, "responses": responses}
+        listing["datasets"] = known
         print(json.dumps(listing, indent=1))
         return
     console = out()
@@ -62,7 +70,9 @@ def print_listing(as_json: bool) -> None:
         print_rows(cohorts)
     if networks:
         print_rows(by_dataset(networks))
-    if not (cohorts or networks):
+    if responses:
+        print_rows(responses)
+    if not (cohorts or networks or responses):
         console.print("  nothing yet; every task runs on its simulated twin all the same")
     console.print("\nknown data sets:")
     for entry in known:

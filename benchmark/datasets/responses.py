@@ -156,7 +156,8 @@ class ResponseCohort:
         table = said.set_axis(pd.Index(rows["brain"] + "/" + rows["image"], name="item"))
         ids = rows["image"].to_numpy()
         table = table.assign(subject=ids, group=ids, subject_space=rows["brain"].to_numpy(), maps=self._maps(rows))
-        arrays = {"response": self._responses(rows), "image": self._pictures(images, ids)}
+        pictures = self.pictures(images)
+        arrays = {"response": self._responses(rows), "image": [pictures[image] for image in ids]}
         spaces = {brain: self.space(brain) for brain in self.manifest.spaces}
         meta = {**self.manifest.meta, "spaces": spaces, "subjects": len(self.manifest.brains)}
         return Items(table, arrays, meta)
@@ -169,25 +170,27 @@ class ResponseCohort:
         return found
 
     def _responses(self, rows: pd.DataFrame) -> list[ArrayRef | None]:
-        size = np.dtype(self.manifest.dtype).itemsize
-        found: list[ArrayRef | None] = []
-        for brain, start, repeats in zip(rows["brain"], rows["start"], rows["repeats"], strict=True):
-            if start < 0:
-                found.append(None)
-                continue
-            voxels = self.manifest.spaces[brain].voxels
-            shape = (int(repeats), voxels)
-            found.append(self._ref(f"{brain}.responses.bin", int(start) * voxels * size, shape, self.manifest.dtype))
-        return found
+        trials = {brain: self.trials(brain) for brain in self.manifest.spaces}
+        return [
+            trials[brain].rows(start, start + repeats) if start >= 0 else None
+            for brain, start, repeats in zip(
+                rows["brain"], rows["start"].tolist(), rows["repeats"].tolist(), strict=True
+            )
+        ]
 
-    def _pictures(self, images: pd.DataFrame, ids: np.ndarray) -> list[ArrayRef | None]:
-        where = {
+    def pictures(self, images: pd.DataFrame) -> dict[str, ArrayRef | None]:
+        """Image -> where its picture (height, width, 3) lies, None where there is none; ``images`` is `images`."""
+        return {
             str(image): self._ref(PIXELS, int(offset), (int(height), int(width), 3), "|u1") if offset >= 0 else None
             for image, offset, height, width in zip(
                 images.index, images["offset"], images["height"], images["width"], strict=True
             )
         }
-        return [where[image] for image in ids]
+
+    def trials(self, brain: str) -> ArrayRef:
+        """All trials (trial, voxels) of a brain."""
+        space = self.manifest.spaces[brain]
+        return self._ref(f"{brain}.responses.bin", 0, (space.trials, space.voxels), self.manifest.dtype)
 
     def changed(self) -> list[str]:
         """Files, or "tables", that are not what was written."""
