@@ -44,6 +44,7 @@ METHODS = {
     "brain-diffuser": "brain_diffuser:BrainDiffuser",
     "braincap": "braincap:BrainCap",
     "unibrain": "unibrain:UniBrain",
+    "central-caption": "central_caption:CentralCaption",
     "mean-image": "vision_controls:MeanImage",
     "random-training-image": "vision_controls:RandomTrainingImage",
     "nearest-neighbour": "vision_controls:NearestNeighbour",

@@ -164,6 +164,28 @@ def cider_d(corpus: Corpus) -> np.ndarray:
     return np.bincount(owner, total, minlength=len(corpus)) / np.bincount(owner, minlength=len(corpus)) * 10 / ORDERS
 
 
+def cider_between(texts: Sequence[Tokens], owner: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """CIDEr-D (k, k) of each chosen text as a candidate (row) with each as its one reference (column).
+
+    ``owner`` (texts,) is the image of each text; document frequencies are over the reference sets of all images.
+    """
+    total = np.zeros((len(chosen), len(chosen)))
+    for counts in ngram_counts(texts):
+        weight = inverse_frequency(_most(counts, owner, int(owner.max()) + 1)) ** 2
+        held = counts[chosen]
+        norms = _norms(held, weight)
+        scaled = (held * weight).tocsr()
+        shared = np.zeros_like(total)
+        for level in range(1, int(held.data.max(initial=0)) + 1):  # min(a, b) is how many levels both reach
+            reached = (held >= level).astype(np.float64)
+            shared += (reached @ (scaled * reached).T).toarray()
+        lengths = np.outer(norms, norms)
+        total += np.divide(shared, lengths, out=np.zeros_like(total), where=lengths > 0)
+    bigrams = np.array([max(len(texts[k]) - 1, 0) for k in chosen])
+    found: np.ndarray = total * np.exp(-((bigrams[:, None] - bigrams) ** 2) / (2 * SIGMA**2)) * 10 / ORDERS
+    return found
+
+
 def inverse_frequency(most: sparse.csr_array) -> np.ndarray:
     """Logarithm (grams,) of the images over those that hold a gram in a reference."""
     holding = np.bincount(most.indices, minlength=most.shape[1])
