@@ -23,7 +23,7 @@ from .items import Items
 from .kinds import get_kind
 from .loading import Loaded, cut, load
 from .plan import Row, with_metrics
-from .record import OWN, Record
+from .record import OWN, Finding, Record
 from .registry import load_dataset, load_task
 from .run import Settings, make_record
 from .splits import SplitManifest, Together, make_manifest
@@ -104,9 +104,10 @@ def score_outside(offer: Offer, store: Store, progress: Progress) -> tuple[Recor
         cell.key: keep(cell, task, loaded, split.fold(cell.fold), offer.files, store, progress) for cell in cells
     }
     record = make_record(row, done, Settings(device="cpu", threads=1, executor="none"))
+    unseen = Finding(detector="origin", level="unknown", message="predictions were made elsewhere, unseen")
     card = Card(offer.method, "Predictions that were made elsewhere.", notes="; ".join(offer.notes))
     record = record.model_copy(
-        update={"row": "rescored", "card": asdict(card), "ranked": record.ranked and source != OWN}
+        update={"row": "rescored", "card": asdict(card), "audit": (unseen,), "ranked": record.ranked and source != OWN}
     )
     return record, store.save(record, split, [part for part in done.values() if isinstance(part, Finished)])
 

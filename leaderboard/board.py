@@ -12,7 +12,7 @@ from .published import Published, published
 
 @dataclass(frozen=True)
 class Line:
-    """A reproduced row: a record and its rank among those that may be ranked (None otherwise)."""
+    """A row: a record and its rank among those of its sort that may be ranked (None otherwise)."""
 
     record: Record
     rank: int | None
@@ -25,7 +25,9 @@ class Board:
     Attributes
     ----------
     lines
-        Best first; unranked rows last.
+        Reproduced rows, best first; unranked ones last.
+    rescored
+        Predictions that were made elsewhere, ranked among themselves in the same way.
     published
         Rows of papers; only where the data are real.
     published_elsewhere
@@ -33,13 +35,19 @@ class Board:
     """
 
     lines: tuple[Line, ...]
+    rescored: tuple[Line, ...]
     published: tuple[Published, ...]
     published_elsewhere: int
 
     @property
     def first(self) -> Record:
         """A record that stands for the board's task and data."""
-        return self.lines[0].record
+        return self.every[0].record
+
+    @property
+    def every(self) -> tuple[Line, ...]:
+        """Reproduced rows, then rescored ones."""
+        return self.lines + self.rescored
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -75,13 +83,23 @@ def make_board(records: Sequence[Record]) -> Board:
     for record in sorted(records, key=lambda record: record.environment.created):
         method = record.method
         newest[f"{method.ref} {method.options} {method.weights} {record.seeds}"] = record
-    ranked = sorted((record for record in newest.values() if may_rank(record)), key=_order)
-    rest = sorted((record for record in newest.values() if not may_rank(record)), key=lambda r: r.method.name)
-    lines = [Line(record, k + 1) for k, record in enumerate(ranked)] + [Line(record, None) for record in rest]
+    rescored = [record for record in newest.values() if record.row == "rescored"]
     names = records[0].task.published
     papers = published(*names) if names else []
     real = records[0].data.origin != "twin"
-    return Board(tuple(lines), tuple(papers) if real else (), 0 if real else len(papers))
+    return Board(
+        lines=in_order([record for record in newest.values() if record.row != "rescored"]),
+        rescored=in_order(rescored),
+        published=tuple(papers) if real else (),
+        published_elsewhere=0 if real else len(papers),
+    )
+
+
+def in_order(records: Sequence[Record]) -> tuple[Line, ...]:
+    """Rows of one sort: ranked by the headline, then those that may not be ranked, by name."""
+    ranked = sorted((record for record in records if may_rank(record)), key=_order)
+    rest = sorted((record for record in records if not may_rank(record)), key=lambda record: record.method.name)
+    return (*(Line(record, k + 1) for k, record in enumerate(ranked)), *(Line(record, None) for record in rest))
 
 
 def may_rank(record: Record) -> bool:

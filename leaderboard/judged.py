@@ -8,7 +8,8 @@ from ..benchmark.judging import Opinion, opinions
 from ..benchmark.record import ScorePart
 from ..benchmark.store import Store
 from .board import Board
-from .render import escape_markdown, interval, method_label
+from .render import escape_markdown
+from .sections import interval, method_label
 
 TITLE = "Judged by a language model: not ranked, and not comparable with the matcher's scores above"
 HEADER = ("method", "judge", "field accuracy", "all fields right", "agrees with the matcher", "void", "not read")

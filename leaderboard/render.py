@@ -8,7 +8,8 @@ from rich.table import Table
 from tabulate import tabulate
 
 from ..benchmark.record import DRAWN, Record, ScorePart
-from .board import Board, Line, identity, options_told
+from .board import Board, Line
+from .sections import SHOWN, interval, method_label, number, score_notes, sections, shown_metrics
 from .suite import SuiteLine, SuiteTable
 
 
@@ -49,29 +50,20 @@ def share_title(board: Board) -> str:
     return f"share of attainable {ceiling.metric}" if ceiling and other else "share of attainable"
 
 
-SHOWN = 8
-"""Metrics in the terminal's table; Markdown holds all."""
-
-
 def spreads(board: Board) -> dict[str, str]:
     """Column titles of standard deviations, and the fields of a score that hold them."""
-    return {"sd draws" if drawn(board) else "sd folds": "fold_sd", "sd seeds": "seed_sd", "sd subjects": "item_sd"}
-
-
-def shown_metrics(board: Board, wide: bool) -> list[str]:
-    """The metrics of a table, headline first."""
-    names = list(board.first.task.metrics)
-    return names if wide else names[:SHOWN]
+    first = "sd draws" if drawn(board) else "sd parts" if board.first.task.parts else "sd folds"
+    return {first: "fold_sd", "sd seeds": "seed_sd", "sd subjects": "item_sd"}
 
 
 def ranges(board: Board) -> bool:
     """Whether one item is scored, all subjects together, so that a range stands in the place of an interval."""
-    return any(score.spread for line in board.lines for score in line.record.scores.values())
+    return any(score.spread for line in board.every for score in line.record.scores.values())
 
 
 def drawn(board: Board) -> bool:
     """Whether the folds are draws of the labelled items, all tested on the same subjects."""
-    return any(score.aggregate == DRAWN for line in board.lines for score in line.record.scores.values())
+    return any(score.aggregate == DRAWN for line in board.every for score in line.record.scores.values())
 
 
 def spread(line: Line, board: Board, field: str) -> float | None:
@@ -107,16 +99,6 @@ def cells(board: Board, line: Line, ids: bool, wide: bool = True) -> list[str]:
     return [*found, record.id] if ids else found
 
 
-def control_rows(board: Board, wide: bool = True) -> list[list[str]]:
-    """What predictions made from the truth itself would score."""
-    found = next((line.record.controls for line in board.lines if line.record.controls), {})
-    names = shown_metrics(board, wide)
-    return [[label, *(number(scores.get(name)) for name in names)] for label, scores in found.items()]
-
-
-CONTROLS_TITLE = "Controls: made from the graph that scores, or from the order of the file; not methods, not ranked"
-
-
 def second(record: Record, metric: str) -> float | None:
     """The headline under the other way of joining folds."""
     if not record.task.pooled:
@@ -133,35 +115,11 @@ def status(record: Record) -> str:
     return record.status if not marks else f"{record.status}; LEAK: {', '.join(marks)}"
 
 
-def method_label(board: Board, record: Record) -> str:
-    """Method and preset, and in what rows of the same name differ: options, number of seeds, weights."""
-    others = [line.record for line in board.lines]
-    told = options_told(record, others)
-    same = [other for other in others if identity(other) == identity(record)]
-    if any(other.seeds != record.seeds for other in same):
-        told.append(f"seeds={len(record.seeds)}")
-    return f"{record.method.name} ({', '.join(told)})" if told else record.method.name
-
-
-def interval(score: ScorePart | None, short: bool = False) -> str:
-    """``0.771 [0.735, 0.806]``; ``short`` leaves the interval out."""
-    if score is None or score.value is None:
-        return "-"
-    if short or score.low is None or score.high is None:
-        return number(score.value)
-    return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
-
-
-def number(value: float | None) -> str:
-    """Three decimals, or a dash."""
-    return "-" if value is None else f"{value:.3f}"
-
-
 def footnotes(board: Board, wide: bool = True) -> list[str]:
     """What a reader must know below the table."""
     record = board.first
     score = next(
-        (line.record.scores[board.headline] for line in board.lines if board.headline in line.record.scores), None
+        (line.record.scores[board.headline] for line in board.every if board.headline in line.record.scores), None
     )
     notes = ["Scores are agreement with a reference, not with a measured truth."] if record.data.reference else []
     notes += [
@@ -169,7 +127,8 @@ def footnotes(board: Board, wide: bool = True) -> list[str]:
         + (f"; chance {score.chance:g}" if score and score.chance is not None else "")
         + "."
     ]
-    hidden = record.task.metrics[SHOWN:]
+    notes += score_notes(board.every, shown_metrics(board, wide))
+    hidden = shown_metrics(board, wide=True)[SHOWN:]
     if hidden and not wide:
         notes.append(f"With --format markdown also: {', '.join(hidden)}.")
     if record.ceiling:
@@ -179,12 +138,12 @@ def footnotes(board: Board, wide: bool = True) -> list[str]:
         notes.append(f"Left out: {left}.")
     notes += [
         f"{method_label(board, line.record)} {line.record.status}: {line.record.reason}"
-        for line in board.lines
+        for line in board.every
         if line.record.reason
     ]
-    audit = {f"{finding.detector}: {finding.message}" for line in board.lines for finding in line.record.audit}
+    audit = {f"{finding.detector}: {finding.message}" for line in board.every for finding in line.record.audit}
     notes += [f"Audit, {text}." for text in sorted(audit)]
-    if not any(line.record.isolated for line in board.lines):
+    if board.lines and not any(line.record.isolated for line in board.lines):
         notes.append("Workers saw no test label, but their file system was not closed to the cohort (isolated: no).")
     if board.published_elsewhere:
         base = record.task.name.partition("@")[0]
@@ -199,19 +158,21 @@ def meaning(board: Board) -> str:
     """What the headline averages, and what stands in its brackets."""
     if ranges(board):
         found: dict[str, list[str]] = {}
-        for line in board.lines:
+        for line in board.every:
             if score := line.record.scores.get(board.headline):
                 found.setdefault(score.spread or "nothing (one seed)", []).append(line.record.method.name)
         each = "; ".join(f"{spread} for {', '.join(sorted(set(names)))}" for spread, names in found.items())
         return f"all subjects together, one graph; in brackets no interval but the {each}"
     task = board.first.task
-    if any(line.record.scores.get(board.headline, NOTHING).item_sd is not None for line in board.lines):
+    if any(line.record.scores.get(board.headline, NOTHING).item_sd is not None for line in board.every):
         return "mean over subjects, each alone; interval and standard deviation over subjects"
     if task.track == "score-mean":
         return "the subjects' score matrices averaged, then scored; interval over subjects"
     if drawn(board):
         draws = len(board.first.split.folds)
         return f"mean over {draws} draws of the labelled items; interval over test subjects and draws"
+    if task.parts:
+        return "mean over parts, each scored by itself; interval over test images, which parts may share"
     return f"{'pooled' if task.pooled else 'mean'} over folds; interval over test subjects, given the trained models"
 
 
@@ -227,82 +188,42 @@ def ceiling_note(record: Record) -> str:
     return f"{text}. {ceiling.note}".rstrip()
 
 
-def published_metrics(board: Board) -> list[str]:
-    """The task's metrics that papers print."""
-    return [name for name in board.first.task.metrics if any(name in row.values for row in board.published)]
-
-
-def published_cells(board: Board) -> list[list[str]]:
-    """Rows of papers: source, method, the metrics that they print, and what to know of them."""
-    names = published_metrics(board)
-    return [
-        [
-            f"{row.source} {row.table}",
-            row.method,
-            *(_paper(row.values.get(name)) for name in names),
-            "; ".join(row.notes),
-        ]
-        for row in board.published
-    ]
-
-
-def published_header(board: Board) -> list[str]:
-    """Column titles of the published section."""
-    return ["source", "method", *published_metrics(board), "caveats"]
-
-
-def _paper(value: tuple[float, float | None] | None) -> str:
-    if value is None:
-        return "-"
-    mean, sd = value
-    return f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"
-
-
 NOTHING = ScorePart(
     value=None, low=None, high=None, fold_sd=None, seed_sd=None, pooled=None, aggregate="", folds=0, chance=None,
     higher_is_better=True,
 )  # fmt: skip
 
 
-PUBLISHED_TITLE = "Published: printed by the papers on their own splits; not ranked, not run here"
-
-
 def to_terminal(board: Board, console: Console, ids: bool = False) -> None:
     """Print a board on a terminal."""
     columns = header(board, ids, wide=False)
-    table = Table(*map(escape, columns), title=escape(title(board)), title_justify="left")
-    for line in board.lines:
-        table.add_row(*map(escape, cells(board, line, ids, wide=False)), style="bold" if line.rank == 1 else None)
-    console.print(table)
-    if rows := control_rows(board, wide=False):
-        controls = Table("control", *shown_metrics(board, wide=False), title=CONTROLS_TITLE, title_justify="left")
-        for row in rows:
-            controls.add_row(*map(escape, row), style="dim")
-        console.print(controls)
+    if board.lines:
+        table = Table(*map(escape, columns), title=escape(title(board)), title_justify="left")
+        for line in board.lines:
+            table.add_row(*map(escape, cells(board, line, ids, wide=False)), style="bold" if line.rank == 1 else None)
+        console.print(table)
+    else:
+        console.print(title(board), markup=False, style="italic")
+    for part in sections(board, ids, wide=False):
+        below = Table(*map(escape, part.header), title=part.title, title_justify="left")
+        for row in part.rows:
+            below.add_row(*map(escape, row), style="dim" if part.quiet else None)
+        console.print(below)
     for note in footnotes(board, wide=False):
         console.print(note, markup=False, style="dim")
-    if board.published:
-        papers = Table(*map(escape, published_header(board)), title=PUBLISHED_TITLE, title_justify="left")
-        for row in published_cells(board):
-            papers.add_row(*map(escape, row))
-        console.print(papers)
     console.print()
 
 
 def to_markdown(board: Board, ids: bool = False) -> str:
     """A board as GitHub Markdown."""
-    rows = [list(map(escape_markdown, cells(board, line, ids))) for line in board.lines]
-    body = tabulate(rows, header(board, ids), tablefmt="github", disable_numparse=True)
-    notes = "\n".join(f"- {escape_markdown(note)}" for note in footnotes(board))
-    parts = [f"### {escape_markdown(title(board))}", body, notes]
-    if rows := control_rows(board):
-        columns = ["control", *shown_metrics(board, wide=True)]
-        controls = tabulate(rows, columns, tablefmt="github", disable_numparse=True)
-        parts += [f"**{CONTROLS_TITLE}**", controls]
-    if board.published:
-        papers = [list(map(escape_markdown, row)) for row in published_cells(board)]
-        table = tabulate(papers, published_header(board), tablefmt="github", disable_numparse=True)
-        parts += [f"**{PUBLISHED_TITLE}**", table]
+    parts = [f"### {escape_markdown(title(board))}"]
+    if board.lines:
+        rows = [list(map(escape_markdown, cells(board, line, ids))) for line in board.lines]
+        parts.append(tabulate(rows, header(board, ids), tablefmt="github", disable_numparse=True))
+    parts.append("\n".join(f"- {escape_markdown(note)}" for note in footnotes(board)))
+    for part in sections(board, ids, wide=True):
+        below = [list(map(escape_markdown, row)) for row in part.rows]
+        parts += [f"**{part.title}**", tabulate(below, part.header, tablefmt="github", disable_numparse=True)]
     return "\n\n".join(parts) + "\n"
 
 

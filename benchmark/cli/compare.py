@@ -75,6 +75,8 @@ def pick(store: Store, name: str, task: str | None, data: str | None) -> tuple[R
 
 def print_rows(first: Record, rows: list[Compared]) -> None:
     """A table of differences, and what its columns mean."""
+    from math import isnan
+
     from rich.markup import escape
     from rich.table import Table
 
@@ -89,7 +91,7 @@ def print_rows(first: Record, rows: list[Compared]) -> None:
             f"{change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}]",
             f"{change.p:.4f}",
             f"{row.holm:.4f}",
-            f"{row.over_folds.p:.4f}",
+            "-" if isnan(row.over_folds.p) else f"{row.over_folds.p:.4f}",
         )
     out().print(table)
     for record in (first, *{row.record.id: row.record for row in rows}.values()):
