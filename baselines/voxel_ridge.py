@@ -30,8 +30,8 @@ class VoxelRidge(RidgeBaseline):
         parameters="(voxels + 1) x dimensions for each brain",
         notes="Our control of what a linear model gives. Voxels are z-scored on the training set; a penalty for each "
         "target, 1e-3 to 1e3 times the number of voxels, by five inner folds that cut no image. Where a concept is "
-        "carried: |weight x z-scored response| of its linear reader; a concept that no training image of the brain "
-        "has gives |z-scored response|.",
+        "carried: weight x z-scored response of its linear reader, where that is positive; a concept that no "
+        "training image of the brain has gives |z-scored response|.",
     )
     supports: ClassVar[tuple[str, ...]] = (*DECODED, "localisation")
 
@@ -49,7 +49,7 @@ class VoxelRidge(RidgeBaseline):
         return self._places(test) if context.task.kind == "localisation" else super().predict(test, context)
 
     def _places(self, test: Any) -> list[np.ndarray]:
-        """What each voxel adds to the reading of the concept, (voxels,) a row."""
+        """What each voxel adds to the reading of the concept, (voxels,) a row; 0 where it speaks against it."""
         column = {name: number for number, name in enumerate(self._concepts)}
         out: list[np.ndarray] = [np.empty(0)] * len(test)
         for brain, rows, responses in test_brains(test, self._standards):
@@ -57,7 +57,8 @@ class VoxelRidge(RidgeBaseline):
             for row, response in zip(rows, responses, strict=True):
                 known = test.concepts[row] in column
                 weight = weights[:, column[test.concepts[row]]] if known else np.zeros(len(response))
-                out[row] = np.abs(response * weight if weight.any() else response)
+                adds = np.maximum(response * weight, 0)
+                out[row] = adds if adds.any() else np.abs(response)
         return out
 
 
