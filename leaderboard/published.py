@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+SSIM_BY_COLUMNS = "its code was pinned to a scikit-image that averages one-dimensional SSIMs over image columns"
 HARD_LABEL_AUC = (
     "its released code computes AUC from hard 0/1 labels, which equals balanced accuracy; "
     "whether the printed AUC comes from it is unknown"
@@ -41,6 +42,20 @@ SHEETS = (
             "F1": ("macro-f1", 100),
             "MAE": ("mae", 1),
             "p": ("pearson-r", 1),
+        },
+    ),
+    Sheet(
+        "vision.csv",
+        {
+            **{f"BLEU{n}": (f"bleu-{n}", 1) for n in (1, 2, 3, 4)},
+            **{"METEOR": ("meteor", 1), "ROUGE": ("rouge-l", 1), "ROUGE-L": ("rouge-l", 1), "CIDEr": ("cider-d", 1)},
+            **{"SPICE": ("spice", 1), "CLIP-S": ("clip-s", 1), "RefCLIP-S": ("ref-clip-s", 1)},
+            **{"PixCorr": ("pixcorr", 1), "SSIM": ("ssim", 1), "Inception": ("inception", 1), "CLIP": ("clip", 1)},
+            **{"AlexNet(2)": ("alexnet-2", 1), "AlexNet(5)": ("alexnet-5", 1)},
+            **{"EffNet-B": ("effnet-b", 1), "SwAV": ("swav", 1)},
+            **{"acc@0.5 (A)": ("brainhub-acc", 1), "IoU (A)": ("brainhub-iou", 1)},
+            **{f"acc@0.5 ({group})": (f"brainhub-acc:{group}", 1) for group in ("S", "I")},
+            **{f"IoU ({group})": (f"brainhub-iou:{group}", 1) for group in ("S", "I")},
         },
     ),
     Sheet("ec.csv", {"AUROC": ("graph-auroc", 1), "AUPRC": ("graph-auprc", 1)}),
@@ -93,5 +108,7 @@ def published(dataset: str, target: str) -> list[Published]:
 def _notes(row: Mapping[str, str]) -> Iterator[str]:
     """The caveats of a row."""
     yield from filter(None, row["note"].split("; "))
+    if row["metric"] == "SSIM" and row["method"] == "Brain-Diffuser":
+        yield SSIM_BY_COLUMNS
     if row["metric"] == "AUC" and row["method"].startswith("fMRI-LM"):
         yield HARD_LABEL_AUC

@@ -19,13 +19,16 @@ from ..benchmark.items import Items
 from ..benchmark.kinds.seen import BRAIN
 from ..benchmark.splits import Given
 
-TEXT = ("bleu-1", "bleu-2", "bleu-3", "bleu-4", "meteor", "rouge-l", "spice")
-CAPTION = ("cider-d", *TEXT, "clip-s", "ref-clip-s")
+TEXT = ("cider-d", "bleu-1", "bleu-2", "bleu-3", "bleu-4", "meteor", "rouge-l", "spice")
+CAPTION = (*TEXT, "clip-s", "ref-clip-s")
 PICTURE = (
     *("pixcorr", "ssim", "alexnet-2", "alexnet-5", "inception", "clip", "effnet-b", "swav"),
     *("lpips", "retrieval-300", "ssim-legacy-columns"),
 )
-GROUNDING = ("grounding-acc", "grounding-iou", "brainhub-acc", "brainhub-iou")
+GROUNDING = (
+    *("grounding-acc", "grounding-iou", "brainhub-acc", "brainhub-iou"),
+    *(f"brainhub-{score}:{group}" for group in ("S", "I") for score in ("acc", "iou")),
+)
 MAPS = ("deletion", "map-auc")
 
 ALL = ("1", "2", "5", "7")
@@ -48,7 +51,12 @@ def brains(argument: str, task: str) -> tuple[str, ...]:
 def subjects(task: Task, argument: str) -> Task:
     """Some participants only, in training as in testing."""
     wanted = brains(argument, f"{task.name}@subjects")
-    return replace(task, title=f"{task.title}, {' and '.join(wanted)}", derive=partial(of_brains, task.derive, wanted))
+    return replace(
+        task,
+        title=f"{task.title}, {' and '.join(wanted)}",
+        derive=partial(of_brains, task.derive, wanted),
+        published=task.published and published(f"{task.published[1]} subjects:{argument}"),
+    )
 
 
 def single_trial(task: Task, argument: str) -> Task:
@@ -57,7 +65,7 @@ def single_trial(task: Task, argument: str) -> Task:
         task,
         title=f"{task.title}, single trial",
         derive=partial(first_trial, task.derive),
-        published=published("single trial") if task.published else None,
+        published=published("single trial") if task.kind == "reconstruction" else None,
     )
     if not argument:
         return one
