@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from brainbench.benchmark.datasets.coco import cropped
 from brainbench.benchmark.datasets.nsd import NSD
 from brainbench.benchmark.datasets.nsd_import import NsdReport, import_nsd, smaller
 from brainbench.benchmark.datasets.nsd_layout import Options
+from brainbench.benchmark.datasets.nsd_texts import read_texts
 from brainbench.benchmark.errors import BadData
 from brainbench.benchmark.items import Items
 from brainbench.benchmark.kinds.seen import Responses
@@ -283,6 +285,21 @@ def test_the_plain_layout(tmp_path: Path, ending: str) -> None:
     assert items.arrays["image"][1] is None
     assert report.left_out == {"pictures": "1 of 2 images have none"}
     assert list(items.table["set"]) == ["train", "test"]
+
+
+def test_the_example_of_the_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = (Path(__file__).parents[3] / "docs/vision_data.md").read_text()
+    (tmp_path / "plain").mkdir()
+    monkeypatch.chdir(tmp_path)
+    exec(re.findall(r"^```python\n(.*?)^```", document, re.M | re.S)[0], {})
+    items = import_nsd(tmp_path / "plain", target=tmp_path / "nsd").cohort.items()
+    assert list(items.table.index) == ["subj01/cat", "subj01/dog"]
+    space = Responses(items).spaces["subj01"]
+    first = items.read("response", 1)[0]
+    assert space.volume(first)[0, 3, 1] == first[0] == np.float32(0.1)
+    assert space.rois["early"].tolist() == [False, True]
+    (tmp_path / "texts.json").write_text(re.findall(r"^```json\n(.*?)^```", document, re.M | re.S)[0])
+    assert set(read_texts(tmp_path / "texts.json")) == {"nsd46002", "nsd02950"}
 
 
 def test_the_plain_layout_refuses_what_does_not_fit(tmp_path: Path) -> None:
