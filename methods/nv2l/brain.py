@@ -50,11 +50,13 @@ class Units:
 
     def into(self, targets: np.ndarray) -> np.ndarray:
         """Targets (n, d) as the network learns them, float32."""
-        return ((targets - self.mean) / self.scale).astype(np.float32)
+        made: np.ndarray = ((targets - self.mean) / self.scale).astype(np.float32)
+        return made
 
     def back(self, predicted: np.ndarray) -> np.ndarray:
         """Predictions (n, d) in the units of the targets."""
-        return (predicted * self.scale + self.mean).astype(np.float32)
+        made: np.ndarray = (predicted * self.scale + self.mean).astype(np.float32)
+        return made
 
 
 def units_of(targets: np.ndarray, how: str) -> Units:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,12 @@ from torch import Tensor, nn
 from ...benchmark.nn.transformer import INIT_STD, Transformer
 from .brain_options import BrainOptions
 from .heads import head
+
+BASE_WIDTH = 768
+"""Width at which linear weights start with a spread of 0.02; narrower networks start with more."""
+
+POSITION_STD = 0.5
+"""Spread of the learned positions at the start: as large as a projected patch, since voxels differ by place."""
 
 
 class Seen(NamedTuple):
@@ -53,10 +60,19 @@ class BrainTransformer(nn.Module):
         self.transformer = Transformer(width, options.layers, options.heads, options.mlp_ratio, options.drop_path)
         self.to_features = head(width, options.head_hidden, features)
         self.to_latents = head(width, options.head_hidden, latents) if latents else None
+        self._start(width)
+
+    def _start(self, width: int) -> None:
+        """Initial weights, all [ours]: the paper names none."""
+        with torch.no_grad():
+            for part in (self.transformer, self.to_features, self.to_latents or nn.Identity()):
+                for module in part.modules():
+                    if isinstance(module, nn.Linear):
+                        module.weight.mul_(math.sqrt(BASE_WIDTH / width))
         nn.init.xavier_uniform_(self.project.weight)
         nn.init.zeros_(self.project.bias)
         nn.init.trunc_normal_(self.class_token, std=INIT_STD)
-        nn.init.trunc_normal_(self.positions, std=INIT_STD)
+        nn.init.trunc_normal_(self.positions, std=POSITION_STD)
 
     def penultimate(self, cubes: Tensor) -> Tensor:
         """States (n, 1 + tokens, width) after the last but one block of cubes (n, tokens, values).

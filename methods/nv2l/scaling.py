@@ -37,7 +37,8 @@ class Scaling:
         """
         if self.zscore == "volume":
             mean, spread = responses.mean(axis=-1, keepdims=True), responses.std(axis=-1, keepdims=True)
-            return ((responses - mean) / np.maximum(spread, LEAST)).astype(np.float32)
+            by_volume: np.ndarray = ((responses - mean) / np.maximum(spread, LEAST)).astype(np.float32)
+            return by_volume
         if brain not in self.mean:
             raise BadData(
                 f"no training trial of {brain!r} tells how its voxels vary",
@@ -46,11 +47,13 @@ class Scaling:
         mean, spread = self.mean[brain], self.spread[brain]
         if responses.shape[-1:] != mean.shape:
             raise BadData(f"{brain!r} has {responses.shape[-1]} voxels, in training it had {len(mean)}")
-        return ((responses - mean) * _inverse(spread)).astype(np.float32)
+        scaled: np.ndarray = ((responses - mean) * _inverse(spread)).astype(np.float32)
+        return scaled
 
 
 def _inverse(spread: np.ndarray) -> np.ndarray:
-    return np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > LEAST)
+    made: np.ndarray = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > LEAST)
+    return made
 
 
 def fitted(zscore: str, responses: Responses, rows: np.ndarray) -> Scaling:

@@ -89,21 +89,22 @@ def resized_mask(space: Space, grid: Size) -> np.ndarray:
     """A brain's nsdgeneral mask on the common grid (bool), by the nearest native voxel."""
     held = np.zeros(int(np.prod(space.shape)), bool)
     held[space.index[space.rois[MASK]]] = True
-    native = held.reshape(space.shape)
     nearest = [_nearest(size, wide) for size, wide in zip(space.shape, grid, strict=True)]
-    return native[np.ix_(*nearest)]
+    mask: np.ndarray = held.reshape(space.shape)[np.ix_(*nearest)]
+    return mask
 
 
 def _nearest(size: int, wide: int) -> np.ndarray:
     """The native position whose voxel holds the centre of each grid voxel along an axis."""
-    return ((2 * np.arange(wide) + 1) * size) // (2 * wide)
+    found: np.ndarray = ((2 * np.arange(wide) + 1) * size) // (2 * wide)
+    return found
 
 
 def kept_cubes(cutting: Cutting, mask: np.ndarray) -> np.ndarray:
     """(tokens, values) positions of the cubes that any voxel of a mask of the common grid lies in."""
     positions = cutting.positions()
-    met = cutting.pad(mask).reshape(-1)[positions].any(axis=1)
-    return positions[met]
+    kept: np.ndarray = positions[cutting.pad(mask).reshape(-1)[positions].any(axis=1)]
+    return kept
 
 
 def flat_runs(cutting: Cutting, mask: np.ndarray) -> np.ndarray:
