@@ -313,38 +313,39 @@ def _dorsal_weights(name: str, places: Places, scales: Mapping[str, float]) -> n
     return _maps(name, places.points, count, FIELD, 9) / scales["where"]
 
 
-def make_brain(name: str, shape: tuple[int, int, int], mm: float, moments: Moments) -> Brain:
-    """A brain by its name; ``moments`` are those of the features of all scenes."""
-    index, rois, places = anatomy(name, shape)
-    rng = np.random.default_rng((key_of(name), 3))
-    scales = moments.scales
-    makers = (_early_weights, _ventral_weights, _dorsal_weights)
-    parts = [make(name, places, scales) for make in makers]
-    shares = places.parts
-    made = []
-    start = 0
-    for part, share in zip(parts, shares.T, strict=True):
+def _weights(name: str, places: Places, moments: Moments) -> np.ndarray:
+    """(voxels, features), such that the signal of each voxel has unit variance over scenes."""
+    made, start = [], 0
+    for make, share in zip((_early_weights, _ventral_weights, _dorsal_weights), places.parts.T, strict=True):
+        part = make(name, places, moments.scales)
         block = slice(start, start := start + part.shape[1])
         size = np.sqrt(moments.variance(part, block))
         made.append(part * (share / np.maximum(size, 1e-9))[:, None])
     weights = np.concatenate(made, axis=1)
-    size = np.sqrt(moments.variance(weights))
+    return np.asarray(weights / np.sqrt(moments.variance(weights))[:, None])
+
+
+def make_brain(name: str, shape: tuple[int, int, int], mm: float, moments: Moments) -> Brain:
+    """A brain by its name; ``moments`` are those of the features of all scenes."""
+    index, rois, places = anatomy(name, shape)
+    rng = np.random.default_rng((key_of(name), 3))
     voxels = len(index)
-    wanted = SIGNAL_MEDIAN * np.exp(SIGNAL_SPREAD * rng.standard_normal(voxels))
-    logit = np.log(CEILING_MEDIAN / (1 - CEILING_MEDIAN)) + CEILING_SPREAD * rng.standard_normal(voxels)
-    noise = wanted * np.sqrt(REPEATS * np.exp(-logit))
+    signal = SIGNAL_MEDIAN * np.exp(SIGNAL_SPREAD * rng.standard_normal(voxels))
+    ceiling = np.log(CEILING_MEDIAN / (1 - CEILING_MEDIAN)) + CEILING_SPREAD * rng.standard_normal(voxels)
+    # The ceiling's odds are signal variance over noise variance of the mean; drift is part of the noise.
+    noise = signal * np.sqrt(REPEATS * np.exp(-ceiling) / (1 + DRIFT**2))
     silent = _maps(name, places.points, 1, FIELD, 10)[:, 0] + 0.6 * rng.standard_normal(voxels)
-    wanted = np.where(silent < np.quantile(silent, SILENT), 0.0, wanted)
-    drift = _fields(places.points, DRIFTS, 2 * FIELD, (key_of(name), 4)) * (DRIFT / np.sqrt(DRIFTS) * noise)[:, None]
+    signal = np.where(silent < np.quantile(silent, SILENT), 0.0, signal)
+    patterns = _fields(places.points, DRIFTS, 2 * FIELD, (key_of(name), 4))
     return Brain(
         name=name,
         shape=shape,
         mm=mm,
         index=index,
         rois=rois,
-        weights=weights * (wanted / size)[:, None],
+        weights=_weights(name, places, moments) * signal[:, None],
         centre=moments.mean,
         baseline=rng.normal(0.4, 0.5, voxels),
-        noise=noise / np.sqrt(1 + DRIFT**2),
-        drift=drift / np.sqrt(1 + DRIFT**2),
+        noise=noise,
+        drift=patterns * (DRIFT / np.sqrt(DRIFTS) * noise)[:, None],
     )

@@ -95,21 +95,21 @@ def found_ceilings(brains: Sequence[Brain], train: int, test: int, drawn_only: b
         pixel.append(_correlations(bank.pictures(estimate), fresh))
         past = brain.trial_means(bank.features[:size], rng)
         pixel_learned.append(_correlations(_ridge(past, bank.thumbnails[:size], responses), fresh))
-        map_learned.append(_map_auc(brain, past, bank.features[:size]))
+        map_learned.extend(_map_auc(brain, past, bank.features[:size]))
         said.append(_cider(reader, responses, fresh, bank, test))
-    ceilings = {"relevance": _of_maps(float(np.mean(map_learned)), size)}
+    ceilings = {"relevance": _of_maps(map_learned, size)}
     if drawn_only:
         ceilings["image"] = _of_pictures(np.mean(pixel, axis=0), float(np.mean(pixel_learned)), size)
         ceilings["references"] = _of_captions(np.mean(said, axis=0), test)
     return Found(ceilings, {name: round(value, 4) for name, value in reached.items()})
 
 
-def _of_maps(learned: float, size: int) -> Ceiling:
+def _of_maps(learned: list[float], size: int) -> Ceiling:
     return Ceiling(
         metric="map-auc",
         value=1.0,
         error=0.0,
-        at_training_size=round(learned, 4),
+        at_training_size=round(float(np.mean(learned)), 4) if learned else None,
         training_size=size,
         note="the true map, by definition; at the training size: the absolute difference of each voxel's mean "
         "response with and without the concept",
@@ -207,8 +207,8 @@ def _bilinear(old: int, new: int) -> np.ndarray:
 # ----------------------------------------------------------------------------------------------- maps and captions
 
 
-def _map_auc(brain: Brain, past: np.ndarray, features: np.ndarray) -> float:
-    """Mean over concepts of the AUC of the plainest map that can be learned."""
+def _map_auc(brain: Brain, past: np.ndarray, features: np.ndarray) -> list[float]:
+    """AUC of the plainest map that can be learned, for each concept that is there often enough."""
     found = []
     for concept in CONCEPTS:
         held = features[:, COLUMNS[f"concept:{concept}"]] > 0
@@ -218,7 +218,7 @@ def _map_auc(brain: Brain, past: np.ndarray, features: np.ndarray) -> float:
         relevant = np.zeros(len(change), int)
         relevant[strongest(brain.relevance(concept), RELEVANT)] = 1
         found.append(auc(relevant, change))
-    return float(np.mean(found))
+    return found
 
 
 def _cider(reader: Reader, responses: np.ndarray, fresh: Fresh, bank: Bank, at_a_time: int) -> np.ndarray:
