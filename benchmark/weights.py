@@ -294,6 +294,16 @@ def states() -> list[dict[str, str]]:
     return rows
 
 
+def summary() -> list[str]:
+    """Two lines for `brainbench doctor`: which names are here, and which are not."""
+    here = [name for name in ENTRIES if locate(name)]
+    missing = [name for name in ENTRIES if name not in here]
+    return [
+        f"here: {', '.join(here) or 'none'}",
+        f"missing: {', '.join(missing) or 'none'}   (brainbench weights list)",
+    ]
+
+
 def _is_published(entry: Entry, place: Place | None) -> str:
     """Whether the file is the published one: "yes", "no", or "" where that is not known."""
     start = published_hash(entry)

@@ -17,10 +17,13 @@ def doctor(store: StoreOption = None, json_: JsonOption = False) -> None:
     """
     import json
 
+    from ..weights import summary
+
     report = {
         "system": system_lines(),
         "extras": extra_lines(),
         "data": data_lines(),
+        "weights": summary(),
         "plugins": plugin_lines(),
         "store": store_lines(store_path(store)),
     }

@@ -70,7 +70,8 @@ class ImageMetric(ItemMetric):
 
     def made_with(self, truth: Any) -> str:
         """Protocol, number of images, and how many correlations with something flat were counted as 0."""
-        told = [*self.rests_on(), *self.chosen.values(), f"{len(truth)} images"]
+        others = [value for key, value in self.chosen.items() if key != "protocol"]
+        told = [*self.rests_on(), f"{self.protocol} protocol", *others, f"{len(truth)} images"]
         if self.flat:
             told.append(f"{self.flat} flat (taken as r = 0)")
         return "; ".join(told)

@@ -176,6 +176,9 @@ def test_the_commands_import_and_list(tmp_path):
     assert "weights import alexnet" in rows["alexnet"]["get"]
     done = runner.invoke(app, ["weights", "list"])
     assert digest_file(file)[:12] in done.stdout
+    here, missing = weights.summary()
+    assert SMALL in here
+    assert "alexnet" in missing
 
 
 class Server:
