@@ -22,6 +22,7 @@ from . import (
     score,
     show,
     show_answers,
+    show_vision,
     weights,
 )
 
@@ -41,6 +42,9 @@ app.add_typer(data.app, name="data")
 app.command("pretrain")(pretrain.pretrain)
 app.command("leaderboard")(leaderboard.leaderboard)
 show.app.command("answers")(show_answers.answers)
+show.app.command("reconstructions")(show_vision.reconstructions)
+show.app.command("captions")(show_vision.captions)
+show.app.command("localisation")(show_vision.localisation)
 app.add_typer(show.app, name="show")
 app.command("compare")(compare.compare)
 app.command("score")(score.score)
