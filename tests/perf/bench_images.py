@@ -3,9 +3,9 @@
 Every case is a process of its own on one thread, with its peak memory, and reads the same PNG files. What stands
 beside ours is written as the field's notebooks are: all images in one tensor, skimage image by image, features of all
 images stacked for one corrcoef. Networks: EfficientNet-Lite0 with the weights of its package, and AlexNet with random
-ones, on which times do not depend. The scores of both must agree. Photos come from the folder BRAINBENCH_SHARED;
-where there is none, images are made. ``--images N`` takes fewer, ``--only WORD`` the cases that hold a word; for 982 images the notebook's
-AlexNet needs about 10 GB.
+ones, on which times do not depend. The scores of both must agree. Photos come from the folder BRAINBENCH_SHARED; where
+there is none, images are made. ``--images N`` takes fewer, ``--only WORD`` the cases that hold a word; for 982 images
+the notebook's AlexNet needs about 10 GB.
 """
 
 from __future__ import annotations
