@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from ..errors import BadData
 from .tokens import Tokeniser, Tokens
 
-KEPT = 16
-"""Corpora that are remembered: one a system and brain under comparison."""
+KEPT = 64
+"""Corpora that are remembered: one a system, brain and seed under comparison."""
 
 
 class Described(Protocol):

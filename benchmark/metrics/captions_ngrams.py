@@ -72,7 +72,7 @@ def owners(corpus: Corpus) -> np.ndarray:
     return np.repeat(np.arange(len(corpus)), [len(texts) for texts in corpus.references])
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=16)
 def counted(corpus: Corpus) -> tuple[Counted, ...]:
     """N-gram counts of a corpus, orders 1 to 4."""
     n, owner = len(corpus), owners(corpus)
