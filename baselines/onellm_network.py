@@ -17,12 +17,18 @@ class Talker(nn.Module):
         super().__init__()
         self.language, self.lm, self.tokens = language, language.model, tokens
         self.talk = Conversation(language)
-        self.project = nn.ModuleDict({brain: nn.Linear(n, tokens * language.width) for brain, n in voxels.items()})
         gain = float(language.table.detach().float().std())
-        for brain, count in voxels.items():
-            # Embeddings begin as large as words are.
-            nn.init.normal_(self.project[brain].weight, std=gain / count**0.5)
-            nn.init.zeros_(self.project[brain].bias)
+        self.project = nn.ModuleDict(
+            {brain: self._layer(n, tokens * language.width, gain) for brain, n in voxels.items()}
+        )
+
+    @staticmethod
+    def _layer(voxels: int, width: int, gain: float) -> nn.Linear:
+        """A layer whose embeddings begin as large as words are, of z-scored responses."""
+        layer = nn.Linear(voxels, width)
+        nn.init.normal_(layer.weight, std=gain / voxels**0.5)
+        nn.init.zeros_(layer.bias)
+        return layer
 
     def prefix(self, responses: Tensor, brain: str) -> Tensor:
         """Responses (batch, voxels) of one brain -> embeddings (batch, tokens, width)."""

@@ -51,7 +51,8 @@ class CrossAttention(nn.Module):
         return out
 
     def _split(self, values: Tensor) -> Tensor:
-        return values.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        batch, count, width = values.shape
+        return values.view(batch, count, self.heads, width // self.heads).transpose(1, 2)
 
 
 class Perceiver(nn.Module):

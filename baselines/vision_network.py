@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -44,7 +44,8 @@ class Scale:
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         """Centred and scaled, float32."""
-        return ((vectors - self.mean) / self.spread).astype(np.float32)
+        scaled: np.ndarray = ((vectors - self.mean) / self.spread).astype(np.float32)
+        return scaled
 
     def back(self, scaled: np.ndarray) -> np.ndarray:
         """What `__call__` was given."""
@@ -167,9 +168,6 @@ class VisionNetwork(Method):
     codec: str = "pca"
     trials: bool = False
 
-    _library: Library = field(init=False, repr=False)
-    _goals: Goals = field(init=False, repr=False)
-
     supports: ClassVar[tuple[str, ...]] = DECODED
 
     def __post_init__(self) -> None:
@@ -193,9 +191,9 @@ class VisionNetwork(Method):
         self._losses: dict[str, list[float]] = {}
         self._standards: dict[str, Any] = {}
         self._readers: dict[str, RidgeMap] = {}
-        self._library = Library(train, self.features, self.codec, context)
+        self._library: Library = Library(train, self.features, self.codec, context)
         with training.reproducible(context):
-            self._goals = self.goals(self._library, context)
+            self._goals: Goals = self.goals(self._library, context)
             self.learn(train, self._goals, context)
 
     def goals(self, library: Library, context: Context) -> Goals:

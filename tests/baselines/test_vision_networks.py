@@ -272,6 +272,13 @@ def test_impossible_options_are_refused(cls, options):
         cls(**options)
 
 
+@pytest.mark.parametrize("cls", [*ALL, OneLLM])
+def test_presets_are_options_and_the_small_one_is_the_default(cls):
+    assert list(cls.presets) == ["small", "paper"]
+    assert cls(**cls.presets["small"]) == cls()
+    assert cls(**cls.presets["paper"]) != cls()
+
+
 def test_parameter_counts_at_published_sizes():
     with torch.device("meta"):
         mindeye = HighLevel(15724, 257, 768, 4096, 4, 2048)
