@@ -138,7 +138,8 @@ def _areas(size: int, wanted: int) -> np.ndarray:
     left, right = edges[:-1, None], edges[1:, None]
     pixels = np.arange(size)
     overlap = np.clip(np.minimum(right, pixels + 1) - np.maximum(left, pixels), 0, None)
-    return (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: np.ndarray = (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
 
 
 def _means(images: np.ndarray, cells: int) -> np.ndarray:
