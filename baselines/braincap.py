@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..benchmark.contracts import Card, Context, TaskInfo, Train
-from ..benchmark.errors import needing
+from ..benchmark.errors import BadData, needing
 from .decoding import Library
 from .ridge_baseline import Goal, RidgeBaseline
 from .voxel_ridge import GRID
@@ -56,6 +56,8 @@ class BrainCap(RidgeBaseline):
             from ..benchmark.nn.training import Recipe, parameter_count, reproducible
             from ..benchmark.nn.words import word_language
         told = [(row, stimulus.captions) for row, stimulus in enumerate(self.library.stimuli) if stimulus.captions]
+        if not told:
+            raise BadData("no training image has a caption", "check the captions of the data")
         texts = [LAYOUT, DESCRIBE, *(text for _, mine in told for text in mine)]
         recipe = Recipe(self.epochs, batch=32, rate=1e-3, warmup=0.1, clip=1.0, optimiser="adamw", weight_decay=0.01)
         with reproducible(context):
