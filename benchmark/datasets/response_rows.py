@@ -48,10 +48,10 @@ def rows_of_questions(items: Items) -> Items:
 def rows_of_concepts(items: Items) -> Items:
     """Grounding: one row a concept with a true box, alphabetical in an image; array ``area`` (k, 4) holds its boxes."""
     rows, names, concepts, areas = [], [], [], []
-    for row, boxes in enumerate(_boxes(items)):
+    for row, (name, boxes) in enumerate(zip(items.table.index.tolist(), _boxes(items), strict=True)):
         for concept in sorted(boxes):
             rows.append(row)
-            names.append(f"{items.table.index[row]}/{concept}")
+            names.append(f"{name}/{concept}")
             concepts.append(concept)
             areas.append(boxes[concept])
     asked = _asked(items, rows, names, {"concept": concepts, "references": [[] for _ in rows]})
@@ -71,12 +71,13 @@ def rows_of_localised(items: Items, least: int = LEAST, most: int = MOST) -> Ite
         if sets[row] == "train":
             seen.update((brains[row], concept) for concept in found)
     rows, names, concepts, maps = [], [], [], []
-    for row, found in enumerate(boxes):
-        told = json.loads(items.table["maps"].iloc[row] or "{}")
+    columns = zip(items.table.index.tolist(), items.table["maps"].tolist(), boxes, strict=True)
+    for row, (name, text, found) in enumerate(columns):
+        told = json.loads(text) if text else {}
         often = [concept for concept in found if seen[brains[row], concept] >= least]
-        for concept in sorted(often, key=lambda name: (-_size(found[name]), name))[:most]:
+        for concept in sorted(often, key=lambda each: (-_size(found[each]), each))[:most]:
             rows.append(row)
-            names.append(f"{items.table.index[row]}/{concept}")
+            names.append(f"{name}/{concept}")
             concepts.append(concept)
             maps.append(_reference(told[concept]) if concept in told else None)
     asked = _asked(items, rows, names, {"concept": concepts, "references": [[] for _ in rows]})
