@@ -24,7 +24,7 @@ from nsd_files import (
     write_tree,
 )
 
-from brainbench.benchmark.datasets.coco import cropped
+from brainbench.benchmark.datasets.coco import cropped, read_annotations
 from brainbench.benchmark.datasets.nsd import NSD
 from brainbench.benchmark.datasets.nsd_import import NsdReport, import_nsd, smaller
 from brainbench.benchmark.datasets.nsd_layout import Options
@@ -131,6 +131,23 @@ def test_crop_boxes_cut_from_all_sides() -> None:
     np.testing.assert_allclose(seen["dog"], [[0, 0, 1, 1], [0.6, 0.8, 0.62, 0.81], [0, 0, 0.2, 0.4]])
     assert unseen == 0
     assert cropped({"dog": [[0, 0, 20, 200]]}, (100, 200), (0.1, 0.4, 0.2, 0.3)) == ({}, 1)
+
+
+def test_cocos_own_files_are_read(shared: Path) -> None:
+    folder = shared / "coco-mini/annotations"
+    wanted = sorted(int(path.stem) for path in (shared / "coco-mini/train2017").glob("*.jpg"))[:5]
+    found, lacking = read_annotations(folder, ["train2017", "val2014"], wanted)
+    assert lacking == ["captions_val2014.json", "instances_val2014.json"]
+    said = json.loads((folder / "captions_train2017.json").read_text())["annotations"]
+    drawn = json.loads((folder / "instances_train2017.json").read_text())
+    names = {entry["id"]: entry["name"] for entry in drawn["categories"]}
+    assert sorted(found.captions) == wanted
+    for image in wanted:
+        texts = [" ".join(entry["caption"].split()) for entry in said if entry["image_id"] == image]
+        assert found.captions[image] == texts
+        assert len(texts) >= 5
+        boxes = [(names[e["category_id"]], e["bbox"]) for e in drawn["annotations"] if e["image_id"] == image]
+        assert sorted((name, box) for name, listed in found.boxes[image].items() for box in listed) == sorted(boxes)
 
 
 def test_nsd_loads_what_was_imported(tree: Path) -> None:
