@@ -48,9 +48,14 @@ def find_java(least: int = LEAST, most: int = NEWEST) -> Java:
             return java
     if not found:
         raise Unavailable("no Java is found in JAVA_HOME or on PATH", HOW)
-    wanted = f"{least} or newer" if most == NEWEST else f"{least} to {most}"
     told = ", ".join(f"{java.program} is version {java.version}" for java in found)
-    raise Unavailable(f"Java {wanted} is needed; {told}", HOW)
+    if most == NEWEST:
+        raise Unavailable(f"Java {least} or newer is needed; {told}", HOW)
+    raise Unavailable(
+        f"Java {least} to {most} is needed; {told}",
+        f"bring one beside it, such as  conda create -p FOLDER -c conda-forge openjdk={least}   and name its folder "
+        "in JAVA_HOME, which is looked at first",
+    )
 
 
 @lru_cache(maxsize=8)

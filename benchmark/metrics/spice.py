@@ -60,8 +60,9 @@ def _ready() -> list[str]:
     if missing:
         raise Unavailable(
             f"SPICE needs the models of Stanford CoreNLP 3.6.0; {folder / 'lib'} has no {missing[0]}",
-            "where there is a network (0.5 GB):  python -c 'from pycocoevalcap.spice.get_stanford_models import "
-            f"get_stanford_models as get; get()'   else copy {' and '.join(MODELS)} into that folder",
+            "where there is a network:  python -c 'from pycocoevalcap.spice.get_stanford_models import "
+            f"get_stanford_models as get; get()'   else copy {' and '.join(MODELS)} into that folder; it also needs "
+            f"a Java of version 8 to {NEWEST_JAVA}",
         )
     return find_java(most=NEWEST_JAVA).command("-Xmx8G", "-jar", str(folder / "spice-1.0.jar"))
 

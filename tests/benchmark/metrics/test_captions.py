@@ -309,3 +309,11 @@ def test_without_a_fit_java_one_is_told_how_to_get_it_and_the_others_score(tmp_p
     with pytest.raises(Unavailable, match=r"Java 8 or newer is needed.* version 7"):
         java.find_java()
     assert captions.default_tokeniser() is PLAIN
+
+
+def test_without_the_package_of_jars_the_java_free_tokeniser_is_used(monkeypatch):
+    monkeypatch.setattr(java, "find_spec", lambda name: None)
+    assert captions.default_tokeniser() is PLAIN
+    with pytest.raises(Unavailable, match="pycocoevalcap") as missing:
+        java.jars("meteor")
+    assert "captions" in missing.value.hint
