@@ -54,6 +54,8 @@ class Retrieval300(NetworkMetric):
     """Top-1 among 300 by the cosine of CLIP embeddings of images that were seen and predicted.
 
     The mean over 30 draws, as published; a bootstrap resamples images, whose successes in those draws it counts.
+    Papers embed the brain response by their own model and never draw it, which predictions here do not hold: their
+    numbers answer another question.
     """
 
     name = "retrieval-300"
@@ -61,6 +63,9 @@ class Retrieval300(NetworkMetric):
     chance = 1 / CANDIDATES
     network = "clip-vit-l-14"
     choices = {"protocol": PROTOCOL, "direction": (IMAGE_GIVEN_BRAIN, BRAIN_GIVEN_IMAGE)}
+
+    def rests_on(self) -> list[str]:
+        return [*super().rests_on(), "final embeddings of the predicted images"]
 
     def resample(self, truth: Sequence[Stimulus], prediction: Images, counts: np.ndarray) -> np.ndarray:
         """Successes by draws (B,) of the items that counts (B, n) hold."""
