@@ -188,16 +188,26 @@ def score_truth(task: Task, cells: Sequence[Judged]) -> tuple[dict[str, dict[str
     """What predictions made from the truth itself score, and hashes of the different truths."""
     kind = get_kind(task.kind)
     seed = min((cell.seed for cell in cells), default=0)
-    parts = [cell.truth for cell in cells if cell.seed == seed and cell.fold != HALVES]
+    whole = [cell for cell in cells if cell.seed == seed and cell.fold != HALVES]
+    # Of parts the first: what is made from the truth is the same for every brain that saw the same images.
+    parts = [cell.apart(kind)[0].truth for cell in whole]
     if not parts:
         return {}, ()
     truth = kind.concat(parts)
     metrics = [load_metric(name) for name in task.metrics]
     controls = {
-        label: {metric.name: _number(metric.score(truth, prediction)) for metric in metrics}
+        label: {metric.name: _number(_if_available(metric, truth, prediction)) for metric in metrics}
         for label, prediction in kind.controls(truth).items()
     }
     return controls, kind.distinct(truth)
+
+
+def _if_available(metric: Metric, truth: Any, prediction: Any) -> float:
+    """A score; NaN where the metric cannot be computed here."""
+    try:
+        return metric.score(truth, prediction)
+    except (Unavailable, ExtraMissing):
+        return math.nan
 
 
 def pooled_folds(kind: Kind, cells: Sequence[Judged]) -> list[Scored]:

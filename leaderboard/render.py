@@ -37,10 +37,15 @@ def header(board: Board, ids: bool, wide: bool = True) -> list[str]:
     ]
     if len(board.first.split.folds) > 1 and not ranges(board) and not drawn(board):
         columns.append(other_aggregate(board))
-    if board.first.ceiling:
+    if has_share(board):
         columns.append(share_title(board))
     columns += [*names[1:], "fit + predict s", "peak MiB", "status"]
     return [*columns, "record"] if ids else columns
+
+
+def has_share(board: Board) -> bool:
+    """Whether any row says what share of the attainable it reached."""
+    return any(line.record.ceiling and line.record.ceiling.share is not None for line in board.every)
 
 
 def share_title(board: Board) -> str:
@@ -86,7 +91,7 @@ def cells(board: Board, line: Line, ids: bool, wide: bool = True) -> list[str]:
     found += [number(spread(line, board, field)) for title, field in spreads(board).items() if title in columns]
     if other_aggregate(board) in columns:
         found.append(number(second(record, board.headline)))
-    if board.first.ceiling:
+    if has_share(board):
         share = record.ceiling.share if record.ceiling else None
         found.append("" if share is None else f"{100 * share:.0f} %")
     found += [interval(record.scores.get(name), short=True) for name in shown_metrics(board, wide)[1:]]
@@ -127,7 +132,7 @@ def footnotes(board: Board, wide: bool = True) -> list[str]:
         + (f"; chance {score.chance:g}" if score and score.chance is not None else "")
         + "."
     ]
-    notes += score_notes(board.every, shown_metrics(board, wide))
+    notes += score_notes(board.every, shown_metrics(board, wide), wide)
     hidden = shown_metrics(board, wide=True)[SHOWN:]
     if hidden and not wide:
         notes.append(f"With --format markdown also: {', '.join(hidden)}.")

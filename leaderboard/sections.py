@@ -144,8 +144,11 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def score_notes(lines: Sequence[Line], names: Sequence[str]) -> Iterator[str]:
-    """What scores rest on, and why some are not there: one sentence for metrics that share it."""
+def score_notes(lines: Sequence[Line], names: Sequence[str], wide: bool) -> Iterator[str]:
+    """What scores rest on, and why some are not there: one sentence for metrics that share it.
+
+    The narrow form leaves out what would bring the missing ones.
+    """
     made: dict[str, list[str]] = {}
     missing: dict[str, list[str]] = {}
     for line in lines:
@@ -157,4 +160,7 @@ def score_notes(lines: Sequence[Line], names: Sequence[str]) -> Iterator[str]:
     for what, metrics in made.items():
         yield f"{', '.join(metrics)}: {what}."
     for why, metrics in missing.items():
-        yield f"Not scored here, {', '.join(metrics)}: {why.replace(chr(10), ';')}"
+        problem, _, remedy = why.partition("\n")
+        yield f"Not scored here, {', '.join(metrics)}: {problem}{f'; {remedy.strip()}' if wide and remedy else ''}."
+    if missing and not wide:
+        yield "What brings them:  brainbench doctor   and  brainbench weights list"

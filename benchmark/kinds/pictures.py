@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import BadData
+from ..items import ArrayRef
 
 SIDES = (16, 1024)
 """Smallest and largest side of a picture in pixels."""
@@ -21,10 +22,10 @@ class Pictures(Sequence[np.ndarray]):
     Parameters
     ----------
     places
-        Arrays, or paths of PNG files.
+        Arrays, where they lie in a file, or paths of PNG files.
     """
 
-    def __init__(self, places: Sequence[np.ndarray | Path]) -> None:
+    def __init__(self, places: Sequence[np.ndarray | ArrayRef | Path]) -> None:
         self.places = list(places)
 
     def __len__(self) -> int:
@@ -38,7 +39,9 @@ class Pictures(Sequence[np.ndarray]):
         if isinstance(row, slice):
             return Pictures(self.places[row])
         place = self.places[row]
-        return read_png(place) if isinstance(place, Path) else place
+        if isinstance(place, Path):
+            return read_png(place)
+        return place.read() if isinstance(place, ArrayRef) else place
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Pictures:
         """The pictures at these positions, in this order."""

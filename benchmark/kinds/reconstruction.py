@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..contracts import Kind, TaskInfo
-from ..errors import BadPrediction
+from ..errors import BadPrediction, ExtraMissing, Unavailable
 from ..items import Items
 from .outside_files import read_pictures
 from .pictures import Pictures, write_png, wrong
 from .seen import BRAIN, SEEN, Responses, Stimulus, stimuli
+
+LIBRARY = 1000
+"""Training images, drawn once, that the controls made from the truth may use."""
+
+
+class Shown(list[Stimulus]):
+    """What was seen, with some of the training images beside it."""
+
+    def __init__(self, seen: Iterable[Stimulus], library: Pictures) -> None:
+        super().__init__(seen)
+        self.library = library
 
 
 class Reconstruction(Kind):
@@ -31,6 +42,33 @@ class Reconstruction(Kind):
 
     def target_fields(self, task: TaskInfo) -> tuple[str, ...]:
         return SEEN
+
+    def truth(self, items: Items, train: Items, task: TaskInfo) -> Shown:
+        """What was seen, and training images for `controls`."""
+        rows = np.flatnonzero(~train.table["subject"].duplicated().to_numpy()) if "subject" in train.table else []
+        drawn = np.sort(np.random.default_rng(0).permutation(rows)[:LIBRARY])
+        found = [seen.picture for seen in stimuli(train.take(drawn)) if seen.picture is not None]
+        return Shown(stimuli(items), Pictures(found))
+
+    def controls(self, truth: Any) -> dict[str, Pictures]:
+        """The seen images through the codec of the small presets, and the training images nearest to them.
+
+        None where there are no training images, or where the packages are missing.
+        """
+        if not isinstance(truth, Shown) or not len(truth.library):
+            return {}
+        try:
+            from ..nn.ceilings import codec_ceiling, retrieval_oracle
+
+            images = Pictures([seen.picture for seen in truth if seen.picture is not None])
+            nearest = retrieval_oracle(images, truth.library)
+            decoded = codec_ceiling(images, truth.library)
+        except (ImportError, ExtraMissing, Unavailable):
+            return {}
+        return {
+            "seen image through the codec (pca)": Pictures(decoded),
+            "training image nearest to the seen one": truth.library.take(nearest),
+        }
 
     def clean(self, items: Items, task: TaskInfo) -> tuple[Items, dict[str, int]]:
         shown = [row for row, image in enumerate(items.arrays.get("image", [None] * len(items))) if image is not None]
@@ -57,9 +95,11 @@ class Reconstruction(Kind):
         return Pictures(sorted(folder.glob("*.png")))
 
     def take(self, values: Any, rows: Sequence[int] | np.ndarray) -> Any:
-        return values.take(rows) if isinstance(values, Pictures) else super().take(values, rows)
+        if isinstance(values, Pictures):
+            return values.take(rows)
+        return Shown((values[row] for row in rows), values.library)
 
     def concat(self, parts: Sequence[Any]) -> Any:
         if isinstance(parts[0], Pictures):
             return Pictures([place for part in parts for place in part.places])
-        return super().concat(parts)
+        return Shown((seen for part in parts for seen in part), parts[0].library)
