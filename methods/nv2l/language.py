@@ -136,7 +136,7 @@ def _language(options: Options, stimuli: Sequence[Stimulus], context: Context) -
         options.words_width, options.words_layers, options.words_heads, context.seed,
     )  # fmt: skip
     language.model.to(context.device)
-    recipe = _recipe(options.taught_epochs, 64, options.taught_rate)
+    recipe = _recipe(options.taught_epochs, 64, options.taught_rate, context.device)
     history = teach(language, plain, recipe, context) if options.taught_epochs else None
     return language, {"taught_loss": round(history.losses[-1], 4)} if history else {}
 
@@ -169,7 +169,8 @@ def _step(
         return talk.loss([samples[k] for k in part])
 
     # Samples of all epochs are drawn beforehand, so one pass over them is all epochs, with one schedule.
-    history = train(talk, loss, np.arange(len(samples)), _recipe(1, batch, rate), context)
+    recipe = _recipe(1, batch, rate, context.device)
+    history = train(talk, loss, np.arange(len(samples)), recipe, context)
     return {"samples": len(samples), "loss": round(history.losses[-1], 4), "trained_parameters": parameter_count(talk)}
 
 
@@ -189,9 +190,18 @@ def drawn(
     return made
 
 
-def _recipe(epochs: int, batch: int, rate: float) -> Recipe:
-    """AdamW, a short rise and a cosine [ours]."""
-    return Recipe(epochs=epochs, batch=batch, rate=rate, warmup=0.05, optimiser="adamw", weight_decay=0.01, clip=1.0)
+def _recipe(epochs: int, batch: int, rate: float, device: str) -> Recipe:
+    """AdamW, a short rise and a cosine; mixed precision on a GPU [ours]."""
+    return Recipe(
+        epochs=epochs,
+        batch=batch,
+        rate=rate,
+        warmup=0.05,
+        optimiser="adamw",
+        weight_decay=0.01,
+        clip=1.0,
+        precision="bf16" if device.startswith("cuda") else "float32",
+    )
 
 
 def longest_answer(decoder: CaptionDecoder, stimuli: Sequence[Stimulus], kind: str, seed: int) -> int:
