@@ -126,6 +126,9 @@ class TokenProjector(nn.Module):
         Standard deviation of embeddings at the start: that of the language model's word embeddings.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, inputs: int, hidden: int, width: int, tokens: int = 0, gain: float = 0.02) -> None:
         super().__init__()
         self.tokens, self.width = tokens, width

@@ -246,10 +246,11 @@ def _kl(place: str, device: str, size: int) -> NetworkCodec:
 
         from .language import hub_reached
     logging.disable_progress_bar()  # they would break ours
+    library: Any = AutoencoderKL
     where, inside = _repository(place)
     offline = Path(where).is_dir() or not hub_reached()
     try:
-        network: Any = AutoencoderKL.from_pretrained(where, subfolder=inside, local_files_only=offline)
+        network = library.from_pretrained(where, subfolder=inside, local_files_only=offline)
     except (OSError, ValueError) as error:
         raise _unavailable(place, error) from None
     network.to(torch.device(device)).eval().requires_grad_(False)

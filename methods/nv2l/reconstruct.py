@@ -103,13 +103,12 @@ def load_unclip(place: str, device: str) -> Any:
         from diffusers.utils import logging
 
         from ...benchmark.nn.language import hub_reached
+    library: Any = StableUnCLIPImg2ImgPipeline
     folder = Path(place).expanduser()
     offline = folder.is_dir() or not hub_reached()
     logging.disable_progress_bar()  # they would break ours
     try:
-        pipeline: Any = StableUnCLIPImg2ImgPipeline.from_pretrained(
-            folder if folder.is_dir() else place, local_files_only=offline
-        )
+        pipeline = library.from_pretrained(folder if folder.is_dir() else place, local_files_only=offline)
     except (OSError, ValueError) as error:
         raise Unavailable(
             f"no Stable unCLIP pipeline {place!r} could be loaded ({str(error).splitlines()[0]})",
