@@ -26,17 +26,24 @@ class MindEye(BrainNetworks):
     mixing
         Share of training with BiMixCo: a third as published.
     features_weight
-        Weight of the squared error of the features beside the contrastive loss: that of the prior, 30.
+        Weight of the squared error of the features beside the contrastive loss; that of the prior is 30.
+    mixed_temperature, first_temperature, last_temperature
+        Of BiMixCo, and of SoftCLIP when it begins and at the end: 0.006, 0.004 and 0.0075 as published, for features
+        of hundreds of tokens.
     strength
         Share of the picture's latents that are those of the training image that is found: the published strength
         of image-to-image diffusion. At 0 the picture is the blurry image alone.
     """
 
+    epochs: int = 40
     hidden: int = 256
     blocks: int = 2
     projected: int = 256
     mixing: float = 1 / 3
-    features_weight: float = 30.0
+    features_weight: float = 3.0
+    mixed_temperature: float = 0.1
+    first_temperature: float = 0.1
+    last_temperature: float = 0.1
     strength: float = 0.85
 
     card: ClassVar[Card] = Card(
@@ -54,13 +61,14 @@ class MindEye(BrainNetworks):
         "small": {},
         "paper": {
             "hidden": 4096, "blocks": 4, "projected": 2048, "epochs": 240, "batch": 32, "rate": 3e-4, "trials": True,
+            "features_weight": 30.0, "mixed_temperature": 0.006, "first_temperature": 0.004, "last_temperature": 0.0075,
             "features": "clip-vit-l-14",
         },
     }  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive(self, "hidden", "projected")
+        positive(self, "hidden", "projected", "mixed_temperature", "first_temperature", "last_temperature")
         shares(self, "mixing", "strength")
 
     def learn_brain(self, lesson: Lesson, view: Any, goals: Goals, context: Context) -> nn.Module:
@@ -83,7 +91,7 @@ class MindEye(BrainNetworks):
         network = HighLevel(
             responses.shape[1], 1, goals.features.width, self.hidden, self.blocks, self.projected
         ).to(context.device)  # fmt: skip
-        contrast = Contrast(self.mixing)
+        contrast = Contrast(self.mixing, self.mixed_temperature, (self.first_temperature, self.last_temperature))
 
         def loss(rows: np.ndarray) -> Tensor:
             mixed = contrast.prepare(responses[rows])

@@ -28,8 +28,8 @@ class MindEye2(VisionNetwork):
 
     Attributes
     ----------
-    hidden, blocks
-        Width of the shared space, and mixer blocks: 4096 and 4 as published.
+    hidden, blocks, projected
+        Width of the shared space, mixer blocks, and width of the retrieval projector: 4096, 4 and 1664 as published.
     transfer
         Pretrain on the other brains and fine-tune on each in turn. Where false, one model learns from all at once.
     train_fraction
@@ -38,7 +38,10 @@ class MindEye2(VisionNetwork):
     mixing
         Share of training with BiMixCo.
     features_weight, latents_weight
-        Of the squared error of the features (the prior's 30), and of the blurry image's latents (0.5).
+        Of the squared error of the features (that of the prior is 30), and of the blurry image's latents (0.5).
+    mixed_temperature, first_temperature, last_temperature
+        Of BiMixCo, and of SoftCLIP when it begins and at the end: 0.006, 0.004 and 0.0075 as published, for features
+        of hundreds of tokens.
     strength
         Share of the picture's latents that are those of the training image that is found: the published share of
         the refined image beside the blurry one.
@@ -46,11 +49,15 @@ class MindEye2(VisionNetwork):
 
     hidden: int = 256
     blocks: int = 2
+    projected: int = 256
     transfer: bool = True
     train_fraction: float = 1.0
     mixing: float = 1 / 3
-    features_weight: float = 30.0
+    features_weight: float = 3.0
     latents_weight: float = 0.5
+    mixed_temperature: float = 0.1
+    first_temperature: float = 0.1
+    last_temperature: float = 0.1
     strength: float = 0.75
 
     card: ClassVar[Card] = Card(
@@ -66,14 +73,16 @@ class MindEye2(VisionNetwork):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {},
         "paper": {
-            "hidden": 4096, "blocks": 4, "epochs": 150, "batch": 42, "rate": 3e-4, "mixing": 0.33, "trials": True,
+            "hidden": 4096, "blocks": 4, "projected": 1664, "epochs": 150, "batch": 42, "rate": 3e-4,
+            "mixing": 0.33, "trials": True, "features_weight": 30.0, "mixed_temperature": 0.006,
+            "first_temperature": 0.004, "last_temperature": 0.0075,
             "features": "clip-vit-l-14",
         },
     }  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive(self, "hidden")
+        positive(self, "hidden", "projected", "mixed_temperature", "first_temperature", "last_temperature")
         shares(self, "mixing", "strength")
         if not 0 < self.train_fraction <= 1:
             raise BadOption(f"train_fraction={self.train_fraction} is no share", "give a number above 0, 1 at most")
@@ -101,7 +110,8 @@ class MindEye2(VisionNetwork):
 
         voxels = {brain: lesson.responses.shape[1] for brain, lesson in found.items()}
         latents = 0 if goals.latents is None else goals.latents.width
-        return SharedNetwork(voxels, 1, goals.features.width, latents, self.hidden, self.blocks).to(context.device)
+        sizes = (latents, self.hidden, self.blocks, self.projected)
+        return SharedNetwork(voxels, 1, goals.features.width, *sizes).to(context.device)
 
     def _train(
         self, name: str, network: SharedNetwork, found: Mapping[str, Lesson], goals: Goals, context: Context
@@ -112,7 +122,8 @@ class MindEye2(VisionNetwork):
 
         from .contrastive import Contrast, joined, mixed_targets
 
-        pupils, contrast = Pupils(found, context.device), Contrast(self.mixing)
+        pupils = Pupils(found, context.device)
+        contrast = Contrast(self.mixing, self.mixed_temperature, (self.first_temperature, self.last_temperature))
 
         def loss(rows: np.ndarray) -> Tensor:
             shared, parts, seen = [], [], []

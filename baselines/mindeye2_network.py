@@ -23,12 +23,19 @@ class Heads(NamedTuple):
 class SharedNetwork(nn.Module):
     """A ridge-like linear layer for each brain, mixer blocks, and heads for features, retrieval and latents.
 
-    As published: hidden 4096, 4 blocks, 256 tokens of 1664. The mixer's sequence has length 1 there, which
-    leaves its blocks of layer norm and two linear layers.
+    As published: hidden 4096, 4 blocks, 256 tokens of 1664, projector 1664. The mixer's sequence has length 1
+    there, which leaves its blocks of layer norm and two linear layers.
     """
 
     def __init__(
-        self, voxels: Mapping[str, int], tokens: int, width: int, latents: int, hidden: int, blocks: int
+        self,
+        voxels: Mapping[str, int],
+        tokens: int,
+        width: int,
+        latents: int,
+        hidden: int,
+        blocks: int,
+        projected: int,
     ) -> None:
         super().__init__()
         self.tokens, self.width = tokens, width
@@ -43,7 +50,7 @@ class SharedNetwork(nn.Module):
             )
         )  # fmt: skip
         self.out = nn.Linear(hidden, tokens * width)
-        self.project = projector(width, width)
+        self.project = projector(width, projected)
         self.blurry = nn.Linear(hidden, latents) if latents else None
 
     def embed(self, voxels: Tensor, brain: str) -> Tensor:

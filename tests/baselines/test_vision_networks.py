@@ -282,7 +282,7 @@ def test_presets_are_options_and_the_small_one_is_the_default(cls):
 def test_parameter_counts_at_published_sizes():
     with torch.device("meta"):
         mindeye = HighLevel(15724, 257, 768, 4096, 4, 2048)
-        mindeye2 = SharedNetwork({"subj01": 15724}, 256, 1664, 0, 4096, 4)
+        mindeye2 = SharedNetwork({"subj01": 15724}, 256, 1664, 0, 4096, 4, 1664)
         umbrae = BrainX({"subj01": 15724}, 256, 1024, 6, 16, 96, 256 * 1024)
         mindbridge = Bridge(["subj01"], 8192, 2048, 4, 128, 257 * 768, 77 * 768)
     assert parameter_count(mindeye) - parameter_count(mindeye.project) == 940_225_280  # "940M" in the paper
