@@ -147,13 +147,15 @@ BRAIN_PAPER: Mapping[str, Any] = {}
 
 BRAIN_SMALL: Mapping[str, Any] = {
     "grid": "largest",
-    "patch": 4,
-    "cam_patches": "5,4,3",
+    "patch": 6,
+    "cam_patches": "6,5,4",
     "width": 96,
-    "layers": 4,
+    "layers": 2,
     "heads": 4,
     "head_hidden": 256,
     "targets": "centred",
+    "rate": 2e-3,
+    "weight_decay": 0.1,
     "hold_out": 10,
 }
 """The same code at a size that two CPU cores train in a minute, a deviation."""

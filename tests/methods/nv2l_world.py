@@ -17,7 +17,7 @@ THINGS = {"ball": 0.3, "box": 0.6}
 SIDE = 24
 TINY = {
     "features": "pixels", "width": 24, "layers": 2, "heads": 2, "head_hidden": 32, "epochs": 3, "hold_out": 0,
-    "cam_patches": "4,3", "words_width": 32, "words_layers": 1, "words_heads": 2, "taught_epochs": 1,
+    "patch": 4, "cam_patches": "4,3", "words_width": 32, "words_layers": 1, "words_heads": 2, "taught_epochs": 1,
     "step2_epochs": 1, "answer_tokens": 12,
 }  # fmt: skip
 

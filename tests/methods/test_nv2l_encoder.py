@@ -18,7 +18,7 @@ from brainbench.methods.nv2l.sharing import kept_encoder
 from brainbench.methods.nv2l.training import fit_encoder, held_images, one_a_response
 
 TINY = BrainOptions(
-    **{**BRAIN_SMALL, "width": 16, "layers": 2, "heads": 2, "head_hidden": 16, "epochs": 2, "rate": 2e-3}
+    **{**BRAIN_SMALL, "patch": 4, "width": 16, "layers": 2, "heads": 2, "head_hidden": 16, "epochs": 2, "rate": 2e-3}
 )
 
 
