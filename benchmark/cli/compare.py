@@ -73,6 +73,12 @@ def pick(store: Store, name: str, task: str | None, data: str | None) -> tuple[R
     return store.find(newest.id)
 
 
+def told(record: Record) -> str:
+    """A method with its preset, where it has one."""
+    method = record.method
+    return f"{method.name} ({method.preset})" if method.preset else method.name
+
+
 def print_rows(first: Record, rows: list[Compared]) -> None:
     """A table of differences, and what its columns mean."""
     from math import isnan
@@ -80,13 +86,13 @@ def print_rows(first: Record, rows: list[Compared]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    title = f"{first.task.name} on {first.data.name}: difference to {first.method.name} ({first.method.preset})"
+    title = f"{first.task.name} on {first.data.name}: difference to {told(first)}"
     columns = ("method", "metric", "difference [95 % interval]", "p", "p (Holm)", "p over folds")
     table = Table(*columns, title=escape(title), title_justify="left")
     for row in rows:
         change = row.difference
         table.add_row(
-            escape(f"{row.record.method.name} ({row.record.method.preset})"),
+            escape(told(row.record)),
             row.metric,
             f"{change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}]",
             f"{change.p:.4f}",
