@@ -89,16 +89,15 @@ def tensors(side: str) -> Any:
 
 def loop_pixels() -> dict[str, float]:
     """PixCorr and both SSIMs, one image after the other."""
-    import torch
     from skimage.color import rgb2gray
     from skimage.metrics import structural_similarity
     from torchvision.transforms.functional import resize
 
     sides = [tensors(side) for side in ("seen", "found")]
-    sized = [torch.stack([resize(image, [SIDE, SIDE], antialias=False) for image in side]) for side in sides]
-    flat = [side.reshape(len(side), -1).numpy() for side in sized]
+    flat = [resize(side, [SIDE, SIDE], antialias=False).reshape(len(side), -1).numpy() for side in sides]
     correlations = [np.corrcoef(a, b)[0][1] for a, b in zip(*flat, strict=True)]
-    grey = [rgb2gray(side.permute(0, 2, 3, 1).double().numpy()) for side in sized]
+    del flat
+    grey = [rgb2gray(resize(side, [SIDE, SIDE], antialias=False).permute(0, 2, 3, 1).numpy()) for side in sides]
     plain = [structural_similarity(a, b, **SSIM) for a, b in zip(*grey, strict=True)]
     columns = [structural_similarity(a, b, channel_axis=-1, **SSIM) for a, b in zip(*grey, strict=True)]
     found = {"pixcorr": correlations, "ssim": plain, "ssim-legacy-columns": columns}
