@@ -154,8 +154,8 @@ BRAIN_SMALL: Mapping[str, Any] = {
     "heads": 4,
     "head_hidden": 256,
     "targets": "centred",
-    "rate": 2e-3,
-    "weight_decay": 0.1,
+    "rate": 3e-3,
+    "weight_decay": 0.3,
     "hold_out": 10,
 }
 """The same code at a size that two CPU cores train in a minute, a deviation."""

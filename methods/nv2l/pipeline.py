@@ -15,7 +15,7 @@ from ...benchmark.nn.features import features_of, load_encoder
 from ...benchmark.nn.latents import Codec, load_codec
 from .brain import BrainEncoder
 from .dialogue import asked_at_test, box_of_words
-from .localise import concept_vectors, locate
+from .localise import concept_vectors, locate, nullification
 from .options import Options
 from .reconstruct import Pictures, Studio
 from .retelling import retold
@@ -139,7 +139,7 @@ def predict(options: Options, fitted: Fitted, test: Responses, context: Context)
     """The prediction of the task's kind."""
     kind = context.task.kind
     if kind == "localisation":
-        return _maps(fitted, test)
+        return _maps(fitted, test, context.seed)
     embedded = fitted.encoders[0].embed(test)
     texts: list[str] = []
     if fitted.speakers:
@@ -170,10 +170,12 @@ def _answers(fitted: Fitted, test: Responses, tokens: np.ndarray, kind: str) -> 
     return out
 
 
-def _maps(fitted: Fitted, test: Responses) -> list[np.ndarray]:
-    """Where each row's concept is carried; nowhere for a concept that training lacks."""
+def _maps(fitted: Fitted, test: Responses, seed: int) -> list[np.ndarray]:
+    """Where each row's concept is carried, nowhere for one that training lacks; facts say what deletion takes."""
     nothing = np.zeros(fitted.seen.features.shape[1], np.float32)
     wanted = np.stack([fitted.vectors.get(concept, nothing) for concept in test.concepts])
     unknown = sum(concept not in fitted.vectors for concept in test.concepts)
     fitted.facts["concepts"] = {"known": len(fitted.vectors), "rows_of_unknown": unknown}
-    return locate(fitted.encoders, test, wanted)
+    maps = locate(fitted.encoders, test, wanted)
+    fitted.facts["nullification"] = nullification(fitted.encoders[0], test, maps, fitted.vectors, seed)
+    return maps
