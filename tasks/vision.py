@@ -95,12 +95,25 @@ def first_trial(derive: Callable[[Items], Items] | None, items: Items) -> Items:
     return Items(made.table, {**made.arrays, "response": responses}, made.meta)
 
 
+def blip2(task: Task, argument: str) -> Task:
+    """Captions that BLIP-2 wrote of the cropped images as references, where the lab has them."""
+    if argument:
+        raise BadOption(f"{task.name}@blip2:{argument}: takes nothing after the colon", f"use  {task.name}@blip2")
+    return replace(
+        task,
+        title=f"{task.title}, references by BLIP-2",
+        derive=partial(rows_of_images, references="blip2"),
+        published=published("caption blip2"),
+    )
+
+
 REGIMES = {"subjects": subjects, "single-trial": single_trial}
 
 DESCRIPTION = (
-    "Responses of four brains to natural images; the test images are those that all four saw three times (982 in "
-    "NSD), and their responses are averaged. @single-trial shows the first response only. Scores are made for each "
-    "brain, against all test images of it, and averaged; intervals resample images. @subjects:1,2 keeps some brains."
+    "Responses of four brains to natural images. Test images are those that all four saw (982 in the first 37 sessions "
+    "of NSD), and the responses to one, up to three, are averaged. @single-trial shows the first response only. Scores "
+    "are made for each brain, against all test images of it, and averaged; intervals resample images. @subjects:1,2 "
+    "keeps some brains."
 )
 
 
@@ -168,7 +181,9 @@ def declared() -> Mapping[str, Task]:
             "the voxels that a map names, beyond what other concepts lose and what random voxels would cost.",
         ),
     )  # fmt: skip
-    return {task.name: task for task in tasks}
+    found = {task.name: task for task in tasks}
+    caption = found["nsd-caption"]
+    return {**found, caption.name: replace(caption, regimes={**REGIMES, "blip2": blip2})}
 
 
 DECLARED = declared()

@@ -80,7 +80,7 @@ def data_lines() -> list[str]:
 
     lines = []
     for name in entries("datasets"):
-        state = "installed" if load_dataset(name).installed() else "simulated twin only (see `brainbench data list`)"
+        state = "installed" if load_dataset(name).installed() else "not installed (see `brainbench data list`)"
         lines.append(f"{name}: {state}")
     return lines
 

@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from ..contracts import Kind, TaskInfo
+from ..contracts import TaskInfo
 from ..datasets.brainhub_files import read_boxes
 from ..errors import BadPrediction
 from ..items import Items
 from .arrays import load_arrays, save_arrays
 from .outside_files import matched
-from .seen import BRAIN, SEEN, Responses, Stimulus, stimuli
+from .seen import BRAIN, Seeing
 
 MOST = 1000
 """Boxes of one item."""
 
 
-class Grounding(Kind):
+class Grounding(Seeing):
     """Input `Responses` with the concept to find; target and truth a `Stimulus` with its ``area``.
 
     The prediction is (k, 4) boxes x0, y0, x1, y1 in 0 .. 1 of the image an item, best first.
@@ -29,15 +29,6 @@ class Grounding(Kind):
     name = "grounding"
     inputs = ("response", "concept", BRAIN)
     headline = ("grounding-acc",)
-
-    def view(self, items: Items, task: TaskInfo) -> Responses:
-        return Responses(items)
-
-    def targets(self, items: Items, task: TaskInfo) -> list[Stimulus]:
-        return stimuli(items)
-
-    def target_fields(self, task: TaskInfo) -> tuple[str, ...]:
-        return SEEN
 
     def check(self, prediction: Any, items: Items, task: TaskInfo) -> list[np.ndarray]:
         found = [np.asarray(boxes, dtype=np.float64) for boxes in prediction]

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..contracts import Kind, TaskInfo
+from ..contracts import TaskInfo
 from ..errors import BadPrediction
 from ..items import Items
 from .arrays import load_arrays, save_arrays
-from .seen import BRAIN, SEEN, Responses, Stimulus, stimuli
+from .seen import BRAIN, SEEN, Responses, Seeing, stimuli
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,12 @@ class Probe:
     relevance: np.ndarray | None
 
 
-class Localisation(Kind):
+class Localisation(Seeing):
     """Input `Responses` with a concept; target a `Stimulus`, truth a `Probe`; prediction (voxels,) an item."""
 
     name = "localisation"
     inputs = ("response", "concept", BRAIN)
     headline = ("deletion",)
-
-    def view(self, items: Items, task: TaskInfo) -> Responses:
-        return Responses(items)
-
-    def targets(self, items: Items, task: TaskInfo) -> list[Stimulus]:
-        return stimuli(items)
 
     def target_fields(self, task: TaskInfo) -> tuple[str, ...]:
         return (*SEEN, "relevance")

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..contracts import Kind, TaskInfo
+from ..contracts import TaskInfo
 from ..errors import BadPrediction, ExtraMissing, Unavailable
 from ..items import Items
 from .outside_files import read_pictures
 from .pictures import Pictures, write_png, wrong
-from .seen import BRAIN, SEEN, Responses, Stimulus, stimuli
+from .seen import BRAIN, Seeing, Stimulus, stimuli
 
 LIBRARY = 1000
 """Training images, drawn once, that the controls made from the truth may use."""
@@ -27,21 +27,12 @@ class Shown(list[Stimulus]):
         self.library = library
 
 
-class Reconstruction(Kind):
+class Reconstruction(Seeing):
     """Input `Responses`; target and truth a `Stimulus` an item; prediction square uint8 images of any size."""
 
     name = "reconstruction"
     inputs = ("response", BRAIN)
     headline = ("pixcorr",)
-
-    def view(self, items: Items, task: TaskInfo) -> Responses:
-        return Responses(items)
-
-    def targets(self, items: Items, task: TaskInfo) -> list[Stimulus]:
-        return stimuli(items)
-
-    def target_fields(self, task: TaskInfo) -> tuple[str, ...]:
-        return SEEN
 
     def truth(self, items: Items, train: Items, task: TaskInfo) -> Shown:
         """What was seen, and training images for `controls`."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..contracts import Kind, TaskInfo
 from ..errors import BadData
 from ..items import ArrayRef, Items
 
@@ -148,6 +149,22 @@ class Stimulus:
         if self.picture is None:
             raise BadData("the image that was seen is not at hand", "these data hold references only")
         return self.picture.read() if isinstance(self.picture, ArrayRef) else self.picture
+
+
+class Seeing(Kind):
+    """What the kinds of seeing share: `Responses` in, and a `Stimulus` an item as target."""
+
+    def view(self, items: Items, task: TaskInfo) -> Responses:
+        """The responses, with what is asked of each."""
+        return Responses(items)
+
+    def targets(self, items: Items, task: TaskInfo) -> list[Stimulus]:
+        """What was seen."""
+        return stimuli(items)
+
+    def target_fields(self, task: TaskInfo) -> tuple[str, ...]:
+        """All that tells what was seen."""
+        return SEEN
 
 
 def stimuli(items: Items) -> list[Stimulus]:

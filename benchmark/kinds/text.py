@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from ..contracts import Kind, TaskInfo
+from ..contracts import TaskInfo
 from ..datasets.brainhub_files import read_references
 from ..errors import BadPrediction
 from ..items import Items
 from .outside_files import matched, read_texts
-from .seen import BRAIN, SEEN, Responses, Stimulus, stimuli
+from .seen import BRAIN, Seeing
 
 LONGEST = 1 << 20
 """Characters of one text; a caption has fifty."""
@@ -31,21 +31,12 @@ def check_texts(prediction: Any, count: int) -> list[str]:
     return list(prediction)
 
 
-class Captioning(Kind):
+class Captioning(Seeing):
     """Input `Responses`; target and truth a `Stimulus` an item; prediction one text an item."""
 
     name = "captioning"
     inputs = ("response", "question", BRAIN)
     headline = ("cider-d",)
-
-    def view(self, items: Items, task: TaskInfo) -> Responses:
-        return Responses(items)
-
-    def targets(self, items: Items, task: TaskInfo) -> list[Stimulus]:
-        return stimuli(items)
-
-    def target_fields(self, task: TaskInfo) -> tuple[str, ...]:
-        return SEEN
 
     def clean(self, items: Items, task: TaskInfo) -> tuple[Items, dict[str, int]]:
         if "references" not in items.table:  # a task that makes them has not yet

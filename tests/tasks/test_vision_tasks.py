@@ -83,6 +83,10 @@ def test_published_rows_stand_where_they_belong():
     diffuser = next(row for row in paper if row.method == "Brain-Diffuser")
     assert diffuser.values["alexnet-2"] == (pytest.approx(0.942), None)
     assert any("columns" in note for note in diffuser.notes)
+    theirs = {row.method: row.values["cider-d"] for row in published(*load_task("nsd-caption@blip2")[0].published)}
+    ours = {row.method: row.values.get("cider-d") for row in published(*DECLARED["nsd-caption"].published)}
+    assert "UMBRAE" not in theirs
+    assert theirs["NV2L (Our Method)"] != ours["NV2L (Our Method)"]
     single = published(*load_task("nsd-reconstruction@single-trial")[0].published)
     assert 0 < len(single) < len(paper)
     boxes = published(*load_task("nsd-grounding@subjects:1")[0].published)
