@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def read_captions(path: Path, ids: Collection[str] | None = IDS) -> dict[str, st
     A caption may be empty. Raises `BadData` for a large or damaged file, an id that is lacking, unknown or there
     twice, and for a caption that is no text.
     """
-    found = _in_order(read_json(path), ids, path)
+    found = in_order(read_json(path), ids, path)
     for name, text in found.items():
         if not isinstance(text, str):
             raise BadData(f"{path}: the caption of {name!r} is {_kind(text)}, not a text", "give one text an image")
@@ -47,7 +47,7 @@ def read_captions(path: Path, ids: Collection[str] | None = IDS) -> dict[str, st
 
 def read_references(path: Path, ids: Collection[str] | None = IDS) -> dict[str, list[str]]:
     """Reference captions, image id -> texts, at least one. Raises `BadData` as `read_captions` does."""
-    found = _in_order(read_json(path), ids, path)
+    found = in_order(read_json(path), ids, path)
     for name, texts in found.items():
         if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
             raise BadData(f"{path}: the references of {name!r} are not a list of texts")
@@ -60,7 +60,7 @@ def read_boxes(path: Path, ids: Collection[str] | None = IDS) -> dict[str, dict[
     BrainHub's predictions hold a list of answers, each a list of boxes; they are put in a row, so that the first box
     stays the first. Raises `BadData` as `read_captions` does, and for boxes that are not finite or outside of 0..1.
     """
-    found = _in_order(read_json(path), ids, path)
+    found = in_order(read_json(path), ids, path)
     boxes = {}
     for name, classes in found.items():
         if not isinstance(classes, dict):
@@ -115,10 +115,10 @@ def _refused(constant: str) -> Any:
     raise BadData(f"holds {constant}, which is no number", "write finite numbers")
 
 
-def _in_order(found: dict[str, Any], ids: Collection[str] | None, path: Path) -> dict[str, Any]:
-    """The values in the order of the ids, which must be the same."""
+def in_order(found: Mapping[str, Any], ids: Collection[str] | None, path: Path) -> dict[str, Any]:
+    """The values in the order of the ids, which must be the same. Raises `BadData`."""
     if ids is None:
-        return found
+        return dict(found)
     missing = [name for name in ids if name not in found]
     wanted = set(ids)
     unknown = [name for name in found if name not in wanted]

@@ -10,27 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..datasets.brainhub_files import MAX_BYTES, read_json
+from ..datasets.brainhub_files import MAX_BYTES, in_order, read_json
 from ..errors import BadData, BadPrediction, needing
 from .pictures import Pictures
-
-NAMED = 5
-"""Ids that a message names."""
 
 
 def matched(found: Mapping[str, Any], wanted: Sequence[str], path: Path) -> list[Any]:
     """The values of the wanted ids, in their order. Raises `BadData` where ids are missing or unknown."""
-    missing = [name for name in wanted if name not in found]
-    known = set(wanted)
-    unknown = [name for name in found if name not in known]
-    if missing or unknown:
-        parts = [
-            f"{len(names)} {what} ({', '.join(map(repr, names[:NAMED]))}{', ...' if len(names) > NAMED else ''})"
-            for names, what in ((missing, "ids are missing"), (unknown, "ids are unknown"))
-            if names
-        ]
-        raise BadData(f"{path}: {' and '.join(parts)}; {len(wanted)} are asked for", "give each item once, by its id")
-    return [found[name] for name in wanted]
+    return list(in_order(found, wanted, path).values())
 
 
 def read_texts(path: Path) -> dict[str, str]:
