@@ -28,7 +28,7 @@ class BrainCap(RidgeBaseline):
     """
 
     epochs: int = 20
-    width: int = 128
+    width: int = 64
 
     card: ClassVar[Card] = Card(
         title="BrainCap",

@@ -83,7 +83,7 @@ def test_maps_of_a_planted_signal_and_of_an_unknown_concept(tmp_path: Path) -> N
 
 def test_captions_of_a_trained_decoder(tmp_path: Path) -> None:
     toy = make_toy(tmp_path, "captioning")
-    found = fitted(BrainCap, toy, epochs=30, width=64).predict(toy.test, toy.context)
+    found = fitted(BrainCap, toy, epochs=30).predict(toy.test, toy.context)
     assert np.mean([shown[0] in said for said, shown in zip(found, toy.shown, strict=True)]) > 0.8  # chance 1/4
 
 
