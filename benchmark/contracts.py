@@ -413,7 +413,7 @@ class Data:
     fingerprint
         Hash of the content.
     ceilings
-        Target -> best attainable score; only of a twin.
+        Target, or ``TARGET@REGIME`` -> best attainable score; only of a twin.
     folds
         Number of folds a small twin asks for instead of the task's own; None otherwise.
     """
@@ -424,6 +424,11 @@ class Data:
     fingerprint: str
     ceilings: Mapping[str, Ceiling] = field(default_factory=dict)
     folds: int | None = None
+
+    def ceiling(self, task: Task) -> Ceiling | None:
+        """What is attainable on a task: under its regime where that is known, else on its target."""
+        regime = task.name.partition("@")[2].partition(":")[0]
+        return self.ceilings.get(f"{task.target}@{regime}") or self.ceilings.get(task.target)
 
 
 class Dataset(ABC):

@@ -229,7 +229,7 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
         reason=reason,
         scores=scores,
         cells=parts,
-        ceiling=share_of_ceiling(data.ceilings.get(task.target), scores),
+        ceiling=share_of_ceiling(data.ceiling(task), scores),
         controls=controls,
         audit=(
             *audit(task, data.items, row.split, row.overlap),

@@ -189,7 +189,8 @@ def ceiling_note(record: Record) -> str:
     if ceiling.with_covariates is not None:
         text += f", {ceiling.with_covariates:.3f} with covariates"
     if ceiling.at_training_size is not None:
-        text += f", {ceiling.at_training_size:.3f} when its weights are learned from {ceiling.training_size} subjects"
+        learned = f"{ceiling.training_size} {'images' if record.task.parts else 'subjects'}"
+        text += f", {ceiling.at_training_size:.3f} when its weights are learned from {learned}"
     return f"{text}. {ceiling.note}".rstrip()
 
 

@@ -159,11 +159,11 @@ def declared() -> Mapping[str, Task]:
             "References are the COCO captions of the image, five or six of them.", "caption",
         ),
         declare(
-            "nsd-description", "NSD, a detailed description of the image", "description", "references", TEXT,
+            "nsd-description", "NSD, a detailed description of the image", "description", "description", TEXT,
             partial(rows_of_images, references="description"), "One reference text an image.", "description",
         ),
         declare(
-            "nsd-reasoning", "NSD, answers about the image", "reasoning", "references", TEXT, rows_of_questions,
+            "nsd-reasoning", "NSD, answers about the image", "reasoning", "dialogue", TEXT, rows_of_questions,
             "One item a question; one reference answer.", "reasoning",
         ),
         declare(

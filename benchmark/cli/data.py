@@ -258,6 +258,10 @@ def simulate(
     dataset: DatasetArgument,
     size: Annotated[str, typer.Option(help="small | full | a number of people, or of images of nsd.")] = "small",
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another twin.")] = 0,
+    photos: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Of nsd: show these photographs of COCO too; then  --data simulated:photos"),
+    ] = None,
 ) -> None:
     """Make the simulated twin of a data set: same schema, a planted effect, a known best score.
 
@@ -266,7 +270,7 @@ def simulate(
     from ..datasets.twins import make_twin
 
     with progress_bar() as progress:
-        twin = make_twin(dataset, size, seed, progress)
+        twin = make_twin(dataset, size, seed, progress, photos)
     out().print(str(twin.path), markup=False, soft_wrap=True)
 
 

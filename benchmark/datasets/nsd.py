@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 from ..contracts import Ceiling, Data, Dataset, DatasetCard, Progress, silent
 from ..errors import BadData, BadOption, DataMissing
@@ -11,6 +12,9 @@ from .brainhub import GET, references
 from .dataset import SIZES
 from .response_manifest import MANIFEST
 from .responses import ResponseCohort
+
+PHOTOS = "photos"
+"""Size of the twin that shows photographs."""
 
 
 class NSD(Dataset):
@@ -59,15 +63,18 @@ class NSD(Dataset):
             return data_of(self.twin(size or SIZES[0], progress=progress))
         raise BadOption(
             f"--data {source}: no such source",
-            "sources are: real, references, simulated, simulated:full, simulated:IMAGES",
+            "sources are: real, references, simulated, simulated:full, simulated:photos, simulated:IMAGES",
         )
 
     def twin(self, size: str, seed: int = 0, progress: Progress = silent) -> ResponseCohort:
         """The twin of a size, made when it is not there whole. Raises `BadOption` for an unknown size."""
         from ..simulate.nsd_twin import VERSION, simulate
 
-        if size not in SIZES and not size.isdecimal():
-            raise BadOption(f"no twin of size {size!r}", f"sizes are: {', '.join(SIZES)}, or a number of images")
+        if size not in (*SIZES, PHOTOS) and not size.isdecimal():
+            sizes = ", ".join((*SIZES, PHOTOS))
+            raise BadOption(f"no twin of size {size!r}", f"sizes are: {sizes}, or a number of images")
+        if size == PHOTOS:
+            return photo_twin()
         path = twins() / (f"{self.name}-{size}" if seed == 0 else f"{self.name}-{size}-seed{seed}")
         with suppress(DataMissing, BadData):
             stored = ResponseCohort.open(path)
@@ -75,6 +82,23 @@ class NSD(Dataset):
                 return stored
         simulate(size, path, seed, progress)
         return ResponseCohort.open(path)
+
+
+def photo_twin() -> ResponseCohort:
+    """The twin that shows photographs among drawn scenes. Raises `DataMissing` where it has not been made."""
+    path = twins() / f"{NSD.name}-{PHOTOS}"
+    try:
+        return ResponseCohort.open(path)
+    except DataMissing:
+        hint = "make it:  brainbench data simulate nsd --photos DIR   (a folder with COCO's annotations and pictures)"
+        raise DataMissing("no twin with photographs has been made", hint) from None
+
+
+def make_photo_twin(photos: Path, seed: int, progress: Progress) -> ResponseCohort:
+    """The small twin with COCO's photographs in the place of some drawn scenes, anew. Raises `BadData`."""
+    from ..simulate.nsd_twin import simulate
+
+    return simulate(SIZES[0], twins() / f"{NSD.name}-{PHOTOS}", seed, progress, photos)
 
 
 def data_of(cohort: ResponseCohort) -> Data:

@@ -93,3 +93,14 @@ def test_options_of_others_are_refused(tree: Path, tmp_path: Path) -> None:
     assert "takes no --pixels" in refused("import", "brainhub", tree, "--pixels", 64).message
     assert "takes no --coco" in refused("import", "abide1", tree, "--coco", tmp_path).message
     assert "--orientation, --tr and --json" in refused("import", "netsim", tree, "--grid", 8).message
+
+
+def test_the_twin_shows_real_photographs_where_they_are_given(shared):
+    done = command("simulate", "nsd", "--photos", shared / "coco-mini")
+    assert "nsd-photos" in done.stdout
+    assert "small twin of nsd" in refused("simulate", "abide2", "--photos", shared / "coco-mini").message
+    from brainbench.benchmark.datasets.nsd import NSD
+
+    data = NSD().load("simulated:photos")
+    assert "image" not in data.ceilings
+    assert len(data.items) == 4 * 400
