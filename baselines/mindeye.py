@@ -51,11 +51,13 @@ class MindEye(BrainNetworks):
         summary="A residual MLP from voxels to image features with a contrastive projector (BiMixCo, then "
         "SoftCLIP), and a second one to the latents of a blurry image; one model for each brain.",
         paper="Scotti et al., NeurIPS 2023; layers as in MedARC-AI/fMRI-reconstruction-NSD",
-        parameters="of the features' network: voxels, hidden and width of the features decide",
+        parameters="940 million at published sizes and 257 tokens, without the projector; voxels x hidden and more "
+        "in general",
         notes="Squared error stands in the place of the diffusion prior, with mixed targets for mixed responses; "
         "the picture mixes decoded and found latents, in the place of diffusion. Captions, answers and boxes are "
         "those of the training image that the projector finds. Image features are pooled. The last epoch is kept, "
-        "as in the reference.",
+        "as in the reference. Preset small has softer temperatures and less weight on the squared error; preset "
+        "paper has the published ones, on pooled features.",
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {},

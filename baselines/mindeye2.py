@@ -68,7 +68,8 @@ class MindEye2(VisionNetwork):
         parameters="voxels x hidden for each brain, and the shared part",
         notes="Squared error stands in the place of the diffusion prior; the picture mixes decoded and found "
         "latents. Image features are pooled. The mixer's sequence has length 1, as published. With one brain alone, "
-        "and with transfer=false, nothing is pretrained. train_fraction=0.025 is the protocol of one session.",
+        "and with transfer=false, nothing is pretrained. train_fraction=0.025 is the protocol of one session. "
+        "Preset small has softer temperatures and less weight on the squared error.",
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {},
