@@ -13,7 +13,7 @@ CHOICES = {
     "reduction": ("sum", "mean"),
     "targets": ("raw", "centred"),
     "token_states": ("patches", "all"),
-    "cam": ("channel", "token"),
+    "cam": ("channel", "token", "path"),
 }
 POSITIVE = ("patch", "width", "layers", "heads", "mlp_ratio", "head_hidden", "alpha", "rate", "epochs", "batch")
 
@@ -65,8 +65,9 @@ class BrainOptions:
     cam_patches
         Patch sides of the models whose maps are averaged when a concept is located.
     cam
-        How a token's gradient weighs its state: its mean over tokens, a weight a channel (GradCAM), or ``token``
-        by token [ours].
+        How a concept is located. ``channel``: GradCAM, states of the last but one layer weighted by their
+        gradient's mean over tokens. ``token``: by each token's own gradient [ours]. ``path``: each voxel times its
+        gradient, averaged on the way from the mean response to this one [ours].
     """
 
     grid: str = "83x104x81"
@@ -157,5 +158,6 @@ BRAIN_SMALL: Mapping[str, Any] = {
     "rate": 3e-3,
     "weight_decay": 0.3,
     "hold_out": 10,
+    "cam": "path",
 }
 """The same code at a size that two CPU cores train in a minute, a deviation."""

@@ -18,6 +18,9 @@ from torch.nn import functional as F
 from ...benchmark.kinds.seen import Responses, Stimulus
 from .brain import AT_ONCE, BrainEncoder, by_brain
 
+PATH_STEPS = 8
+"""Points between the mean response and a response at which ``cam=path`` takes gradients."""
+
 SHARE = 0.05
 """Part of a brain's voxels that nullification sets to zero."""
 
@@ -58,13 +61,34 @@ def token_map(encoder: BrainEncoder, brain: str, cubes: Tensor, wanted: Tensor) 
     return found
 
 
+def path_map(encoder: BrainEncoder, brain: str, values: np.ndarray, wanted: Tensor) -> np.ndarray:
+    """How much each voxel of normalised responses (n, voxels) speaks for a direction (n, d): integrated gradients.
+
+    Value times the mean gradient of cos(f_wc, direction) on the straight way from the training mean, cut at 0
+    (Sundararajan, Taly and Yan, 2017).
+    """
+    network, total = encoder.network(brain), np.zeros_like(values)
+    for step in range(1, PATH_STEPS + 1):
+        made = encoder.volumes.tokens_of(brain, values * np.float32(step / PATH_STEPS))
+        cubes = torch.from_numpy(made).to(encoder.device).requires_grad_(True)
+        score = F.cosine_similarity(network(cubes).features, wanted, dim=-1)
+        (gradient,) = torch.autograd.grad(score.sum(), cubes)
+        total += encoder.volumes.gradient_of(brain, gradient.cpu().numpy())
+    found: np.ndarray = np.maximum(values * total / PATH_STEPS, 0)
+    return found
+
+
 def model_maps(encoder: BrainEncoder, responses: Responses, vectors: np.ndarray) -> list[np.ndarray]:
     """A map (voxels,) an item of one model, for the direction (n, d) of each item."""
     maps: dict[int, np.ndarray] = {}
     for brain, places in by_brain(responses, np.arange(len(responses)), AT_ONCE):
-        cubes = encoder.cubes(brain, responses.spaces[brain], responses.matrix(places))
+        responded = responses.matrix(places)
+        cubes = encoder.cubes(brain, responses.spaces[brain], responded)
         wanted = torch.from_numpy(vectors[places].astype(np.float32)).to(encoder.device)
-        voxels = encoder.volumes.voxels_of(brain, token_map(encoder, brain, cubes, wanted))
+        if encoder.options.cam == "path":
+            voxels = path_map(encoder, brain, encoder.scaling.of(brain, responded), wanted)
+        else:
+            voxels = encoder.volumes.voxels_of(brain, token_map(encoder, brain, cubes, wanted))
         maps |= dict(zip(places.tolist(), voxels, strict=True))
     return [maps[row] for row in range(len(responses))]
 

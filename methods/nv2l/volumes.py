@@ -213,6 +213,11 @@ class Volumes:
         made = self._operators[brain] @ np.asarray(responses, np.float32).T
         return np.ascontiguousarray(made.T).reshape(len(responses), self.tokens, self.values)
 
+    def gradient_of(self, brain: str, cubes: np.ndarray) -> np.ndarray:
+        """Gradients with respect to cubes (n, tokens, values) as those with respect to voxels (n, voxels)."""
+        made: np.ndarray = (self._operators[brain].T @ cubes.reshape(len(cubes), -1).T).T
+        return made
+
     def voxels_of(self, brain: str, tokens: np.ndarray) -> np.ndarray:
         """One value a token (n, tokens) as (n, voxels): each voxel the mean of the tokens it takes part in.
 

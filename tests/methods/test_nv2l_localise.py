@@ -19,6 +19,7 @@ from brainbench.methods.nv2l.localise import (
     min_max,
     model_maps,
     nullification,
+    path_map,
     token_map,
 )
 from brainbench.methods.nv2l.training import fit_encoder
@@ -122,7 +123,7 @@ def replaced(encoder, cam):
     return encoder
 
 
-@pytest.mark.parametrize("cam", ["channel", "token"])
+@pytest.mark.parametrize("cam", ["channel", "token", "path"])
 def test_a_planted_place_is_found(planted, cam):
     from sklearn.metrics import roc_auc_score
 
@@ -132,6 +133,27 @@ def test_a_planted_place_is_found(planted, cam):
     assert len(maps[0]) == len(responses.spaces["subj01"].index)
     scores = [roc_auc_score(truth(responses, row), one) for row, one in enumerate(maps)]
     assert np.mean(scores) > 0.75
+
+
+def test_path_maps_share_out_the_rise_of_the_likeness(planted, monkeypatch):
+    monkeypatch.setattr("brainbench.methods.nv2l.localise.PATH_STEPS", 300)
+    responses, encoder = planted.responses, planted.encoders[0]
+    rows = responses.rows("subj01")[:6]
+    values = encoder.scaling.of("subj01", responses.matrix(rows))
+    wanted = torch.from_numpy(planted.wanted[rows])
+    found = path_map(encoder, "subj01", values, wanted)
+    assert found.shape == values.shape
+    assert found.min() == 0
+    other = path_map(encoder, "subj01", values, -wanted)  # the voxels that speak against it
+    with torch.no_grad():
+        ends = [
+            torch.cosine_similarity(
+                encoder.network("subj01")(torch.from_numpy(encoder.volumes.tokens_of("subj01", part))).features, wanted
+            ).numpy()
+            for part in (values, np.zeros_like(values))
+        ]
+    rise = ends[0] - ends[1]
+    np.testing.assert_allclose((found - other).sum(axis=1), rise, atol=0.05)
 
 
 def test_maps_of_several_sizes_count_alike(planted):
