@@ -34,7 +34,7 @@ NOTES = (
     "features without words (small) take the mean of training images with the concept minus that without. Deviations "
     "of 'small', all ours: EfficientNet-Lite0 features, principal components of 48 px images as latents, targets "
     "centred, a small encoder with early stopping on held-out training images, a language model of the training texts' "
-    "own words that is taught them as plain text before step 1, more epochs at higher rates, half of the dialogues of "
+    "own words that is taught them as plain text before step 1, more epochs at higher rates, seven of ten dialogues of "
     "the type that the task asks, mixed trials for the language model too, and no diffusion: the predicted latents are"
     " decoded, beta = 0 (with beta = 0.93 a plain decoder shows noise). Ablations: no-llm retells the training image "
     "nearest in z_c; no-vae drops f_wv, so a diffusion decoder starts from noise and the others show the nearest "
