@@ -56,6 +56,7 @@ class Localisation(Seeing):
     def truth(self, items: Items, train: Items, task: TaskInfo) -> list[Probe]:
         asked, learned = Responses(items), Responses(train)
         seen, known = stimuli(items), stimuli(train)
+        known_maps = items.arrays.get("relevance", [None] * len(items))
         found: dict[int, Probe] = {}
         for brain in dict.fromkeys(asked.brains):
             rows, past = asked.rows(brain), one_an_image(train, learned.rows(brain))
@@ -67,7 +68,7 @@ class Localisation(Seeing):
                 concept = asked.concepts[row]
                 others = [reader[name] for name in seen[row].boxes if name != concept]
                 values = judge.scaled(asked[int(row)])
-                relevance = items.read("relevance", row) if "relevance" in items.arrays else None
+                relevance = None if known_maps[row] is None else items.read("relevance", int(row))
                 kept = np.stack(others) if others else np.zeros((0, len(values)), np.float32)
                 found[int(row)] = Probe(values, reader[concept], kept, relevance)
         return [found[row] for row in range(len(items))]

@@ -68,3 +68,22 @@ def probes_without(truth):
 def test_ties_are_not_broken_by_position():
     assert len(strongest(np.zeros(100), 0.05)) == 5
     assert strongest(np.zeros(100), 0.05).tolist() != [0, 1, 2, 3, 4]
+
+
+def test_real_data_have_no_true_maps_and_are_judged_all_the_same():
+    import json
+
+    import pandas as pd
+
+    from brainbench import Items, TaskInfo
+    from brainbench.benchmark.kinds.localisation import Localisation
+
+    rng = np.random.default_rng(0)
+    names = [f"i{k}" for k in range(20)]
+    boxes = [json.dumps({"dog": [[0, 0, 1, 1]]} if k % 2 else {"cat": [[0, 0, 1, 1]]}) for k in range(20)]
+    table = pd.DataFrame({"subject": names, "subject_space": "subj01", "concept": "dog", "boxes": boxes}, index=names)
+    arrays = {"response": [rng.normal(size=(3, 30)) for _ in names], "relevance": [None] * 20}
+    items = Items(table, arrays, {})
+    truth = Localisation().truth(items.take(range(1, 4, 2)), items, TaskInfo("t", "localisation", "relevance"))
+    assert [probe.relevance for probe in truth] == [None, None]
+    assert np.isfinite(Deletion().score(truth, [rng.random(30)] * 2))
