@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..benchmark.contracts import Progress
 from ..benchmark.errors import BadOption, StoreError
@@ -66,7 +67,7 @@ def view(
     order = next(iter(parts.values()))[0]
     if any(set(ids) != set(order) for ids, _ in parts.values()):
         raise BadOption(f"{first.id} and the others hold different items", "name records of one task and split")
-    test = loaded.items.take(loaded.items.table.index.get_indexer(sorted(order)))
+    test = loaded.items.take(loaded.items.table.index.get_indexer(pd.Index(sorted(order))))
     rows = chosen_rows(test, count, brain, images, concept)
     items = test.take(rows)
     wanted = [str(name) for name in items.table.index]

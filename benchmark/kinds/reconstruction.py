@@ -36,7 +36,7 @@ class Reconstruction(Seeing):
 
     def truth(self, items: Items, train: Items, task: TaskInfo) -> Shown:
         """What was seen, and training images for `controls`."""
-        rows = np.flatnonzero(~train.table["subject"].duplicated().to_numpy()) if "subject" in train.table else []
+        rows = np.flatnonzero(~train.table["subject"].duplicated().to_numpy())
         drawn = np.sort(np.random.default_rng(0).permutation(rows)[:LIBRARY])
         found = [seen.picture for seen in stimuli(train.take(drawn)) if seen.picture is not None]
         return Shown(stimuli(items), Pictures(found))
