@@ -28,6 +28,7 @@ class Cortex2Image(BrainNetworks):
         Weight of the Gaussian's negative log likelihood beside the squared error of the features.
     """
 
+    epochs: int = 80
     channels: int = 4
     layers: int = 2
     hidden: int = 128
