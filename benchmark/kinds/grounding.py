@@ -42,9 +42,9 @@ class Grounding(Seeing):
     def outside(self, path: Path, wanted: Sequence[str], task: TaskInfo) -> list[np.ndarray]:
         """BrainHub's form, image -> class -> boxes; a class that a file leaves out was not found."""
         found = read_boxes(path, None)
-        images = dict.fromkeys(name.partition("/")[0] for name in wanted)
-        boxes = dict(zip(images, matched(found, list(images), path), strict=True))
-        pairs = [name.partition("/")[::2] for name in wanted]
+        pairs = [name.rpartition("/")[::2] for name in wanted]  # an image may be told with its brain
+        images = list(dict.fromkeys(image for image, _ in pairs))
+        boxes = dict(zip(images, matched(found, images, path), strict=True))
         return [boxes[image].get(concept, np.zeros((0, 4))) for image, concept in pairs]
 
     def save(self, prediction: list[np.ndarray], folder: Path, task: TaskInfo) -> None:

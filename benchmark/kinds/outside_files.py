@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from ..datasets.brainhub_files import MAX_BYTES, in_order, read_json
 from ..errors import BadData, BadPrediction, needing
-from .pictures import Pictures
+from .pictures import SIDES, Pictures
 
 
 def matched(found: Mapping[str, Any], wanted: Sequence[str], path: Path) -> list[Any]:
@@ -52,6 +54,8 @@ def _listed(path: Path) -> dict[str, Any] | None:
 
 
 def _read_csv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise BadData(f"{path}: not a file", "check the path")
     if path.stat().st_size > MAX_BYTES:
         raise BadData(f"{path}: {path.stat().st_size / 2**20:,.0f} MB, more than {MAX_BYTES // 2**20} MB: not read")
     try:
@@ -71,36 +75,6 @@ def _once(pairs: Sequence[tuple[str, Any]], path: Path) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise BadData(f"{path}: the id {twice!r} occurs twice", "keep one of them")
     return found
-
-
-class Slices(Pictures):
-    """Pictures that are slices of one tensor, turned into uint8 at each access.
-
-    Parameters
-    ----------
-    read
-        Position -> (3, h, w) or (h, w, 3), uint8 or floats in 0 .. 1.
-    places
-        Positions in the tensor.
-    names
-        Their ids, for messages.
-    """
-
-    def __init__(self, read: Callable[[int], np.ndarray], places: Sequence[int], names: Sequence[str]) -> None:
-        super().__init__([])
-        self._read, self._rows, self._names = read, list(places), list(names)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, row: Any) -> Any:
-        if isinstance(row, slice):
-            return Slices(self._read, self._rows[row], self._names[row])
-        return _as_uint8(self._read(self._rows[row]), self._names[row])
-
-    def take(self, rows: Sequence[int] | np.ndarray) -> Pictures:
-        """The pictures at these positions, in this order."""
-        return Slices(self._read, [self._rows[row] for row in rows], [self._names[row] for row in rows])
 
 
 def _as_uint8(values: np.ndarray, name: str) -> np.ndarray:
@@ -129,12 +103,19 @@ def read_pictures(path: Path, wanted: Sequence[str]) -> Pictures:
         return Pictures(matched(files, wanted, path))
     if path.suffix not in (".npy", ".pt", ".pth"):
         raise BadData(f"{path}: expected a folder of ID.png, or a tensor in a .npy or .pt file")
-    read, count, shape = _tensor_npy(path) if path.suffix == ".npy" else _tensor_torch(path)
+    read, shape = _tensor_npy(path) if path.suffix == ".npy" else _tensor_torch(path)
     if len(shape) != 4 or 3 not in (shape[1], shape[3]):
         raise BadData(f"{path}: a tensor of shape {tuple(shape)}; expected (n, 3, h, w) or (n, h, w, 3)")
-    names = _ids_beside(path, count)
+    if max(shape[1:]) > SIDES[1]:
+        raise BadData(f"{path}: pictures of shape {tuple(shape[1:])}; at most {SIDES[1]} pixels a side are read")
+    names = _ids_beside(path, shape[0])
     rows = matched({name: row for row, name in enumerate(names)}, wanted, path)
-    return Slices(read, rows, [f"{path}: {name!r}" for name in wanted])
+    return Pictures([partial(_slice, read, row, f"{path}: {name!r}") for row, name in zip(rows, wanted, strict=True)])
+
+
+def _slice(read: Callable[[int], np.ndarray], row: int, name: str) -> np.ndarray:
+    """A row of a tensor, (3, h, w) or (h, w, 3), as a picture."""
+    return _as_uint8(read(row), name)
 
 
 def _ids_beside(path: Path, count: int) -> list[str]:
@@ -157,15 +138,17 @@ def _ids_beside(path: Path, count: int) -> list[str]:
     return texts
 
 
-def _tensor_npy(path: Path) -> tuple[Callable[[int], np.ndarray], int, Sequence[int]]:
+def _tensor_npy(path: Path) -> tuple[Callable[[int], np.ndarray], Sequence[int]]:
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
         raise BadData(f"{path}: not a plain .npy array, and pickles are not read ({error})") from None
-    return (lambda row: np.array(values[row])), len(values), values.shape
+    if not isinstance(values, np.ndarray):
+        raise BadData(f"{path}: an archive of arrays, not one array", "write one array by numpy.save")
+    return (lambda row: np.array(values[row])), values.shape
 
 
-def _tensor_torch(path: Path) -> tuple[Callable[[int], np.ndarray], int, Sequence[int]]:
+def _tensor_torch(path: Path) -> tuple[Callable[[int], np.ndarray], Sequence[int]]:
     with needing("torch", "torch"):
         import torch
     try:
@@ -173,10 +156,13 @@ def _tensor_torch(path: Path) -> tuple[Callable[[int], np.ndarray], int, Sequenc
     except Exception as error:  # pickle, zip and torch errors of many kinds: the file is from outside
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadData(f"{path}: not a plain tensor, and pickles with code are not read ({reason[:200]})") from None
-    if not isinstance(values, torch.Tensor):
-        raise BadData(f"{path}: holds {type(values).__name__}, not a tensor")
-    return (
-        (lambda row: values[row].float().numpy() if values.is_floating_point() else values[row].numpy()),
-        len(values),
-        values.shape,
-    )
+    if not isinstance(values, torch.Tensor) or values.layout != torch.strided or values.is_quantized or values.is_meta:
+        told = f"a {values.layout} tensor" if isinstance(values, torch.Tensor) else type(values).__name__
+        raise BadData(f"{path}: holds {told}, not a plain tensor", "save  tensor.to_dense().cpu()")
+    plain = values.detach().resolve_conj().resolve_neg()
+
+    def read(row: int) -> np.ndarray:
+        found: np.ndarray = (plain[row].float() if plain.is_floating_point() else plain[row]).numpy()
+        return found
+
+    return read, plain.shape

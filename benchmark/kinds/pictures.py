@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -22,10 +22,10 @@ class Pictures(Sequence[np.ndarray]):
     Parameters
     ----------
     places
-        Arrays, where they lie in a file, or paths of PNG files.
+        Arrays, where they lie in a file, paths of PNG files, or functions that read one.
     """
 
-    def __init__(self, places: Sequence[np.ndarray | ArrayRef | Path]) -> None:
+    def __init__(self, places: Sequence[np.ndarray | ArrayRef | Path | Callable[[], np.ndarray]]) -> None:
         self.places = list(places)
 
     def __len__(self) -> int:
@@ -41,6 +41,8 @@ class Pictures(Sequence[np.ndarray]):
         place = self.places[row]
         if isinstance(place, Path):
             return read_png(place)
+        if callable(place):
+            return place()
         return place.read() if isinstance(place, ArrayRef) else place
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Pictures:

@@ -26,9 +26,19 @@ def check_texts(prediction: Any, count: int) -> list[str]:
     for row, text in enumerate(prediction):
         if not isinstance(text, str):
             raise BadPrediction(f"item {row}: predict returned {type(text).__name__}, not a text")
+        if not _encodable(text):
+            raise BadPrediction(f"item {row}: a text with half a surrogate pair, which is no Unicode")
         if len(text) > LONGEST:
             raise BadPrediction(f"item {row}: a text of {len(text)} characters; at most {LONGEST} are read")
     return list(prediction)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Captioning(Seeing):

@@ -123,6 +123,23 @@ def test_boxes_that_a_file_leaves_out_were_not_found(references, tmp_path):
     assert record.scores["grounding-acc"].value == pytest.approx(0.5)
 
 
+def test_one_file_of_boxes_may_name_brain_and_image(references, tmp_path):
+    boxes = {f"{brain}/{name}": {"dog": [[0.1, 0.1, 0.5, 0.5]]} for brain in ("subj01", "subj02") for name in IMAGES}
+    for name in IMAGES[::2]:
+        boxes[f"subj02/{name}"] = {}
+    file = tmp_path / "boxes.json"
+    file.write_text(json.dumps(boxes))
+    record, _ = score_outside(offer(file, "nsd-grounding@subjects:1,2"), Store(tmp_path / "runs"), silent)
+    assert record.scores["grounding-acc"].parts == {"subj01": pytest.approx(1), "subj02": pytest.approx(0.5)}
+
+
+def test_half_a_surrogate_pair_is_refused(references, tmp_path):
+    file = tmp_path / "half.json"
+    file.write_text(json.dumps({**dict.fromkeys(IMAGES, "x"), "3": "a \ud800 dog"}))
+    with pytest.raises(BadPrediction, match="surrogate"):
+        score_outside(offer(file), Store(tmp_path / "runs"), silent)
+
+
 BAD_TEXTS = {
     "missing": (json.dumps({name: "x" for name in IMAGES[1:]}), "1 ids are missing ('0')"),
     "unknown": (json.dumps({name: "x" for name in [*IMAGES, "99"]}), "1 ids are unknown ('99')"),
@@ -148,6 +165,11 @@ def test_bad_captions_are_one_clear_error_and_leave_no_record(case, references, 
     assert not list((tmp_path / "runs" / "work").glob("*"))
 
 
+def folder_named(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
 def test_a_caption_file_of_2_gb_is_not_read(references, tmp_path):
     for name in ("huge.json", "huge.csv"):
         file = tmp_path / name
@@ -166,6 +188,8 @@ def test_texts_come_as_coco_results_and_as_csv(tmp_path):
     table.write_text("id,text\n3,a\n3,b\n")
     with pytest.raises(BadData, match="twice"):
         read_texts(table)
+    with pytest.raises(BadData, match="not a file"):
+        read_texts(folder_named(tmp_path / "folder.csv"))
     table.write_text("a,b\n1,2\n")
     with pytest.raises(BadData, match="columns id and text"):
         read_texts(table)
@@ -191,6 +215,56 @@ def test_pictures_come_as_tensors_with_their_ids(tensor, tmp_path):
         found = read_pictures(path, ["a", "7", "b"])
         np.testing.assert_array_equal(np.stack(list(found)), expected[[1, 2, 0]])
         np.testing.assert_array_equal(found.take([2])[0], expected[0])
+
+
+def test_tensors_of_two_brains_are_joined_and_stored(tensor, tmp_path):
+    """As `gather` does: pieces of several files are put together and brought into the shown order."""
+    file, values = tensor
+    expected = (np.moveaxis(values, 1, -1) * 255).round().astype(np.uint8)
+    kind, info = get_kind("reconstruction"), TaskInfo("t", "reconstruction", "image")
+    pieces = [kind.outside(file, ["a", "7", "b"], info), kind.outside(file, ["b", "a", "7"], info)]
+    joined = kind.check(kind.take(kind.concat(pieces), [5, 0, 3, 1, 2, 4]), [None] * 6, info)
+    np.testing.assert_array_equal(np.stack(list(joined)), expected[[2, 1, 0, 2, 0, 1]])
+    place = tmp_path / "kept"
+    place.mkdir()
+    kind.save(joined, place, info)
+    np.testing.assert_array_equal(np.stack(list(kind.load(place, info))), expected[[2, 1, 0, 2, 0, 1]])
+
+
+def _npy_header(file: Path) -> None:
+    """A file whose header promises pictures of 300,000 pixels a side, with nothing but a hole behind it."""
+    with file.open("wb") as out:
+        shape = (3, 3, 300_000, 300_000)
+        np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        out.truncate(out.tell() + 9 * 300_000**2)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("a.npy", lambda file, torch: np.save(file, np.float32(3)), "shape ()"),
+        ("a.npy", lambda file, torch: np.savez(file.open("wb"), a=np.zeros(3)), "an archive"),
+        ("a.npy", lambda file, torch: file.write_bytes(b"PK\x03\x04" + bytes(40)), "not a plain .npy"),
+        ("a.npy", lambda file, torch: _npy_header(file), "at most 1024"),
+        ("a.pt", lambda file, torch: torch.save(torch.tensor(3.0), file), "shape ()"),
+        ("a.pt", lambda file, torch: torch.save(torch.zeros(1).expand(3, 3, 90_000, 90_000), file), "at most 1024"),
+        ("a.pt", lambda file, torch: torch.save(torch.zeros(3, 3, 20, 20).to_sparse(), file), "not a plain tensor"),
+    ],
+)
+def test_tensors_that_are_no_pictures_are_refused(name, make, message, tmp_path):
+    torch = pytest.importorskip("torch")
+    make(tmp_path / name, torch)
+    (tmp_path / "a.ids.json").write_text(json.dumps(["1", "2", "3"]))
+    with pytest.raises(BadData) as error:
+        read_pictures(tmp_path / name, ["1", "2", "3"])
+    assert message in str(error.value)
+
+
+def test_a_tensor_that_was_trained_is_read(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save(torch.full((1, 3, 20, 20), 0.5, requires_grad=True), tmp_path / "a.pt")
+    (tmp_path / "a.ids.json").write_text('["1"]')
+    assert (read_pictures(tmp_path / "a.pt", ["1"])[0] == 128).all()
 
 
 def test_pictures_come_as_a_folder_of_png(tmp_path):
