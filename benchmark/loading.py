@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from .contracts import Data, Progress, Task
+from .contracts import Ceiling, Data, Progress, Task
 from .datasets.dataset import load_cohort
 from .errors import BadData, BadOption
 from .items import Items
@@ -73,7 +73,14 @@ def load(task: Task, source: str, progress: Progress) -> Loaded:
             f"{task.name}: no item of {data.name!r} has a usable {task.target!r}",
             f"see `brainbench data check {data.name}`",
         )
-    return Loaded(replace(data, items=items), left_out)
+    return Loaded(replace(data, items=items, ceilings=ceilings_of(task, data, items)), left_out)
+
+
+def ceilings_of(task: Task, data: Data, items: Items) -> Mapping[str, Ceiling]:
+    """The ceilings of a twin; none where a task leaves out parts, such as brains, over which they are means."""
+    if task.parts and set(items.table[task.parts]) != set(data.items.table[task.parts]):
+        return {}
+    return data.ceilings
 
 
 def cut(task: Task, loaded: Loaded, folds: int | None, fingerprint: str = "") -> SplitManifest:

@@ -89,13 +89,15 @@ def score_outside(offer: Offer, store: Store, progress: Progress) -> tuple[Recor
     task = with_metrics(task, offer.metrics)
     if not offer.method.strip():
         raise BadOption("no name is given", "say what made the predictions:  --method NAME")
+    if not all(text.isprintable() for text in (offer.method, *offer.notes)):
+        raise BadOption("a name or note holds a line break or a control character", "write plain text on one line")
     for path in offer.files.values():
         if not path.exists():
             raise BadData(f"{path}: no such file or folder", "check the path")
     loaded, source = reference_data(task, offer, progress)
     split = split_of(task, loaded)
     spec = MethodSpec(
-        name=offer.method, ref=f"outside:{offer.method}", preset="", options={}, source=content(offer.files.values())
+        name=offer.method, ref=f"outside:{offer.method}", preset="", options={}, source=content(offer.files)
     )
     cells = tuple(cell_of(task, spec, split, name) for name in split.folds)
     row = Row(task, ref, source, loaded, split, Elsewhere, spec, cells)
@@ -219,10 +221,11 @@ def parts_of(task: Task, ids: Sequence[str], items: Items, files: Mapping[str, P
     return of_items
 
 
-def content(paths: Any) -> str:
-    """Hash of files and folders of files."""
+def content(files: Mapping[str, Path]) -> str:
+    """Hash of files and folders of files, each under its part."""
     digest = hashlib.sha256()
-    for path in paths:
+    for part, path in sorted(files.items()):
+        digest.update(f"{part}\0".encode())
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
                 digest.update(f"{file.name}\0{digest_file(file)}\n".encode())

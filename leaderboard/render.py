@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from tabulate import tabulate
 
 from ..benchmark.record import DRAWN, Record, ScorePart
 from .board import Board, Line
-from .sections import SHOWN, interval, method_label, number, score_notes, sections, shown_metrics
+from .sections import SHOWN, interval, method_label, number, safe, score_notes, sections, shown_metrics
 from .suite import SuiteLine, SuiteTable
 
 
@@ -204,19 +203,19 @@ def to_terminal(board: Board, console: Console, ids: bool = False) -> None:
     """Print a board on a terminal."""
     columns = header(board, ids, wide=False)
     if board.lines:
-        table = Table(*map(escape, columns), title=escape(title(board)), title_justify="left")
+        table = Table(*map(safe, columns), title=safe(title(board)), title_justify="left")
         for line in board.lines:
-            table.add_row(*map(escape, cells(board, line, ids, wide=False)), style="bold" if line.rank == 1 else None)
+            table.add_row(*map(safe, cells(board, line, ids, wide=False)), style="bold" if line.rank == 1 else None)
         console.print(table)
     else:
-        console.print(title(board), markup=False, style="italic")
+        console.print(safe(title(board)), style="italic")
     for part in sections(board, ids, wide=False):
-        below = Table(*map(escape, part.header), title=part.title, title_justify="left")
+        below = Table(*map(safe, part.header), title=safe(part.title), title_justify="left")
         for row in part.rows:
-            below.add_row(*map(escape, row), style="dim" if part.quiet else None)
+            below.add_row(*map(safe, row), style="dim" if part.quiet else None)
         console.print(below)
     for note in footnotes(board, wide=False):
-        console.print(note, markup=False, style="dim")
+        console.print(safe(note), style="dim")
     console.print()
 
 
@@ -229,7 +228,8 @@ def to_markdown(board: Board, ids: bool = False) -> str:
     parts.append("\n".join(f"- {escape_markdown(note)}" for note in footnotes(board)))
     for part in sections(board, ids, wide=True):
         below = [list(map(escape_markdown, row)) for row in part.rows]
-        parts += [f"**{part.title}**", tabulate(below, part.header, tablefmt="github", disable_numparse=True)]
+        heads = list(map(escape_markdown, part.header))
+        parts += [f"**{part.title}**", tabulate(below, heads, tablefmt="github", disable_numparse=True)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -279,12 +279,12 @@ def suite_notes(table: SuiteTable) -> list[str]:
 
 def suite_to_terminal(table: SuiteTable, console: Console) -> None:
     """Print a suite's table on a terminal."""
-    shown = Table(*suite_header(table, wide=False), title=escape(suite_title(table)), title_justify="left")
+    shown = Table(*suite_header(table, wide=False), title=safe(suite_title(table)), title_justify="left")
     for line in table.lines:
-        shown.add_row(*map(escape, suite_cells(table, line, wide=False)))
+        shown.add_row(*map(safe, suite_cells(table, line, wide=False)))
     console.print(shown)
     for note in suite_notes(table):
-        console.print(note, markup=False, style="dim")
+        console.print(safe(note), style="dim")
     console.print()
 
 
@@ -297,5 +297,6 @@ def suite_to_markdown(table: SuiteTable) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Text from outside, such as a method's name or reason, as text: no cell border, no HTML."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    """Text from outside, such as a method's name or reason, as text: no cell border, no HTML, no link, one line."""
+    line = " ".join(text.splitlines())
+    return line.replace("\\", "\\\\").replace("|", "\\|").replace("](", "]\\(").replace("<", "&lt;")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.markup import escape
+
 from ..benchmark.record import Record, ScorePart
 from .board import Board, Line, identity, options_told
 
@@ -137,6 +139,11 @@ def interval(score: ScorePart | None, short: bool = False) -> str:
     if short or score.low is None or score.high is None:
         return number(score.value)
     return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
+
+
+def safe(text: str) -> str:
+    """Text from outside for a terminal: no markup of rich's, and no control character but line breaks."""
+    return escape("".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text))
 
 
 def number(value: float | None) -> str:

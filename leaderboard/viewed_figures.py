@@ -58,7 +58,7 @@ def localisation_figure(shown: Viewed) -> bytes:
         here = [k for k, asked in enumerate(responses.concepts) if asked == concept]
         for column, (label, found) in enumerate(maps.items()):
             mean = np.mean([scaled(found[k]) for k in here], axis=0)
-            axes[row][column].set_title(f"{label}: {concept}", fontsize=8)
+            axes[row][column].set_title(f"{label}: {concept}", fontsize=8, parse_math=False)
             glass(axes[row][column], space, mean)
     return saved(figure, f"{shown.title}\nmeans over items; not registered to a standard space")
 
@@ -109,13 +109,13 @@ def draw(axes: Any, picture: np.ndarray, title: str, below: str) -> None:
     axes.imshow(picture)
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_title(title, fontsize=8)
-    axes.set_xlabel(below, fontsize=6)
+    axes.set_title(title, fontsize=8, parse_math=False)
+    axes.set_xlabel(below, fontsize=6, parse_math=False)
 
 
 def saved(figure: Figure, title: str) -> bytes:
     """The figure as PNG under its title."""
-    figure.suptitle(title, fontsize=7)
+    figure.suptitle(title, fontsize=7, parse_math=False)
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()

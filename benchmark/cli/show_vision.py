@@ -80,9 +80,9 @@ def captions(
     """
     import json
 
-    from rich.markup import escape
     from rich.table import Table
 
+    from ...leaderboard.sections import safe
     from ...leaderboard.viewed_figures import caption_rows
 
     chosen: dict[str, Any] = {"count": count, "brain": brain, "images": tuple(image or ())}
@@ -93,10 +93,10 @@ def captions(
         return
     asked = any(row["question"] for row in rows)
     columns = ("image", *(("question",) if asked else ()), "references", *shown.predictions)
-    table = Table(*map(escape, columns), title=escape(shown.title), title_justify="left", show_lines=True)
+    table = Table(*map(safe, columns), title=safe(shown.title), title_justify="left", show_lines=True)
     for row in rows:
         told = (row["image"], *((row["question"],) if asked else ()), "\n".join(row["references"]))
-        table.add_row(*map(escape, (*told, *row["texts"].values())))
+        table.add_row(*map(safe, (*told, *row["texts"].values())))
     out().print(table)
 
 

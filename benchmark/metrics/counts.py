@@ -16,8 +16,8 @@ from ..contracts import Metric
 
 BLOCK_BYTES = 64 << 20
 
-KEPT = 16
-"""Sets of items whose scores a metric keeps."""
+KEPT = 64
+"""Sets of items whose scores a metric keeps: one a brain and seed of a record."""
 
 
 def blocks(counts: np.ndarray, width: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:

@@ -95,6 +95,8 @@ def test_two_brains_are_scored_apart_and_averaged(references, captions, tmp_path
     assert record.scores["bleu-1"].parts["subj01"] == pytest.approx(1)
     assert record.scores["bleu-1"].parts["subj02"] == pytest.approx(0, abs=1e-6)
     assert record.scores["bleu-1"].value == pytest.approx(0.5)
+    swapped, _ = score_outside(offer({"subj02": captions, "subj01": empty}, "nsd-caption@subjects:1,2"), store, silent)
+    assert swapped.id != record.id
     with pytest.raises(BadOption, match="no predictions for subj02"):
         score_outside(offer({"subj01": captions}, "nsd-caption@subjects:1,2"), store, silent)
     with pytest.raises(BadOption, match="no part 'subj09'"):
@@ -131,6 +133,14 @@ def test_one_file_of_boxes_may_name_brain_and_image(references, tmp_path):
     file.write_text(json.dumps(boxes))
     record, _ = score_outside(offer(file, "nsd-grounding@subjects:1,2"), Store(tmp_path / "runs"), silent)
     assert record.scores["grounding-acc"].parts == {"subj01": pytest.approx(1), "subj02": pytest.approx(0.5)}
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb"])
+def test_names_and_notes_are_one_line_of_text(name, references, captions, tmp_path):
+    store = Store(tmp_path / "runs")
+    for wrong in (Offer("nsd-caption@subjects:1", name, {"": captions}), offer(captions, notes=(name,))):
+        with pytest.raises(BadOption, match="control character"):
+            score_outside(wrong, store, silent)
 
 
 def test_half_a_surrogate_pair_is_refused(references, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -75,3 +76,12 @@ def test_slips_are_one_clear_message(words, message, show):
     done = show(*words)
     assert done.exit_code != 0
     assert message in str(done.exception)
+
+
+def test_labels_are_text_and_no_formulas():
+    pytest.importorskip("matplotlib")
+    from brainbench.leaderboard.viewed_figures import draw, grid, saved
+
+    figure, axes = grid(1, 1)
+    draw(axes[0][0], np.zeros((16, 16, 3), np.uint8), "a$_{b$", "$\\frac$")
+    assert saved(figure, "$x^$").startswith(b"\x89PNG")

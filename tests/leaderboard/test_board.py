@@ -97,3 +97,22 @@ def test_the_terminal_prints_the_same_cells(record, capsys):
     printed = capsys.readouterr().out
     assert record.id in printed
     assert "0.500 [0.500, 0.500]" in printed
+
+
+HOSTILE = "a\\|b\x1b[2J[red]c[/red] [d](javascript:e)\r<script>"
+
+
+def test_a_name_from_outside_is_text_on_every_face(record, capsys):
+    from rich.console import Console
+
+    board = make_board([score(record, 0.8, HOSTILE)])
+    to_terminal(board, Console(width=300, force_terminal=False))
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "[red]c[/red]" in printed
+    text = to_markdown(board)
+    row = next(line for line in text.splitlines() if "javascript" in line)
+    assert "a\\\\\\|b" in row
+    assert "](javascript" not in row
+    assert "<script" not in row
+    assert "\r" not in text

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from brainbench import Items
+from brainbench.benchmark import loading
+from brainbench.benchmark.contracts import Ceiling, Data
 from brainbench.benchmark.errors import BadOption
 from brainbench.benchmark.kinds import get_kind
 from brainbench.benchmark.registry import load_metric, load_task
@@ -67,6 +71,22 @@ def test_some_brains_keep_their_items_alone(items):
 def test_a_choice_of_brains_has_one_spelling(argument):
     with pytest.raises(BadOption):
         load_task(f"nsd-caption@subjects:{argument}" if argument else "nsd-caption@subjects")
+
+
+def test_ceilings_are_means_over_all_brains_and_said_of_no_others(items, monkeypatch):
+    ceilings = {"references": Ceiling("cider-d", 1.0, 0.1), "references@single-trial": Ceiling("cider-d", 0.5, 0.1)}
+    data = Data(items, "toy", "twin", "f", ceilings)
+    monkeypatch.setattr(loading, "load_dataset", lambda name: SimpleNamespace(load=lambda source, progress: data))
+
+    def value(name: str) -> float | None:
+        task = load_task(name)[0]
+        found = loading.load(task, "simulated", lambda *_: None).data.ceiling(task)
+        return found and found.value
+
+    assert value("nsd-caption") == 1
+    assert value("nsd-caption@single-trial") == 0.5
+    assert value("nsd-caption@subjects:1") is None
+    assert value("nsd-caption@single-trial:2") is None
 
 
 def test_split_is_the_data_sets_own(items):
