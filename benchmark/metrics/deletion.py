@@ -19,7 +19,11 @@ class Deletion(ItemMetric):
 
     From the loss is taken what other concepts of the same image lose, and then the same difference expected for
     voxels drawn at random. In standard deviations of the evidence over training items. 0 for a map that is no
-    better than chance, and about 0 for one that names voxels which carry all concepts alike.
+    better than chance, and about 0 for one that names voxels which carry all concepts alike. An image that shows
+    no other concept cannot tell these apart, and does not count.
+
+    What is asked is what the evaluator's linear reader loses, noise of this response included. Weights times
+    response of a reader like it come close to the most that can be had; the true map of a twin has less.
     """
 
     name = "deletion"
@@ -27,12 +31,16 @@ class Deletion(ItemMetric):
     chance = 0.0
 
     def items(self, truth: list[Probe], prediction: list[np.ndarray]) -> np.ndarray:
-        """Loss of each item beyond that of random voxels."""
+        """Loss of each item beyond that of random voxels; NaN where nothing else was seen."""
         return np.array([_loss(probe, strongest(one, SHARE)) for probe, one in zip(truth, prediction, strict=True)])
 
     def made_with(self, truth: list[Probe]) -> str:
         """How many voxels go, and by whom evidence is read."""
-        return f"{SHARE:.0%} of the voxels deleted; evidence by ridge readers fitted on the training items"
+        others = sum(len(probe.kept) > 0 for probe in truth)
+        return (
+            f"{SHARE:.0%} of the voxels deleted; evidence by ridge readers fitted on the training items; "
+            f"{others} of {len(truth)} items, whose image shows another concept"
+        )
 
 
 class MapAUC(ItemMetric):
@@ -67,7 +75,7 @@ def strongest(values: np.ndarray, share: float) -> np.ndarray:
 
 def _loss(probe: Probe, deleted: np.ndarray) -> float:
     """Evidence that lies in the deleted voxels beyond that of other concepts, less a random draw's share of it."""
-    carried = probe.response * probe.reader
-    if len(probe.kept):
-        carried = carried - (probe.response * probe.kept).mean(axis=0)
+    if not len(probe.kept):
+        return np.nan
+    carried = probe.response * (probe.reader - probe.kept.mean(axis=0))
     return float(carried[deleted].sum() - carried.mean() * len(deleted))

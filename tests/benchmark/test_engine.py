@@ -27,7 +27,7 @@ KINDS = {
     "CAPTIONING": ("Nearest", 1.0),
     "RECONSTRUCTION": ("Nearest", 1.0),
     "GROUNDING": ("Nearest", 1.0),
-    "LOCALISATION": ("Nearest", 0.28),
+    "LOCALISATION": ("Nearest", 0.65),
     "ENCODING": ("Linear", 1.0),
     "QUESTIONS": ("FirstRoi", 1.0),
 }

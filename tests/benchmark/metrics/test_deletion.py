@@ -43,6 +43,24 @@ def test_a_constant_map_is_worth_nothing(judged):
     assert abs(Deletion().score(truth, [np.ones(VOXELS)] * len(truth))) < 0.1
 
 
+def test_voxels_that_carry_whatever_is_there_are_worth_nothing():
+    """Voxels 20-59 respond to every image alike: where the concept is seen alone, naming them must not pay."""
+    rng = np.random.default_rng(1)
+    shown = rng.random((600, 2)) < 0.3
+    responses = rng.normal(size=(600, VOXELS)).astype(np.float32)
+    responses[:, 20:60] += shown.sum(axis=1, keepdims=True)
+    judge = Judge.fitted(responses, shown.astype(float))
+    truth = []
+    for k in np.flatnonzero(shown[:, 0]):
+        kept = judge.weights[1:] if shown[k, 1] else np.zeros((0, VOXELS), np.float32)
+        truth.append(Probe(judge.scaled(responses[k]), judge.weights[0], kept, None))
+    loud = [np.abs(probe.response) * ((np.arange(VOXELS) >= 20) & (np.arange(VOXELS) < 60)) for probe in truth]
+    assert abs(Deletion().score(truth, loud)) < 0.15
+    alone = [probe for probe in truth if not len(probe.kept)]
+    assert np.isnan(Deletion().items(alone, [np.ones(VOXELS)] * len(alone))).all()
+    assert f"{len(truth) - len(alone)} of {len(truth)} items" in Deletion().made_with(truth)
+
+
 def test_voxels_that_never_vary_do_no_harm(judged):
     _, responses, shown = judged
     dead = np.concatenate([responses, np.full((400, 3), 7, np.float32)], axis=1)
@@ -80,7 +98,8 @@ def test_real_data_have_no_true_maps_and_are_judged_all_the_same():
 
     rng = np.random.default_rng(0)
     names = [f"i{k}" for k in range(20)]
-    boxes = [json.dumps({"dog": [[0, 0, 1, 1]]} if k % 2 else {"cat": [[0, 0, 1, 1]]}) for k in range(20)]
+    shown = [("dog", "tree") if k % 2 else ("cat", "tree") for k in range(20)]
+    boxes = [json.dumps({name: [[0, 0, 1, 1]] for name in both}) for both in shown]
     table = pd.DataFrame({"subject": names, "subject_space": "subj01", "concept": "dog", "boxes": boxes}, index=names)
     arrays = {"response": [rng.normal(size=(3, 30)) for _ in names], "relevance": [None] * 20}
     items = Items(table, arrays, {})
