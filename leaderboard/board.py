@@ -84,7 +84,7 @@ def make_board(records: Sequence[Record]) -> Board:
         method = record.method
         newest[f"{method.ref} {method.options} {method.weights} {record.seeds}"] = record
     rescored = [record for record in newest.values() if record.row == "rescored"]
-    names = records[0].task.published
+    names = max(records, key=lambda record: record.environment.created).task.published
     papers = published(*names) if names else []
     real = records[0].data.origin != "twin"
     return Board(
