@@ -80,6 +80,25 @@ def read_salience(path: Path) -> dict[str, list[str]]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises `BadData` for one that is too large, damaged, or has a key twice."""
+    text = json_text(path)
+    try:
+        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_refused)
+        if "\\ud" in text.lower():  # an escape of half a character that its other half may not follow
+            json.dumps(found, ensure_ascii=False).encode()
+    except BadData as error:
+        raise BadData(f"{path}: {error.message}", error.hint) from None
+    except UnicodeEncodeError:
+        raise BadData(f"{path}: a text with half a surrogate pair, which is no Unicode", "write it again") from None
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise BadData(f"{path}: not a JSON file ({reason})", "copy or write it again") from None
+    if not isinstance(found, dict):
+        raise BadData(f"{path}: {_kind(found)}; expected an object, image id -> value")
+    return found
+
+
+def json_text(path: Path) -> str:
+    """A file's text, to be read as JSON. Raises `BadData` for one that is too large, or that would need much memory."""
     if not path.is_file():
         raise BadData(f"{path}: no such file", "check the path")
     size = path.stat().st_size
@@ -87,19 +106,11 @@ def read_json(path: Path) -> dict[str, Any]:
         raise BadData(f"{path}: {size / 2**20:,.0f} MB, more than {MAX_BYTES // 2**20} MB: not read")
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        if text.count("[") + text.count("{") > MAX_NESTED:
-            raise BadData(f"{path}: more than {MAX_NESTED:,} lists and objects: not read")
-        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_refused)
-    except BadData as error:
-        raise BadData(error.message if str(path) in error.message else f"{path}: {error.message}", error.hint) from None
     except UnicodeDecodeError:
         raise BadData(f"{path}: not a text in UTF-8", "JSON files are expected here") from None
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise BadData(f"{path}: not a JSON file ({reason})", "copy or write it again") from None
-    if not isinstance(found, dict):
-        raise BadData(f"{path}: {_kind(found)}; expected an object, image id -> value")
-    return found
+    if text.count("[") + text.count("{") > MAX_NESTED:
+        raise BadData(f"{path}: more than {MAX_NESTED:,} lists and objects: not read")
+    return text
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

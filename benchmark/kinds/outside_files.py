@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ..datasets.brainhub_files import MAX_BYTES, in_order, read_json
+from ..datasets.brainhub_files import MAX_BYTES, in_order, json_text, read_json
 from ..errors import BadData, BadPrediction, needing
 from .pictures import SIDES, Pictures
 
@@ -45,7 +45,7 @@ def _listed(path: Path) -> dict[str, Any] | None:
         if not start.startswith(b"["):
             return None
         try:
-            rows = json.loads(path.read_bytes())
+            rows = json.loads(json_text(path))
             pairs = [(str(row["image_id"]), row["caption"]) for row in rows]
         except (ValueError, TypeError, KeyError, RecursionError):
             raise BadData(f"{path}: not a list of objects with image_id and caption") from None
@@ -126,7 +126,7 @@ def _ids_beside(path: Path, count: int) -> list[str]:
             f"write the ids of its {count} rows as a JSON list to {beside}",
         )
     try:
-        names = json.loads(beside.read_bytes()) if beside.stat().st_size <= MAX_BYTES else None
+        names = json.loads(json_text(beside))
     except (ValueError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, (str, int)) for name in names):

@@ -145,9 +145,25 @@ def test_names_and_notes_are_one_line_of_text(name, references, captions, tmp_pa
 
 def test_half_a_surrogate_pair_is_refused(references, tmp_path):
     file = tmp_path / "half.json"
-    file.write_text(json.dumps({**dict.fromkeys(IMAGES, "x"), "3": "a \ud800 dog"}))
+    told = {**dict.fromkeys(IMAGES, "x"), "3": "a \ud800 dog"}
+    file.write_text(json.dumps(told))
+    with pytest.raises(BadData, match="surrogate"):
+        score_outside(offer(file), Store(tmp_path / "runs"), silent)
+    file.write_text(json.dumps([{"image_id": name, "caption": text} for name, text in told.items()]))
     with pytest.raises(BadPrediction, match="surrogate"):
         score_outside(offer(file), Store(tmp_path / "runs"), silent)
+    file.write_text(json.dumps({**told, "3": "a \U0001f415"}))
+    assert read_texts(file)["3"] == "a \U0001f415"
+
+
+def test_millions_of_lists_are_not_read(tensor, tmp_path):
+    many = "[" + ",".join(["[]"] * 2_000_001) + "]"
+    (tmp_path / "many.json").write_text(many)
+    with pytest.raises(BadData, match="not read"):
+        read_texts(tmp_path / "many.json")
+    (tmp_path / "all.ids.json").write_text(many)
+    with pytest.raises(BadData, match="not read"):
+        read_pictures(tensor[0], ["a"])
 
 
 BAD_TEXTS = {
