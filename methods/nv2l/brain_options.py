@@ -25,8 +25,9 @@ class BrainOptions:
     Attributes
     ----------
     grid
-        The common grid that every brain is resized to: ``83x104x81``, or ``largest``, which takes the largest
-        native size of the training brains along each axis.
+        The common grid, x by y by z, that every brain is resized to: ``81x104x83``, the size of NSD's subject 1,
+        or ``largest``, which takes the largest native size of the training brains along each axis. The paper
+        writes 83 x 104 x 81, the order (z, y, x) in which NSD's HDF5 files are read; here axes are as in NIfTI.
     patch
         Side r of the cubes, in voxels of the common grid.
     zscore
@@ -70,7 +71,7 @@ class BrainOptions:
         gradient, averaged on the way from the mean response to this one [ours].
     """
 
-    grid: str = "83x104x81"
+    grid: str = "81x104x83"
     patch: int = 14
     zscore: str = "voxel"
     vit3d: bool = True
@@ -125,7 +126,7 @@ class BrainOptions:
             return None
         sides = _numbers(self.grid, "x")
         if len(sides) != 3:
-            raise BadOption(f"grid={self.grid!r}", "give three sizes, such as grid=83x104x81, or grid=largest")
+            raise BadOption(f"grid={self.grid!r}", "give three sizes, such as grid=81x104x83, or grid=largest")
         return sides[0], sides[1], sides[2]
 
     @property

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .pipeline import Fitted
 
 NOTES = (
-    "Published, and the defaults of 'paper': 83 x 104 x 81 grid, cubes of 14^3 under the joint mask, 16 layers of 768,"
+    "Published, and the defaults of 'paper': 83 x 104 x 81 grid (81 x 104 x 83 in NIfTI's order of axes, as "
+    "here), cubes of 14^3 under the joint mask, 16 layers of 768,"
     " two heads, alpha = 1/64, mixed repeats, CLIP ViT-L/14 and AutoencoderKL targets, f_t from the last but one layer"
     " to the place of [image] in <human>:[image] [instruction] <bot>:[answer], loss on answers only, step 1 (f_t) and "
     "step 2 (f_t and Llama 3 8B, every weight) of one epoch at 2e-5, Stable unCLIP from (1 - 0.93) z_v + 0.93 noise, "

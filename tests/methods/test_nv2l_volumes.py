@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from nv2l_toy import meta_of, toy
+from scipy import sparse
 from torch.nn import functional as F
 
 from brainbench.benchmark.errors import BadData, BadOption
@@ -21,7 +22,8 @@ from brainbench.methods.nv2l.volumes import (
     resized_mask,
 )
 
-PAPER = (83, 104, 81)
+PAPER = (81, 104, 83)
+"""Of subject 1 in NIfTI's order of axes; the paper writes it the other way round, as HDF5 files are read."""
 
 
 def whole(shape, mask=None):
@@ -44,8 +46,15 @@ def test_grid_sizes_of_the_paper(side, padded, counts, cubes, values):
     assert cutting.positions().shape == (cubes, values)
 
 
+def test_subject_1_of_nsd_is_not_resized():
+    grid = BrainOptions().grid_size
+    assert grid == PAPER
+    for size, wide in zip(PAPER, grid, strict=True):
+        assert (axis_weights(size, wide) != sparse.eye(size)).nnz == 0
+
+
 def test_padding_is_symmetric_with_the_odd_voxel_at_the_end():
-    assert Cutting(PAPER, 14).before == (0, 4, 1)  # 1, 8 and 3 voxels of padding
+    assert Cutting(PAPER, 14).before == (1, 4, 0)  # 3, 8 and 1 voxels of padding
     padded = Cutting((3, 4, 5), 4).pad(np.ones((3, 4, 5)))
     assert padded.shape == (4, 4, 8)
     assert padded[3].sum() == 0
