@@ -9,6 +9,7 @@ import pytest
 from brainbench import Answers, Graphs, Items, TaskInfo
 from brainbench.benchmark.errors import BadData, BadPrediction, UnknownName
 from brainbench.benchmark.kinds import KINDS, get_kind
+from brainbench.benchmark.kinds.arrays import load_arrays, save_arrays
 from brainbench.benchmark.kinds.pictures import Pictures
 from brainbench.benchmark.kinds.scans import strangers
 
@@ -130,3 +131,12 @@ def test_strangers_are_never_oneself(count: int) -> None:
     assert (rows != np.arange(count)).all()
     assert np.array_equal(rows, strangers(count, 3))
     assert list(strangers(1, 3)) == [0]
+
+
+def test_damaged_lists_of_arrays_are_named(tmp_path):
+    save_arrays(tmp_path / "a.npz", [np.arange(1000.0)])
+    whole = (tmp_path / "a.npz").read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"PK\x03\x04", b"", whole[:60] + b"\xff" * 40 + whole[100:]):
+        (tmp_path / "a.npz").write_bytes(damaged)
+        with pytest.raises(BadData, match="not a list of arrays"):
+            load_arrays(tmp_path / "a.npz")
