@@ -42,6 +42,10 @@ class BadData(BrainbenchError):
     """A file from outside that is corrupt, truncated or not what it should be."""
 
 
+class BadIds(BadData):
+    """A file from outside whose ids are not those of the test items."""
+
+
 class BadSplit(BrainbenchError):
     """A split that cannot be made, or that lets a subject cross from train to test."""
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from .cells import Cell, MethodSpec
 from .contracts import Card, Context, Data, Fold, Kind, Method, Progress, Task, Train
-from .errors import BadData, BadOption, DataMissing
+from .errors import BadData, BadIds, BadOption, DataMissing
 from .files import digest_file
 from .items import Items
 from .kinds import get_kind
@@ -189,10 +189,25 @@ def gather(
         progress("reading", done, len(files))
         here = rows[part]
         prefix = f"{part}/" if part else common_prefix([ids[row] for row in here])
-        pieces.append(kind.outside(path, [ids[row].removeprefix(prefix) for row in here], task.info))
+        wanted = [ids[row].removeprefix(prefix) for row in here]
+        try:
+            pieces.append(kind.outside(path, wanted, task.info))
+        except BadIds as error:
+            if prefix or not task.parts:
+                raise
+            raise BadIds(error.message, one_brain(task, wanted)) from None
         order += here
     back = sorted(range(len(order)), key=order.__getitem__)
     return kind.take(kind.concat(pieces), back)
+
+
+def one_brain(task: Task, wanted: Sequence[str]) -> str:
+    """What to type where one file was given for several parts, and does not name them in its ids."""
+    first = min(wanted).partition("/")[0]
+    return (
+        f"a file for all {task.parts}s names images as {min(wanted)}; a file of one comes as"
+        f"  --predictions {first}=FILE  with one for each, or alone with the task's regime @subjects:1"
+    )
 
 
 def common_prefix(ids: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BadData
+from ..errors import BadData, BadIds
 
 MAX_BYTES = 64 * 2**20
 """No file of captions or boxes is larger: BrainHub's largest has half a megabyte."""
@@ -100,7 +100,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def json_text(path: Path) -> str:
     """A file's text, to be read as JSON. Raises `BadData` for one that is too large, or that would need much memory."""
     if not path.is_file():
-        raise BadData(f"{path}: no such file", "check the path")
+        told = "a folder, not a file" if path.is_dir() else "no such file"
+        raise BadData(f"{path}: {told}", "check the path")
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise BadData(f"{path}: {size / 2**20:,.0f} MB, more than {MAX_BYTES // 2**20} MB: not read")
@@ -139,7 +140,7 @@ def in_order(found: Mapping[str, Any], ids: Collection[str] | None, path: Path) 
             for names, what in ((missing, "ids are missing"), (unknown, "ids are unknown"))
             if names
         ]
-        raise BadData(f"{path}: {' and '.join(parts)} of {len(ids)}", "give each image once, under its id")
+        raise BadIds(f"{path}: {' and '.join(parts)} of {len(ids)}", "give each image once, under its id")
     return {name: found[name] for name in ids}
 
 

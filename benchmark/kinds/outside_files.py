@@ -16,6 +16,9 @@ from ..datasets.brainhub_files import MAX_BYTES, in_order, json_text, read_json
 from ..errors import BadData, BadPrediction, needing
 from .pictures import SIDES, Pictures
 
+CSV_FORM = "write UTF-8 with commas between cells, a first line  id,text  and texts in double quotes"
+"""What to write instead of a CSV file that cannot be read."""
+
 
 def matched(found: Mapping[str, Any], wanted: Sequence[str], path: Path) -> list[Any]:
     """The values of the wanted ids, in their order. Raises `BadData` where ids are missing or unknown."""
@@ -62,9 +65,13 @@ def _read_csv(path: Path) -> dict[str, str]:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BadData(f"{path}: not a CSV file in UTF-8 ({error})") from None
+        raise BadData(f"{path}: not a CSV file in UTF-8 ({error})", CSV_FORM) from None
     if not rows or not {"id", "text"} <= set(rows[0]):
-        raise BadData(f"{path}: expected columns id and text")
+        raise BadData(f"{path}: expected columns id and text", CSV_FORM)
+    width = len(rows[0]) - (None in rows[0])
+    for number, row in enumerate(rows, 1):
+        if None in row or None in row.values():  # DictReader's keys and values for cells too many and too few
+            raise BadData(f"{path}: row {number} ({row['id']!r}) has not the {width} cells of the header", CSV_FORM)
     return _once([(row["id"], row["text"]) for row in rows], path)
 
 

@@ -119,6 +119,10 @@ def hostile(kind: str, folder: Path) -> Path:
         file.write_bytes(b"")
     elif kind == "text":
         file.write_text("not weights")
+    elif kind == "a table":
+        file.write_text("root:x:0:0:root:/root:/bin/bash\nqaemon:x:1:1:daemon\n")
+    elif kind == "bytes":
+        file.write_bytes(b"q" + bytes(range(256)))
     elif kind == "a list":
         torch.save([torch.zeros(3)], file)
     elif kind == "another network":
@@ -139,8 +143,8 @@ def hostile(kind: str, folder: Path) -> Path:
 @pytest.mark.parametrize(
     "kind",
     [
-        "a pickle with code", "a plain pickle", "truncated", "empty", "text", "a list", "another network",
-        "another shape", "a broken safetensors", "a script module",
+        "a pickle with code", "a plain pickle", "truncated", "empty", "text", "a table", "bytes", "a list",
+        "another network", "another shape", "a broken safetensors", "a script module",
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_refused_and_nothing_in_it_runs(kind, tmp_path, monkeypatch):

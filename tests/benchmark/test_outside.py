@@ -13,7 +13,15 @@ from PIL import Image
 
 from brainbench.benchmark.contracts import TaskInfo
 from brainbench.benchmark.datasets.responses import ResponseWriter
-from brainbench.benchmark.errors import BadData, BadOption, BadPrediction, BrainbenchError, DataMissing, StoreError
+from brainbench.benchmark.errors import (
+    BadData,
+    BadIds,
+    BadOption,
+    BadPrediction,
+    BrainbenchError,
+    DataMissing,
+    StoreError,
+)
 from brainbench.benchmark.kinds import get_kind
 from brainbench.benchmark.kinds.outside_files import read_pictures, read_texts
 from brainbench.benchmark.outside import Offer, parse_files, score_outside
@@ -191,6 +199,15 @@ def test_bad_captions_are_one_clear_error_and_leave_no_record(case, references, 
     assert not list((tmp_path / "runs" / "work").glob("*"))
 
 
+def test_one_file_for_several_brains_is_told_how_to_say_whose_it_is(references, captions, tmp_path):
+    with pytest.raises(BadIds, match="24 ids are missing") as error:
+        score_outside(offer(captions, "nsd-caption@subjects:1,2"), Store(tmp_path / "runs"), silent)
+    assert "--predictions subj01=FILE" in error.value.hint
+    assert "@subjects:1" in error.value.hint
+    with pytest.raises(BadData, match="a folder, not a file"):
+        score_outside(offer(tmp_path), Store(tmp_path / "runs"), silent)
+
+
 def folder_named(path: Path) -> Path:
     path.mkdir()
     return path
@@ -216,6 +233,11 @@ def test_texts_come_as_coco_results_and_as_csv(tmp_path):
         read_texts(table)
     with pytest.raises(BadData, match="not a file"):
         read_texts(folder_named(tmp_path / "folder.csv"))
+    for line in ("3,a dog, running\n", "3\n"):
+        table.write_text("id,text\n2,fine\n" + line)
+        with pytest.raises(BadData, match=r"row 2 \('3'\) has not the 2 cells") as error:
+            read_texts(table)
+        assert "double quotes" in error.value.hint
     table.write_text("a,b\n1,2\n")
     with pytest.raises(BadData, match="columns id and text"):
         read_texts(table)
