@@ -31,6 +31,9 @@ from .staging import order_seed, show_test
 from .store import Finished, Store
 from .worker import Outcome
 
+LONGEST_NAME = 80
+"""Characters of a method's name: it is a cell of tables, and part of a folder's name."""
+
 
 @dataclass(frozen=True)
 class Offer:
@@ -91,6 +94,10 @@ def score_outside(offer: Offer, store: Store, progress: Progress) -> tuple[Recor
         raise BadOption("no name is given", "say what made the predictions:  --method NAME")
     if not all(text.isprintable() for text in (offer.method, *offer.notes)):
         raise BadOption("a name or note holds a line break or a control character", "write plain text on one line")
+    if len(offer.method) > LONGEST_NAME:
+        raise BadOption(
+            f"a name of {len(offer.method):,} characters; at most {LONGEST_NAME} are taken", "tell the rest by  --note"
+        )
     for path in offer.files.values():
         if not path.exists():
             raise BadData(f"{path}: no such file or folder", "check the path")

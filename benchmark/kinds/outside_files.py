@@ -30,7 +30,7 @@ def read_texts(path: Path) -> dict[str, str]:
 
     Raises `BadData`, also where an id occurs twice or a text is none.
     """
-    if path.suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         return dict(_read_csv(path))
     listed = _listed(path)
     found: Mapping[str, Any] = listed if listed is not None else read_json(path)

@@ -143,6 +143,11 @@ def test_one_file_of_boxes_may_name_brain_and_image(references, tmp_path):
     assert record.scores["grounding-acc"].parts == {"subj01": pytest.approx(1), "subj02": pytest.approx(0.5)}
 
 
+def test_a_name_of_a_page_is_refused(references, captions, tmp_path):
+    with pytest.raises(BadOption, match="5,000 characters; at most 80"):
+        score_outside(Offer("nsd-caption@subjects:1", "x" * 5000, {"": captions}), Store(tmp_path / "runs"), silent)
+
+
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb"])
 def test_names_and_notes_are_one_line_of_text(name, references, captions, tmp_path):
     store = Store(tmp_path / "runs")
@@ -233,6 +238,9 @@ def test_texts_come_as_coco_results_and_as_csv(tmp_path):
         read_texts(table)
     with pytest.raises(BadData, match="not a file"):
         read_texts(folder_named(tmp_path / "folder.csv"))
+    shouted = tmp_path / "SHOUTED.CSV"
+    shouted.write_bytes(table.read_bytes())
+    assert read_texts(shouted) == {"3": "x, y", "4": ""}
     for line in ("3,a dog, running\n", "3\n"):
         table.write_text("id,text\n2,fine\n" + line)
         with pytest.raises(BadData, match=r"row 2 \('3'\) has not the 2 cells") as error:
