@@ -233,14 +233,14 @@ def test_texts_come_as_coco_results_and_as_csv(tmp_path):
     table = tmp_path / "table.csv"
     table.write_text('id,text\n3,"x, y"\n4,\n')
     assert read_texts(coco) == read_texts(table) == {"3": "x, y", "4": ""}
+    shouted = tmp_path / "SHOUTED.CSV"
+    shouted.write_bytes(table.read_bytes())
+    assert read_texts(shouted) == {"3": "x, y", "4": ""}
     table.write_text("id,text\n3,a\n3,b\n")
     with pytest.raises(BadData, match="twice"):
         read_texts(table)
     with pytest.raises(BadData, match="not a file"):
         read_texts(folder_named(tmp_path / "folder.csv"))
-    shouted = tmp_path / "SHOUTED.CSV"
-    shouted.write_bytes(table.read_bytes())
-    assert read_texts(shouted) == {"3": "x, y", "4": ""}
     for line in ("3,a dog, running\n", "3\n"):
         table.write_text("id,text\n2,fine\n" + line)
         with pytest.raises(BadData, match=r"row 2 \('3'\) has not the 2 cells") as error:
