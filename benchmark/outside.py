@@ -18,7 +18,7 @@ import pandas as pd
 from .cells import Cell, MethodSpec
 from .contracts import Card, Context, Data, Fold, Kind, Method, Progress, Task, Train
 from .errors import BadData, BadIds, BadOption, DataMissing
-from .files import digest_file
+from .files import digest_file, write_error
 from .items import Items
 from .kinds import get_kind
 from .loading import Loaded, cut, load
@@ -180,7 +180,10 @@ def keep(
     test, shown = show_test(kind, task, loaded.items, fold, order_seed(cell.data, cell.split, cell.fold))
     prediction = kind.check(gather(kind, task, shown.ids, loaded.items, files, progress), test, task.info)
     with tempfile.TemporaryDirectory(dir=store.path / "work") as place:
-        kind.save(prediction, Path(place), task.info)
+        try:
+            kind.save(prediction, Path(place), task.info)
+        except OSError as error:
+            raise write_error(error, store.path) from error
         return store.keep(cell, Outcome(status="ok"), shown.ids, Path(place))
 
 

@@ -143,6 +143,16 @@ def test_one_file_of_boxes_may_name_brain_and_image(references, tmp_path):
     assert record.scores["grounding-acc"].parts == {"subj01": pytest.approx(1), "subj02": pytest.approx(0.5)}
 
 
+def test_a_full_disk_is_told(references, captions, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(get_kind("captioning")), "save", full)
+    with pytest.raises(StoreError, match="no space left"):
+        score_outside(offer(captions), Store(tmp_path / "runs"), silent)
+    assert not list((tmp_path / "runs" / "work").glob("*"))
+
+
 def test_a_name_of_a_page_is_refused(references, captions, tmp_path):
     with pytest.raises(BadOption, match="5,000 characters; at most 80"):
         score_outside(Offer("nsd-caption@subjects:1", "x" * 5000, {"": captions}), Store(tmp_path / "runs"), silent)
