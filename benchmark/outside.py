@@ -205,18 +205,18 @@ def gather(
         except BadIds as error:
             if prefix or not task.parts:
                 raise
-            raise BadIds(error.message, one_brain(task, wanted)) from None
+            raise BadIds(error.message, one_part(wanted)) from None
         order += here
     back = sorted(range(len(order)), key=order.__getitem__)
     return kind.take(kind.concat(pieces), back)
 
 
-def one_brain(task: Task, wanted: Sequence[str]) -> str:
+def one_part(wanted: Sequence[str]) -> str:
     """What to type where one file was given for several parts, and does not name them in its ids."""
     first = min(wanted).partition("/")[0]
     return (
-        f"a file for all {task.parts}s names images as {min(wanted)}; a file of one comes as"
-        f"  --predictions {first}=FILE  with one for each, or alone with the task's regime @subjects:1"
+        f"one file for several parts names images as {min(wanted)}; a file of one part comes as"
+        f"  --predictions {first}=FILE  with one for each, or alone with the regime  @subjects:1"
     )
 
 

@@ -51,9 +51,10 @@ def leaderboard(
     found = list(chosen(every, tasks, family, data))
     tables = suite_tables(suite, tasks, chosen(every, (), family, data)) if suite else []
     if not found:
-        raise StoreError(
-            f"no record in {place.path} fits", "run something first:  brainbench run --task abide2-asd --method fc-svm"
-        )
+        hint = "run something first:  brainbench run --task abide2-asd --method fc-svm"
+        if not every and any((place.path / "records").glob("*/record.json")):
+            hint = f"those that are there are damaged or edited:  brainbench doctor --store {place.path}"
+        raise StoreError(f"no record in {place.path} fits", hint)
     judged = {board.identity: judged_text(board, place) for board in found}
     printed = (part for board in found for part in (to_markdown(board, ids), judged[board.identity]) if part)
     text = "\n".join([*map(suite_to_markdown, tables), *printed])

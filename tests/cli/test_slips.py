@@ -87,3 +87,13 @@ def test_replies_that_nobody_can_read_leave_no_verdicts(monkeypatch, tmp_path):
     with pytest.raises(JudgeError, match="no reply of gpt can be read"):
         judge_record(asked, EndpointJudge("gpt"), tmp_path, lambda *step: None)
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_store_of_edited_records_is_not_called_empty(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    for store, told in ((tmp_path / "edited", "doctor --store"), (tmp_path / "empty", "run something first")):
+        (store / "records" / "a").mkdir(parents=True)
+        if store.name == "edited":
+            (store / "records" / "a" / "record.json").write_text("{}")
+        result = CliRunner().invoke(app, ["leaderboard", "--store", str(store)])
+        assert told in str(result.exception or result.output)
