@@ -17,7 +17,10 @@ FIRST_LINE = re.compile(r"# (\S+\.py)\n")
 
 @pytest.mark.parametrize(
     "document",
-    ["docs/plugins.md", "docs/connectivity.md", "docs/own_task.md", "docs/language_models.md", "docs/describe.md"],
+    [
+        *("docs/plugins.md", "docs/connectivity.md", "docs/own_task.md", "docs/language_models.md"),
+        *("docs/describe.md", "docs/vision.md"),
+    ],
 )
 def test_a_document_runs(document, tmp_path, request):
     environment = {**os.environ}
