@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,12 +113,23 @@ def score_outside(offer: Offer, store: Store, progress: Progress) -> tuple[Recor
         cell.key: keep(cell, task, loaded, split.fold(cell.fold), offer.files, store, progress) for cell in cells
     }
     record = make_record(row, done, Settings(device="cpu", threads=1, executor="none"))
-    unseen = Finding(detector="origin", level="unknown", message="predictions were made elsewhere, unseen")
-    card = Card(offer.method, "Predictions that were made elsewhere.", notes="; ".join(offer.notes))
-    record = record.model_copy(
-        update={"row": "rescored", "card": asdict(card), "audit": (unseen,), "ranked": record.ranked and source != OWN}
-    )
+    names = ", ".join(path.name for path in offer.files.values())
+    card = Card(offer.method, f"Predictions that were made elsewhere: {names}.", notes="; ".join(offer.notes))
+    ranked = record.ranked and source != OWN
+    update = {"row": "rescored", "card": asdict(card), "audit": tuple(findings(task, done)), "ranked": ranked}
+    record = record.model_copy(update=update)
     return record, store.save(record, split, [part for part in done.values() if isinstance(part, Finished)])
+
+
+def findings(task: Task, done: Mapping[str, Finished | Outcome]) -> Iterator[Finding]:
+    """What a reader must know of predictions whose making nobody saw."""
+    yield Finding(detector="origin", level="unknown", message="predictions were made elsewhere, unseen")
+    kind = get_kind(task.kind)
+    folders = [part.folder / "prediction" for part in done.values() if isinstance(part, Finished)]
+    loaded = [kind.load(folder, task.info) for folder in folders]
+    said = [one for values in loaded if isinstance(values, list) for one in values if isinstance(one, str)]
+    if blank := sum(not one.strip() for one in said):
+        yield Finding(detector="empty", level="note", message=f"{blank} of {len(said)} texts are empty")
 
 
 def reference_data(task: Task, offer: Offer, progress: Progress) -> tuple[Loaded, str]:
@@ -203,9 +214,12 @@ def gather(
         try:
             pieces.append(kind.outside(path, wanted, task.info))
         except BadIds as error:
-            if prefix or not task.parts:
-                raise
-            raise BadIds(error.message, one_part(wanted)) from None
+            if not prefix:
+                raise BadIds(error.message, one_part(wanted) if task.parts else error.hint) from None
+            try:  # a file of one part may name it all the same
+                pieces.append(kind.outside(path, [ids[row] for row in here], task.info))
+            except BadIds:
+                raise error from None
         order += here
     back = sorted(range(len(order)), key=order.__getitem__)
     return kind.take(kind.concat(pieces), back)

@@ -28,6 +28,8 @@ class Board:
         Reproduced rows, best first; unranked ones last.
     rescored
         Predictions that were made elsewhere, ranked among themselves in the same way.
+    superseded
+        Number of older records of the same rows, which are left out.
     published
         Rows of papers; only where the data are real.
     published_elsewhere
@@ -36,6 +38,7 @@ class Board:
 
     lines: tuple[Line, ...]
     rescored: tuple[Line, ...]
+    superseded: int
     published: tuple[Published, ...]
     published_elsewhere: int
 
@@ -90,6 +93,7 @@ def make_board(records: Sequence[Record]) -> Board:
     return Board(
         lines=in_order([record for record in newest.values() if record.row != "rescored"]),
         rescored=in_order(rescored),
+        superseded=len(records) - len(newest),
         published=tuple(papers) if real else (),
         published_elsewhere=0 if real else len(papers),
     )

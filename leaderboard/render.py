@@ -20,11 +20,9 @@ def title(board: Board) -> str:
     if data.reference:
         what += ", agreement with a reference"
     split = record.split.rule.partition(" ")[0]
-    told = [f"{data.items} items of {data.subjects} subjects", split] if split != "together" else []
-    return (
-        f"{record.task.name} (version {record.task.version}) on {data.name}: {what}, "
-        f"{', '.join(told) or f'{data.subjects} subjects'}"
-    )
+    people = f"{data.subjects} subject{'s' if data.subjects != 1 else ''}"
+    told = [f"{data.items} items of {people}", split] if split != "together" else []
+    return f"{record.task.name} (version {record.task.version}) on {data.name}: {what}, {', '.join(told) or people}"
 
 
 def header(board: Board, ids: bool, wide: bool = True) -> list[str]:
@@ -149,6 +147,8 @@ def footnotes(board: Board, wide: bool = True) -> list[str]:
     notes += [f"Audit, {text}." for text in sorted(audit)]
     if board.lines and not any(line.record.isolated for line in board.lines):
         notes.append("Workers saw no test label, but their file system was not closed to the cohort (isolated: no).")
+    if board.superseded:
+        notes.append(f"Older records of the same rows, left out: {board.superseded}.")
     if board.published_elsewhere:
         base = record.task.name.partition("@")[0]
         notes.append(

@@ -155,7 +155,7 @@ def _table(name: str, origin: str, tasks: Sequence[str], rows: dict[str, dict[st
 def ranked(lines: Sequence[SuiteLine], tasks: Sequence[str]) -> list[SuiteLine]:
     """The lines with the mean of their ranks over all tasks, among those that have all; ties share a rank."""
     whole = [line for line in lines if len(line.tasks) == len(tasks)]
-    if not whole:
+    if len(whole) < 2:
         return list(lines)
     ranks = np.zeros(len(whole))
     for task in tasks:

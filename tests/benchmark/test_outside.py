@@ -94,6 +94,27 @@ def test_order_in_the_file_does_not_matter_but_ids_do(references, captions, tmp_
     assert wrong.id != right.id
 
 
+def test_a_file_of_one_brain_may_name_it_in_its_ids(references, captions, tmp_path):
+    store = Store(tmp_path / "runs")
+    whole = tmp_path / "whole.json"
+    whole.write_text(json.dumps({f"subj01/{name}": text for name, text in json.loads(captions.read_text()).items()}))
+    assert score_outside(offer(whole), store, silent)[0].scores["bleu-1"].value == pytest.approx(1)
+    with pytest.raises(BadData, match="missing"):
+        score_outside(offer(whole, "nsd-caption@subjects:2"), store, silent)
+
+
+def test_empty_captions_and_older_records_are_told(references, captions, tmp_path):
+    store = Store(tmp_path / "runs")
+    empty = tmp_path / "empty.json"
+    empty.write_text(json.dumps(dict.fromkeys(IMAGES, " ")))
+    score_outside(offer(captions), store, silent)
+    record, _ = score_outside(offer(empty), store, silent)
+    assert "12 of 12 texts are empty" in [finding.message for finding in record.audit]
+    (board,) = boards(store.records())
+    assert (len(board.rescored), board.superseded) == (1, 1)
+    assert "left out: 1" in to_markdown(board)
+
+
 def test_two_brains_are_scored_apart_and_averaged(references, captions, tmp_path):
     store = Store(tmp_path / "runs")
     empty = tmp_path / "empty.json"
