@@ -113,7 +113,8 @@ def test_lists_and_cards(tmp_path):
 
 def test_doctor_names_what_is_missing(tmp_path):
     report = json.loads(brainbench("doctor", "--json", cwd=tmp_path).stdout)
-    assert any("twin only" in line for line in report["data"])
+    assert any("not installed" in line for line in report["data"])
+    assert any(line.startswith("java: ") for line in report["extras"])
     assert all("broken" not in line for line in report["plugins"])
 
 
