@@ -1,0 +1,1 @@
+"""MedARC's multi-subject convolutional linear encoder of brain responses to films."""

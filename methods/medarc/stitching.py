@@ -1,0 +1,191 @@
+"""Stitching: for each subject and parcel, the members that predict it best (numpy only).
+
+Reference: MedARC's stitching notebook ranks models by validation r averaged over chosen films and averages the
+best five for each parcel; TRIBE weights all by exp(r / 0.3). Both choose and score on the same films; here the
+score that is expected is taken on films that the choice did not see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+WEIGHTS = ("mean", "softmax", "softmax-parcels")
+TEMPERATURE = 0.3
+"""TRIBE's, in units of r."""
+
+FLAT = 1e-6
+"""A series whose standard deviation is below this part of its mean is constant up to rounding."""
+
+
+class Sums:
+    """Mean, spread and correlation of prediction and truth by parcel, over runs that come one by one.
+
+    As if all runs were concatenated. Centred sums are merged, so that an offset costs no precision.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._mean = np.zeros((2, 1))
+        self._squares = np.zeros((2, 1))
+        self._products = np.zeros(1)
+
+    def add(self, prediction: np.ndarray, truth: np.ndarray) -> None:
+        """A run: both (time, parcel)."""
+        if not len(truth):
+            return
+        both = np.stack([prediction, truth]).astype(np.float64)
+        mean = both.mean(axis=1)
+        both -= mean[:, None]
+        count = len(truth)
+        step = mean - self._mean
+        share = self.count * count / (self.count + count)
+        self._squares = self._squares + (both**2).sum(axis=1) + step**2 * share
+        self._products = self._products + (both[0] * both[1]).sum(axis=0) + step[0] * step[1] * share
+        self._mean = self._mean + step * count / (self.count + count)
+        self.count += count
+
+    def r(self) -> np.ndarray:
+        """Pearson r (parcels,); 0 where either side is constant."""
+        deviation = np.sqrt(self._squares / max(self.count, 1))
+        flat = (deviation <= FLAT * np.abs(self._mean)).any(axis=0) | (deviation == 0).any(axis=0)
+        scale = np.where(flat, 1.0, np.sqrt(self._squares[0] * self._squares[1]))
+        return np.where(flat, 0.0, self._products / scale)
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (parcels,) of the predictions."""
+        return self._mean[0], np.sqrt(self._squares[0] / max(self.count, 1))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Validation r of every member.
+
+    Attributes
+    ----------
+    movies
+        Names of the inner films.
+    r
+        Subject -> (members, movies, parcels); NaN where a subject did not see a film.
+    """
+
+    movies: tuple[str, ...]
+    r: Mapping[str, np.ndarray]
+
+    @property
+    def members(self) -> int:
+        """Number of members."""
+        return len(next(iter(self.r.values())))
+
+    def table(self) -> np.ndarray:
+        """(members, subjects, movies): means over parcels."""
+        return np.stack([values.mean(axis=2) for values in self.r.values()], axis=1)
+
+    def ranking(self, movies: Sequence[int]) -> dict[str, np.ndarray]:
+        """Subject -> (members, parcels): r averaged over some of the films."""
+        return {subject: mean_known(values[:, list(movies)], axis=1) for subject, values in self.r.items()}
+
+
+def mean_known(values: np.ndarray, axis: int) -> np.ndarray:
+    """Mean over what is not NaN; NaN where nothing is known."""
+    known = np.isfinite(values)
+    count = known.sum(axis=axis)
+    total = np.where(known, values, 0.0).sum(axis=axis)
+    return np.where(count, total / np.maximum(count, 1), np.nan)
+
+
+def headline(table: np.ndarray) -> np.ndarray:
+    """Score (...,) of tables (..., subjects, movies) of r: mean over movies, then over subjects."""
+    return mean_known(mean_known(table, axis=-1), axis=-1)
+
+
+def member_weights(ranking: np.ndarray, top: int, weights: str) -> np.ndarray:
+    """Weights (members, parcels) from r (members, parcels).
+
+    Parameters
+    ----------
+    ranking
+        Validation r; where nothing is known (NaN) all members count alike.
+    top
+        Only the best so many of each parcel have a weight; 0 for all. Of equals the first come first.
+    weights
+        ``mean``: the best count alike. ``softmax``: exp(r / 0.3), with sum 1 over members. ``softmax-parcels``: the
+        same with sum 1 over *parcels*, as TRIBE's code has it: a member's weights then do not tell how it compares
+        with others.
+
+    Returns
+    -------
+    numpy.ndarray
+        (members, parcels) float64. Over members they sum to 1, but for ``softmax-parcels``.
+    """
+    known = np.where(np.isfinite(ranking), ranking, 0.0)
+    order = np.argsort(-known, axis=0, kind="stable")
+    place = np.argsort(order, axis=0, kind="stable")
+    unknown = ~np.isfinite(ranking).any(axis=0)
+    used = (place < (top or len(known))) | unknown
+    if weights == "mean":
+        return used / used.sum(axis=0)
+    raw = np.exp((known - known.max()) / TEMPERATURE)
+    if weights == "softmax-parcels":
+        return used * raw / raw.sum(axis=1, keepdims=True)
+    return used * raw / (used * raw).sum(axis=0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one subject's predictions are put together: ``sum over members of weights * prediction + offset``.
+
+    Attributes
+    ----------
+    weights
+        (members, parcels).
+    offset
+        (parcels,).
+    """
+
+    weights: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def plain(cls, weights: np.ndarray) -> Recipe:
+        """Predictions as they are."""
+        return cls(weights, np.zeros(weights.shape[1]))
+
+    @classmethod
+    def standardised(cls, weights: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> Recipe:
+        """Predictions z-scored by each member's own mean and deviation (members, parcels), then scaled back.
+
+        The result has the weighted mean of the members' means and deviations. A constant member adds nothing.
+        """
+        varies = deviation > FLAT * np.abs(mean)
+        scale = (weights * deviation).sum(axis=0)
+        each = np.where(varies, weights * scale / np.where(varies, deviation, 1.0), 0.0)
+        return cls(each, (weights * mean).sum(axis=0) - (each * mean).sum(axis=0))
+
+    def apply(self, predictions: Sequence[np.ndarray]) -> np.ndarray:
+        """The stitched prediction (time, parcel) float32 of the members' (time, parcel)."""
+        out = np.tile(self.offset, (len(predictions[0]), 1))
+        for weights, values in zip(self.weights, predictions, strict=True):
+            if weights.any():
+                out += weights * values
+        return out.astype(np.float32)
+
+
+def best_member(scores: Scores, nested: bool) -> float | None:
+    """r expected of the one best member; ``nested``: chosen on the other films than the one that it is scored on.
+
+    None where there are no other films.
+    """
+    table = scores.table()
+    films = range(len(scores.movies))
+    if not nested:
+        return float(headline(table).max())
+    if len(films) < 2:
+        return None
+    out = np.full(table.shape[1:], np.nan)
+    for film in films:
+        others = [other for other in films if other != film]
+        out[:, film] = table[np.nanargmax(headline(table[..., others])), :, film]
+    return float(headline(out))
