@@ -177,6 +177,9 @@ class Method(ABC):
         on, such as the same method without the scan. Run as ``METHOD+CONTROL``.
     stages
         Number of stages that ``brainbench pretrain --stage`` can ask for.
+    space
+        Option name -> values that ``brainbench sweep`` draws from; empty for a method without a sweep. Its
+        `report` then tells ``validation_r`` or another ``validation_...`` by which configurations are ranked.
     """
 
     card: ClassVar[Card]
@@ -188,6 +191,7 @@ class Method(ABC):
     zero_shot: ClassVar[bool] = False
     controls: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     stages: ClassVar[int] = 1
+    space: ClassVar[Mapping[str, Sequence[Any]]] = {}
 
     def skip(self, task: TaskInfo) -> str | None:
         """A reason why this task cannot be run, or None."""
@@ -566,6 +570,14 @@ class Kind(ABC):
     def distinct(self, truth: Any) -> tuple[str, ...]:
         """Hashes of the different truths, where items share few; empty elsewhere."""
         return ()
+
+    def pieces(self, truth: Any, prediction: Any) -> tuple[Any, Any, list[tuple[int, str]]] | None:
+        """Truth and prediction as a bootstrap draws them, where an item is a long series; else None.
+
+        For each piece the position of its item, and a label within that item: pieces with the same item and label
+        are drawn together.
+        """
+        return None
 
     def take(self, values: Any, rows: Sequence[int] | np.ndarray) -> Any:
         """A truth or prediction of some items, by position."""

@@ -69,7 +69,7 @@ def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finish
     items = data.items.take(rows)
     train = data.items.take(data.items.table.index.get_indexer(pd.Index(list(fold.train))))
     truth = kind.truth(items, train, task.info)
-    return Judged(
+    whole = Judged(
         done.cell.fold,
         done.cell.seed,
         truth,
@@ -77,6 +77,22 @@ def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finish
         items.table["subject"].astype(str).tolist(),
         kind.scorable(truth, least),
         parts=tuple(items.table[task.parts].astype(str)) if task.parts else (),
+    )
+    return in_pieces(kind, whole)
+
+
+def in_pieces(kind: Kind, whole: Judged) -> Judged:
+    """The same in pieces that a bootstrap draws by themselves, where items are long series."""
+    cut = kind.pieces(whole.truth, whole.prediction)
+    if cut is None:
+        return whole
+    truth, prediction, owners = cut
+    return replace(
+        whole,
+        truth=truth,
+        prediction=prediction,
+        clusters=[f"{whole.clusters[item]}, {label}" for item, label in owners],
+        parts=tuple(whole.parts[item] for item, _ in owners) if whole.parts else (),
     )
 
 

@@ -11,7 +11,6 @@ from brainbench.benchmark.kinds import KINDS, get_kind
 from brainbench.benchmark.kinds.regression import Values
 from brainbench.benchmark.kinds.seen import Stimulus
 from brainbench.benchmark.metrics import METRICS
-from brainbench.benchmark.metrics.encoding import EncodingR
 from brainbench.benchmark.metrics.regression import MAE, MAEOfMean, PearsonR, PredictiveCOD
 from brainbench.benchmark.metrics.text import ExactMatch
 
@@ -66,32 +65,6 @@ def test_constant_prediction_has_no_correlation_and_constant_truth_is_undefined(
     # A resample that holds one item only.
     assert np.isnan(PearsonR().resample(values, truth**2, np.array([[3, 0, 0]]))[0])
     assert np.isnan(MAE().resample(values, truth, np.zeros((1, 3)))[0])
-
-
-def test_encoding_equals_numpy_on_repeated_runs():
-    rng = np.random.default_rng(0)
-    frames = [10, 14, 9]
-    truth = [{s: rng.normal(5, 1, (t, 4)).astype(np.float32) for s in ("a", "b")} for t in frames]
-    del truth[2]["b"]
-    found = [{s: x + rng.normal(0, 1, x.shape).astype(np.float32) for s, x in run.items()} for run in truth]
-    for run in found:
-        run["a"][:, 3] = 2.5
-
-    def expected(row: list[int]) -> float:
-        means = []
-        for s in ("a", "b"):
-            runs = [k for k, times in enumerate(row) for _ in range(times) if s in truth[k]]
-            if not runs:
-                continue
-            x, y = (np.concatenate([data[k][s] for k in runs]).astype(float) for data in (truth, found))
-            r = [0 if np.ptp(y[:, p]) == 0 else np.corrcoef(x[:, p], y[:, p])[0, 1] for p in range(4)]
-            means.append(np.mean(r))
-        return float(np.mean(means))
-
-    counts = [[1, 1, 1], [2, 0, 1], [0, 0, 3]]
-    scores = EncodingR().resample(truth, found, np.array(counts))
-    np.testing.assert_allclose(scores, [expected(row) for row in counts], atol=1e-6)
-    assert np.isnan(EncodingR().resample(truth, found, np.zeros((1, 3)))[0])
 
 
 def test_exact_match():
