@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...benchmark.errors import BadOption
 from ...benchmark.space import Space
 
 STREAMS = 5
 """Number of the reference's streams, for the sets below."""
 
 SETS = (
-    "all",
+    "",
     *(f"but:{place}" for place in range(1, STREAMS + 1)),
     *(f"only:{place}" for place in range(1, STREAMS + 1)),
 )
-"""Sets of streams by place. The 13 sets of the published sweep are not listed in its source; these 11 are ours."""
+"""Sets of streams, as `by_place` reads them: all, all but one, one. The published sweep has 13 sets, which its source
+does not list; these 11 are ours."""
 
 PUBLISHED: Space = {
     "rate": (1e-4, 3e-4, 1e-3),
     "weight_decay": (0.01, 0.1, 0.3),
     "kernel": (11, 33, 45, 65),
     "crops": (1000, 2000, 4000),
-    "length": (32, 64, 128),
+    "crop": (32, 64, 128),
     "batch": (8, 16, 32),
     "epochs": (10, 15, 20),
     "width": (128, 192, 256),
@@ -36,7 +36,7 @@ SMALL: Space = {
     "rate": (1e-3, 3e-3),
     "weight_decay": (0.01, 0.1, 0.3),
     "kernel": (9, 17, 33),
-    "length": (32, 64),
+    "crop": (32, 64),
     "width": (16, 32, 48),
     "streams": SETS,
     "inner_movies": (2,),
@@ -61,34 +61,15 @@ PUBLISHED_ENSEMBLE: Mapping[str, Any] = {"members": 140, "top": 5, "member_space
 """Ensemble options of preset ``published-ensemble``, over those of ``published``."""
 
 
-def streams_in(text: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The streams that an option names, in order of name.
+def by_place(text: str, streams: Sequence[str]) -> tuple[str, ...] | None:
+    """The streams that ``but:N`` or ``only:N`` names: without or with only the N-th by name; None for other texts.
 
-    Parameters
-    ----------
-    text
-        ``all``; ``but:N`` or ``only:N``, without or with only the N-th by name, counted round where there are
-        fewer; or names, comma-separated.
-    known
-        Streams at hand.
-
-    Raises
-    ------
-    BadOption
-        For a stream that is not at hand, and where there is none.
+    N is counted round where there are fewer streams, and the one stream of one is never left out.
     """
-    names = sorted(known)
-    if not names:
-        raise BadOption("the runs have no feature streams", "add some: see `brainbench features --help`")
     word, colon, place = text.partition(":")
-    if text == "all":
-        return tuple(names)
-    if colon and word in ("but", "only") and place.isdecimal() and int(place) > 0:
-        one = names[(int(place) - 1) % len(names)]
-        rest = tuple(name for name in names if name != one)
-        return rest if word == "but" and rest else (one,)
-    asked = [name.strip() for name in text.split(",") if name.strip()]
-    if not asked or (unknown := [name for name in asked if name not in names]):
-        told = ", ".join(unknown) if asked else text
-        raise BadOption(f"streams={told}: no such stream", f"all, but:N, only:N, or some of: {', '.join(names)}")
-    return tuple(name for name in names if name in asked)
+    if not colon or word not in ("but", "only") or not place.isdecimal() or not streams:
+        return None
+    names = sorted(streams)
+    one = names[(int(place) - 1) % len(names)]
+    rest = tuple(name for name in names if name != one)
+    return rest if word == "but" and rest else (one,)

@@ -59,6 +59,44 @@ class Sums:
         return self._mean[0], np.sqrt(self._squares[0] / max(self.count, 1))
 
 
+class FilmSums:
+    """`Sums` of every subject and film."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[str, str], Sums] = {}
+
+    def add(self, film: str, prediction: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> None:
+        """A run of a film: both subject -> (time, parcel). Who has no truth is not scored."""
+        for subject, values in truth.items():
+            self._sums.setdefault((subject, film), Sums()).add(prediction[subject], values)
+
+    def r(self, movies: Sequence[str]) -> dict[str, np.ndarray]:
+        """Subject -> (movies, parcels); NaN where a subject did not see a film."""
+        out = {}
+        for subject in self._subjects:
+            found = [self._sums.get((subject, film)) for film in movies]
+            known = {film: sums.r() for film, sums in zip(movies, found, strict=True) if sums is not None}
+            unseen = np.full(len(next(iter(known.values()))), np.nan)
+            out[subject] = np.stack([known.get(film, unseen) for film in movies])
+        return out
+
+    def moments(self) -> dict[str, np.ndarray]:
+        """Subject -> (2, parcels): mean and standard deviation of the predictions over all films."""
+        out = {}
+        for subject in self._subjects:
+            own = [sums for (name, _), sums in self._sums.items() if name == subject]
+            share = np.array([sums.count for sums in own], dtype=float)[:, None]
+            mean, deviation = (np.stack(values) for values in zip(*(sums.moments() for sums in own), strict=True))
+            middle = (share * mean).sum(axis=0) / share.sum()
+            variance = (share * (deviation**2 + (mean - middle) ** 2)).sum(axis=0) / share.sum()
+            out[subject] = np.stack([middle, np.sqrt(variance)])
+        return out
+
+    @property
+    def _subjects(self) -> list[str]:
+        return list(dict.fromkeys(subject for subject, _ in self._sums))
+
+
 @dataclass(frozen=True)
 class Scores:
     """Validation r of every member.
@@ -164,13 +202,10 @@ class Recipe:
         each = np.where(varies, weights * scale / np.where(varies, deviation, 1.0), 0.0)
         return cls(each, (weights * mean).sum(axis=0) - (each * mean).sum(axis=0))
 
-    def apply(self, predictions: Sequence[np.ndarray]) -> np.ndarray:
-        """The stitched prediction (time, parcel) float32 of the members' (time, parcel)."""
-        out = np.tile(self.offset, (len(predictions[0]), 1))
-        for weights, values in zip(self.weights, predictions, strict=True):
-            if weights.any():
-                out += weights * values
-        return out.astype(np.float32)
+    def add(self, total: np.ndarray, member: int, prediction: np.ndarray) -> None:
+        """Add a member's part to ``total`` (time, parcel), which began as the offset."""
+        if self.weights[member].any():
+            total += self.weights[member] * prediction
 
 
 def best_member(scores: Scores, nested: bool) -> float | None:

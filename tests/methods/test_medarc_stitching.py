@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from brainbench.methods.medarc.stitching import (
     WEIGHTS,
+    FilmSums,
     Recipe,
     Scores,
     Sums,
@@ -74,11 +75,26 @@ def test_sums_over_runs_are_those_of_the_whole(lengths, seed):
     assert np.allclose(sums.moments(), [guess.mean(axis=0), guess.std(axis=0)])
 
 
+def test_moments_over_films_are_those_of_all_runs():
+    sums, parts = FilmSums(), [RNG.normal(shift, 1 + shift, (20 + shift, 3)) for shift in range(4)]
+    for film, values in zip("aabb", parts, strict=True):
+        sums.add(film, {"one": values}, {"one": RNG.normal(size=values.shape)})
+    whole = np.concatenate(parts)
+    assert np.allclose(sums.moments()["one"], [whole.mean(axis=0), whole.std(axis=0)])
+
+
 def test_a_constant_scores_zero():
     sums = Sums()
     for value in (0.1, 0.1):
         sums.add(np.full((5, 2), value, np.float32), RNG.normal(size=(5, 2)))
     assert sums.r().tolist() == [0, 0]
+
+
+def applied(recipe: Recipe, predictions: list[np.ndarray]) -> np.ndarray:
+    total = np.tile(recipe.offset, (len(predictions[0]), 1))
+    for member, values in enumerate(predictions):
+        recipe.add(total, member, values)
+    return total
 
 
 def test_a_recipe_is_the_weighted_sum():
@@ -88,7 +104,7 @@ def test_a_recipe_is_the_weighted_sum():
     for row in range(12):
         for parcel in range(5):
             expected[row, parcel] = sum(weights[m, parcel] * predictions[m][row, parcel] for m in range(3))
-    assert np.allclose(Recipe.plain(weights).apply(predictions), expected, atol=1e-5)
+    assert np.allclose(applied(Recipe.plain(weights), predictions), expected, atol=1e-5)
 
 
 def test_standardised_members_count_alike_whatever_their_scale():
@@ -98,11 +114,11 @@ def test_standardised_members_count_alike_whatever_their_scale():
     weights = np.full((2, 3), 0.5)
     stack = np.stack([good, loud])
     recipe = Recipe.standardised(weights, stack.mean(axis=1), stack.std(axis=1))
-    out = recipe.apply([good, loud])
+    out = applied(recipe, [good, loud])
     z = [(values - values.mean(axis=0)) / values.std(axis=0) for values in (good, loud)]
     assert np.corrcoef(out[:, 0], (z[0] + z[1])[:, 0])[0, 1] == pytest.approx(1, abs=1e-6)
     assert np.allclose(out.mean(axis=0), stack.mean(axis=1).mean(axis=0), atol=1e-3)
-    plain = Recipe.plain(weights).apply([good, loud])
+    plain = applied(Recipe.plain(weights), [good, loud])
     assert np.corrcoef(out[:, 0], truth[:, 0])[0, 1] > np.corrcoef(plain[:, 0], truth[:, 0])[0, 1] + 0.05
 
 

@@ -1,0 +1,214 @@
+"""An ensemble of trained members: which of them predict a parcel, and what score that promises (numpy only)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ...benchmark.contracts import Progress
+from ...benchmark.errors import BadOption
+from ...benchmark.kinds.encoding import Measured, Runs
+from .stitching import WEIGHTS, FilmSums, Recipe, Scores, best_member, headline, member_weights
+
+ESTIMATES = ("nested", "same-movies")
+
+Recipes = Mapping[str, Recipe]
+"""Subject -> recipe."""
+
+
+class Member(Protocol):
+    """A trained model."""
+
+    def predict(self, runs: Runs, rows: Sequence[int]) -> list[dict[str, np.ndarray]]:
+        """Subject -> (time, parcel) for each of some runs."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How members are chosen and weighed.
+
+    Attributes
+    ----------
+    top, weights
+        As in `member_weights`.
+    standardise
+        Whether members are z-scored by parcel before they are averaged (the reference does not, which lets
+        members of a larger scale count more).
+    estimate
+        ``nested``: the expected score is taken on each inner film with members chosen on the others.
+        ``same-movies``: as the reference prints it, chosen and scored on the same films; told beside the other.
+    """
+
+    top: int
+    weights: str = "mean"
+    standardise: bool = False
+    estimate: str = "nested"
+
+    def verify(self) -> None:
+        """Raise `BadOption` for values that cannot work."""
+        if self.top < 0:
+            raise BadOption(f"top={self.top}", "give the number of members for each parcel, or 0 for all")
+        for name, allowed in (("weights", WEIGHTS), ("estimate", ESTIMATES)):
+            if getattr(self, name) not in allowed:
+                raise BadOption(f"{name}={getattr(self, name)!r}", f"one of: {', '.join(allowed)}")
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Members and the recipe of each subject.
+
+    Attributes
+    ----------
+    members
+        In the order of the recipes' weights.
+    recipes
+        One a subject.
+    facts
+        For the record.
+    """
+
+    members: Sequence[Member]
+    recipes: Recipes
+    facts: dict[str, Any]
+
+    def predict(self, runs: Runs, rows: Sequence[int]) -> list[dict[str, np.ndarray]]:
+        """Stitched predictions of some runs: subject -> (time, parcel) float32."""
+        return [stitched(self.members, [self.recipes], runs, row)[0] for row in rows]
+
+    def report(self) -> dict[str, Any]:
+        """Expected scores, members and what they are used for."""
+        return self.facts
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The inner runs, which no member was trained on.
+
+    Attributes
+    ----------
+    inputs, targets
+        All training runs.
+    rows, films
+        Positions of the inner runs, and the film of each: runs of a film are scored as one.
+    """
+
+    inputs: Runs
+    targets: Measured
+    rows: Sequence[int]
+    films: Sequence[str]
+
+    @property
+    def movies(self) -> tuple[str, ...]:
+        """Names of the films."""
+        return tuple(dict.fromkeys(self.films))
+
+    def each(self, label: str, progress: Progress) -> Iterator[tuple[int, str, dict[str, np.ndarray]]]:
+        """Row, film and truth of one run after the other."""
+        for done, (row, film) in enumerate(zip(self.rows, self.films, strict=True)):
+            yield row, film, self.targets[row]
+            progress(label, done + 1, len(self.rows))
+
+
+def stitch(members: Sequence[Member], watched: Watched, choice: Choice, progress: Progress) -> Ensemble:
+    """Choose members by their r on inner films, and tell the score to expect."""
+    choice.verify()
+    scores, moments = score_members(members, watched, progress)
+    films = range(len(scores.movies))
+
+    def chosen_on(movies: Sequence[int]) -> Recipes:
+        return make_recipes(scores, moments, movies, choice, watched.inputs.subjects)
+
+    recipes = chosen_on(films)
+    without = [chosen_on([other for other in films if other != film]) for film in films]
+    ways = {film: (recipes, without[k]) for k, film in enumerate(scores.movies)}
+    same_movies, nested = expect(members, watched, ways, progress)
+    return Ensemble(members, recipes, describe(scores, recipes, choice, same_movies, nested))
+
+
+def score_members(
+    members: Sequence[Member], watched: Watched, progress: Progress
+) -> tuple[Scores, dict[str, np.ndarray]]:
+    """r of every member by subject, film and parcel; and subject -> (members, 2, parcels), see `FilmSums.moments`."""
+    sums = [FilmSums() for _ in members]
+    for row, film, truth in watched.each("scoring members", progress):
+        for member, own in zip(members, sums, strict=True):
+            own.add(film, member.predict(watched.inputs, [row])[0], truth)
+    r, moments = [own.r(watched.movies) for own in sums], [own.moments() for own in sums]
+    subjects = list(r[0])
+    return (
+        Scores(watched.movies, {subject: np.stack([own[subject] for own in r]) for subject in subjects}),
+        {subject: np.stack([own[subject] for own in moments]) for subject in subjects},
+    )
+
+
+def make_recipes(
+    scores: Scores, moments: Mapping[str, np.ndarray], movies: Sequence[int], choice: Choice, subjects: Sequence[str]
+) -> dict[str, Recipe]:
+    """The recipe of each subject, chosen on some of the inner films; of one who saw none, all members alike."""
+    out = {}
+    for subject, ranking in scores.ranking(movies).items():
+        weights = member_weights(ranking, choice.top, choice.weights)
+        mean, deviation = moments[subject].swapaxes(0, 1)
+        out[subject] = Recipe.standardised(weights, mean, deviation) if choice.standardise else Recipe.plain(weights)
+    alike = Recipe.plain(np.full(next(iter(out.values())).weights.shape, 1 / scores.members))
+    return {subject: out.get(subject, alike) for subject in (*subjects, *out)}
+
+
+def stitched(members: Sequence[Member], ways: Sequence[Recipes], runs: Runs, row: int) -> list[dict[str, np.ndarray]]:
+    """A run's prediction by each of several sets of recipes; each used member predicts once, and none is kept."""
+    totals: list[dict[str, np.ndarray]] = [{} for _ in ways]
+    for number, member in enumerate(members):
+        if any(recipe.weights[number].any() for recipes in ways for recipe in recipes.values()):
+            for subject, values in member.predict(runs, [row])[0].items():
+                for recipes, total in zip(ways, totals, strict=True):
+                    start = np.tile(recipes[subject].offset, (len(values), 1))
+                    recipes[subject].add(total.setdefault(subject, start), number, values)
+    return [{subject: values.astype(np.float32) for subject, values in total.items()} for total in totals]
+
+
+def expect(
+    members: Sequence[Member], watched: Watched, ways: Mapping[str, Sequence[Recipes]], progress: Progress
+) -> list[float]:
+    """The score of the inner films under each of several ways: film -> the recipes of every way."""
+    sums = [FilmSums() for _ in ways[watched.movies[0]]]
+    for row, film, truth in watched.each("expected score", progress):
+        for own, predicted in zip(sums, stitched(members, ways[film], watched.inputs, row), strict=True):
+            own.add(film, predicted, truth)
+    tables = [np.stack(list(own.r(watched.movies).values())).mean(axis=2) for own in sums]
+    return [float(headline(table)) for table in tables]
+
+
+def describe(scores: Scores, recipes: Recipes, choice: Choice, same_movies: float, nested: float) -> dict[str, Any]:
+    """What a record says of an ensemble; what was chosen and scored on the same films only where that was asked."""
+    several = len(scores.movies) > 1
+    own = best_member(scores, nested=True)
+    facts: dict[str, Any] = {
+        "inner_movies": list(scores.movies),
+        "validation_r": nested if several else None,
+        "expected_r_nested": nested if several else None,
+        "best_member_r_nested": own,
+        "stitching_gain_nested": nested - own if own is not None else None,
+        "member_validation_r": [round(float(value), 5) for value in headline(scores.table())],
+        "member_share": shares(recipes, scores.members),
+    }
+    if not several:
+        facts["expected_r_note"] = "one inner film only: nothing is left to score the choice on"
+    if choice.estimate == "same-movies":
+        best = best_member(scores, nested=False)
+        assert best is not None
+        facts |= {
+            "expected_r_same_movies": same_movies,
+            "best_member_r_same_movies": best,
+            "stitching_gain_same_movies": same_movies - best,
+        }
+    return facts
+
+
+def shares(recipes: Recipes, members: int) -> list[float]:
+    """Part of all subjects' parcels that each member predicts, alone or with others."""
+    count = np.sum([(recipe.weights != 0).sum(axis=1) for recipe in recipes.values()], axis=0)
+    total = sum(recipe.weights.shape[1] for recipe in recipes.values())
+    return [round(float(value), 4) for value in count / total] if members else []
