@@ -1,0 +1,176 @@
+"""Responses to movies on disk: feature streams and several subjects' parcels, run by run, read lazily.
+
+Layout of a folder::
+
+    movies.json              manifest: name, origin, TR, subjects, parcels, sizes and digests of the files, fingerprint
+    runs.parquet             one row a run: see `movie_manifest.RUN_COLUMNS`
+    parts.parquet            one row a (run, stream) and a (run, subject): see `movie_manifest.PART_COLUMNS`
+    stream-NNN.bin           a stream (time, dimension) or (time, part, dimension), run after run
+    SUBJECT.bin              a subject's responses (time, parcel), run after run
+    ceilings.parquet         what can be attained by subject, movie and parcel; twins only
+    streams.parquet          streams that were added later and mostly lie elsewhere: see `movie_streams`
+
+Memory does not grow with the arrays: they are written as they come, and read run by run or in crops.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import BadData, DataMissing
+from ..files import digest_file
+from ..items import ArrayRef, Items
+from .movie_index import read_index, stream_digest, stream_refs
+from .movie_manifest import (
+    CEILING_COLUMNS,
+    CEILINGS,
+    FEATURES,
+    FRAMES,
+    MANIFEST,
+    PART_COLUMNS,
+    PARTS,
+    RESPONSES,
+    RUN_COLUMNS,
+    RUNS,
+    Manifest,
+    fingerprint,
+)
+from .movie_writer import MovieWriter
+
+__all__ = ["MovieCohort", "MovieWriter", "installed"]
+
+AGAIN = "import or simulate it again"
+
+
+@dataclass(frozen=True)
+class MovieCohort:
+    """An imported or simulated folder of movie responses. `open` trusts sizes; `changed` compares every byte."""
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: Path) -> MovieCohort:
+        """Open a folder. Raises `DataMissing`, or `BadData` when its files do not fit the manifest."""
+        file = path / MANIFEST
+        if not file.is_file():
+            raise DataMissing(f"no responses to movies at {path}", "see `brainbench data list`")
+        try:
+            manifest = Manifest.model_validate_json(file.read_bytes())
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[-2 if "\n" in str(error) else 0].strip()
+            raise BadData(f"{file}: not a manifest of responses to movies ({reason})", AGAIN) from None
+        for name, told in manifest.files.items():
+            size = (path / name).stat().st_size if (path / name).is_file() else 0
+            if size != told.bytes:
+                raise BadData(
+                    f"{path / name}: {size} bytes, the manifest says {told.bytes}: truncated or replaced", AGAIN
+                )
+        return cls(path, manifest)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what a result depends on, added streams included."""
+        added = stream_digest(read_index(self.path))
+        if not added:
+            return self.manifest.fingerprint
+        return hashlib.sha256(f"{self.manifest.fingerprint} {added}".encode()).hexdigest()[:32]
+
+    def runs(self) -> pd.DataFrame:
+        """One row a run, indexed by its id: `RUN_COLUMNS` and ``frames:SUBJECT``. Raises `BadData`."""
+        frames = [f"{FRAMES}{subject}" for subject in self.manifest.subjects]
+        table = self._table(RUNS, [*RUN_COLUMNS, *frames])
+        if len(table) != self.manifest.runs or not table["run"].is_unique:
+            raise BadData(f"{self.path / RUNS}: {len(table)} runs, the manifest says {self.manifest.runs}", AGAIN)
+        return table.set_index("run")
+
+    def parts(self) -> pd.DataFrame:
+        """One row a (run, field) that there is: `PART_COLUMNS`. Raises `BadData`."""
+        table = self._table(PARTS, list(PART_COLUMNS))
+        held = table["field"].map({field: block.rows for field, block in self.manifest.blocks.items()})
+        if held.isna().any() or (table["start"] < 0).any() or (table["start"] + table["rows"] > held).any():
+            raise BadData(f"{self.path / PARTS}: rows outside of the files", AGAIN)
+        return table
+
+    def ceilings(self) -> pd.DataFrame:
+        """Columns `CEILING_COLUMNS`, one row a (subject, movie); empty where none is known."""
+        if CEILINGS not in self.manifest.files:
+            return pd.DataFrame(columns=list(CEILING_COLUMNS))
+        return self._table(CEILINGS, list(CEILING_COLUMNS))
+
+    def items(self) -> Items:
+        """One row a run, in the order in which they were written.
+
+        Columns: ``subject`` = the run's id, ``group`` = ``stimulus``, ``series``, ``movie``, ``showing``, and
+        ``frames:SUBJECT``. Arrays, None where a run lacks one: ``features/STREAM`` and ``responses/SUBJECT``. Meta:
+        ``tr``, ``subjects``, ``parcels``, ``networks``. Raises `BadData`, also where an added stream has changed.
+        """
+        table = self.runs().rename_axis("item")
+        table.insert(0, "subject", table.index.astype(str))
+        table.insert(1, "group", table["stimulus"])
+        arrays = {field: self._refs(field, parts, table.index) for field, parts in self._by_field().items()}
+        stimuli = table["stimulus"].tolist()
+        arrays |= {f"{FEATURES}{name}": refs for name, refs in stream_refs(self.path, stimuli).items()}
+        manifest = self.manifest
+        meta = {
+            "tr": manifest.tr,
+            "subjects": manifest.subjects,
+            "parcels": manifest.parcels,
+            "networks": manifest.networks,
+        }
+        return Items(table, {name: arrays[name] for name in sorted(arrays)}, meta)
+
+    def responses(self, subject: str) -> dict[str, ArrayRef]:
+        """Run -> where a subject's responses (time, parcel) lie, of those that there are."""
+        parts = self._by_field()[f"{RESPONSES}{subject}"]
+        refs = self._refs(f"{RESPONSES}{subject}", parts, pd.Index(parts["run"]))
+        return {str(run): ref for run, ref in zip(parts["run"], refs, strict=True) if ref is not None}
+
+    def changed(self) -> list[str]:
+        """Files, or "tables", that are not what was written."""
+        found = [name for name, told in self.manifest.files.items() if digest_file(self.path / name) != told.digest]
+        frames = [f"{FRAMES}{subject}" for subject in self.manifest.subjects]
+        runs, parts = self._table(RUNS, [*RUN_COLUMNS, *frames]), self._table(PARTS, list(PART_COLUMNS))
+        same = fingerprint(self.manifest, runs, parts) == self.manifest.fingerprint
+        return found if same else [*found, "tables"]
+
+    def _by_field(self) -> dict[str, pd.DataFrame]:
+        parts = self.parts()
+        return {field: parts[parts["field"] == field] for field in self.manifest.blocks}
+
+    def _refs(self, field: str, parts: pd.DataFrame, runs: pd.Index) -> Sequence[ArrayRef | None]:
+        """Where a field of each run lies."""
+        block = self.manifest.blocks[field]
+        whole = ArrayRef(str(self.path / block.file), 0, (block.rows, *block.shape), self.manifest.dtype)
+        held = {
+            run: whole.rows(int(start), int(start + rows))
+            for run, start, rows in zip(parts["run"], parts["start"], parts["rows"], strict=True)
+        }
+        return [held.get(run) for run in runs]
+
+    def _table(self, name: str, columns: list[str]) -> pd.DataFrame:
+        path = self.path / name
+        try:
+            table = pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise BadData(f"{path}: cannot be read ({error})", AGAIN) from None
+        if lacking := [column for column in columns if column not in table]:
+            raise BadData(f"{path}: no column {lacking[0]!r}", AGAIN)
+        return table[columns]
+
+
+def installed(folder: Path) -> list[Path]:
+    """Folders of movie responses inside a folder, sorted by name; unfinished ones begin with a dot."""
+    return sorted(path.parent for path in folder.glob(f"[!.]*/{MANIFEST}"))
+
+
+def ceiling_of(ceilings: pd.DataFrame, movie: str) -> float:
+    """The ceiling of a movie: mean over parcels, then over subjects; NaN where it is not known."""
+    rows = ceilings.loc[ceilings["movie"] == movie, "r"]
+    return float(np.mean([np.mean(r) for r in rows])) if len(rows) else float("nan")
