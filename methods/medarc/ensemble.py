@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ...benchmark.contracts import Progress
 from ...benchmark.errors import BadOption
-from ...benchmark.kinds.encoding import Measured, Runs
+from ...benchmark.kinds.encoding import Measured, Run, Runs
 from .stitching import WEIGHTS, FilmSums, Recipe, Scores, best_member, headline, member_weights
 
 ESTIMATES = ("nested", "same-movies")
@@ -22,8 +22,12 @@ Recipes = Mapping[str, Recipe]
 class Member(Protocol):
     """A trained model."""
 
-    def predict(self, runs: Runs, rows: Sequence[int]) -> list[dict[str, np.ndarray]]:
-        """Subject -> (time, parcel) for each of some runs."""
+    @property
+    def streams(self) -> Collection[str]:
+        """Names of the streams that it reads; a run without any of them is beyond it."""
+
+    def predict_run(self, run: Run) -> dict[str, np.ndarray]:
+        """Subject -> (time, parcel)."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,11 @@ class Ensemble:
     recipes: Recipes
     facts: dict[str, Any]
 
-    def predict(self, runs: Runs, rows: Sequence[int]) -> list[dict[str, np.ndarray]]:
-        """Stitched predictions of some runs: subject -> (time, parcel) float32."""
-        return [stitched(self.members, [self.recipes], runs, row)[0] for row in rows]
+    def predict_run(self, run: Run) -> dict[str, np.ndarray]:
+        """Subject -> (time, parcel) float32."""
+        return stitched(self.members, [self.recipes], run)[0]
 
-    def report(self) -> dict[str, Any]:
+    def report(self, networks: Sequence[str] = ()) -> dict[str, Any]:
         """Expected scores, members and what they are used for."""
         return self.facts
 
@@ -135,7 +139,7 @@ def score_members(
     sums = [FilmSums() for _ in members]
     for row, film, truth in watched.each("scoring members", progress):
         for member, own in zip(members, sums, strict=True):
-            own.add(film, member.predict(watched.inputs, [row])[0], truth)
+            own.add(film, member.predict_run(watched.inputs[row]), truth)
     r, moments = [own.r(watched.movies) for own in sums], [own.moments() for own in sums]
     subjects = list(r[0])
     return (
@@ -157,12 +161,18 @@ def make_recipes(
     return {subject: out.get(subject, alike) for subject in (*subjects, *out)}
 
 
-def stitched(members: Sequence[Member], ways: Sequence[Recipes], runs: Runs, row: int) -> list[dict[str, np.ndarray]]:
-    """A run's prediction by each of several sets of recipes; each used member predicts once, and none is kept."""
+def stitched(members: Sequence[Member], ways: Sequence[Recipes], run: Run) -> list[dict[str, np.ndarray]]:
+    """A run's prediction by each of several sets of recipes; each used member predicts once, and none is kept.
+
+    Members that read only streams which the run lacks are left out.
+    """
+    able = np.array([any(name in run.streams for name in member.streams) for member in members])
+    if able.any() and not able.all():
+        ways = [{subject: recipe.among(able) for subject, recipe in recipes.items()} for recipes in ways]
     totals: list[dict[str, np.ndarray]] = [{} for _ in ways]
     for number, member in enumerate(members):
         if any(recipe.weights[number].any() for recipes in ways for recipe in recipes.values()):
-            for subject, values in member.predict(runs, [row])[0].items():
+            for subject, values in member.predict_run(run).items():
                 for recipes, total in zip(ways, totals, strict=True):
                     start = np.tile(recipes[subject].offset, (len(values), 1))
                     recipes[subject].add(total.setdefault(subject, start), number, values)
@@ -175,7 +185,7 @@ def expect(
     """The score of the inner films under each of several ways: film -> the recipes of every way."""
     sums = [FilmSums() for _ in ways[watched.movies[0]]]
     for row, film, truth in watched.each("expected score", progress):
-        for own, predicted in zip(sums, stitched(members, ways[film], watched.inputs, row), strict=True):
+        for own, predicted in zip(sums, stitched(members, ways[film], watched.inputs[row]), strict=True):
             own.add(film, predicted, truth)
     tables = [np.stack(list(own.r(watched.movies).values())).mean(axis=2) for own in sums]
     return [float(headline(table)) for table in tables]

@@ -11,7 +11,7 @@ STREAMS = 5
 """Number of the reference's streams, for the sets below."""
 
 SETS = (
-    "",
+    "all",
     *(f"but:{place}" for place in range(1, STREAMS + 1)),
     *(f"only:{place}" for place in range(1, STREAMS + 1)),
 )
@@ -23,7 +23,7 @@ PUBLISHED: Space = {
     "weight_decay": (0.01, 0.1, 0.3),
     "kernel": (11, 33, 45, 65),
     "crops": (1000, 2000, 4000),
-    "crop": (32, 64, 128),
+    "length": (32, 64, 128),
     "batch": (8, 16, 32),
     "epochs": (10, 15, 20),
     "width": (128, 192, 256),
@@ -36,7 +36,7 @@ SMALL: Space = {
     "rate": (1e-3, 3e-3),
     "weight_decay": (0.01, 0.1, 0.3),
     "kernel": (9, 17, 33),
-    "crop": (32, 64),
+    "length": (32, 64),
     "width": (16, 32, 48),
     "streams": SETS,
     "inner_movies": (2,),
@@ -62,14 +62,17 @@ PUBLISHED_ENSEMBLE: Mapping[str, Any] = {"members": 140, "top": 5, "member_space
 
 
 def by_place(text: str, streams: Sequence[str]) -> tuple[str, ...] | None:
-    """The streams that ``but:N`` or ``only:N`` names: without or with only the N-th by name; None for other texts.
+    """The streams that a set of the space names; None for other texts.
 
-    N is counted round where there are fewer streams, and the one stream of one is never left out.
+    ``all``; or ``but:N``, ``only:N``: without or with only the N-th by name. N is counted round where there are fewer
+    streams, and the one stream of one is never left out.
     """
-    word, colon, place = text.partition(":")
-    if not colon or word not in ("but", "only") or not place.isdecimal() or not streams:
-        return None
     names = sorted(streams)
+    if text == "all":
+        return tuple(names)
+    word, colon, place = text.partition(":")
+    if not colon or word not in ("but", "only") or not place.isdecimal() or not names:
+        return None
     one = names[(int(place) - 1) % len(names)]
     rest = tuple(name for name in names if name != one)
     return rest if word == "but" and rest else (one,)

@@ -202,6 +202,17 @@ class Recipe:
         each = np.where(varies, weights * scale / np.where(varies, deviation, 1.0), 0.0)
         return cls(each, (weights * mean).sum(axis=0) - (each * mean).sum(axis=0))
 
+    def among(self, able: np.ndarray) -> Recipe:
+        """The recipe of some members (members,) alone: their weights grow to the sum that all had.
+
+        Parcels of which none of the chosen is among them take all of them alike.
+        """
+        kept = np.where(able[:, None], self.weights, 0.0)
+        left = kept.sum(axis=0)
+        scaled = kept * np.where(left > 0, self.weights.sum(axis=0) / np.where(left > 0, left, 1.0), 0.0)
+        alike = np.repeat(able[:, None] / able.sum(), len(left), axis=1)
+        return Recipe(np.where(left > 0, scaled, alike), np.where(left > 0, self.offset, 0.0))
+
     def add(self, total: np.ndarray, member: int, prediction: np.ndarray) -> None:
         """Add a member's part to ``total`` (time, parcel), which began as the offset."""
         if self.weights[member].any():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +9,7 @@ import pytest
 from brainbench import Items
 from brainbench.benchmark.contracts import silent
 from brainbench.benchmark.errors import BadOption
-from brainbench.benchmark.kinds.encoding import Measured, Runs
+from brainbench.benchmark.kinds.encoding import Measured, Run, Runs
 from brainbench.methods.medarc.ensemble import Choice, Ensemble, Watched, stitch
 
 FRAMES = 120
@@ -43,26 +41,26 @@ def world(parcels: int, seed: int) -> tuple[Runs, Measured, list[dict[str, np.nd
 class Planted:
     """A model with some share of the signal in each parcel, and noise of its own."""
 
+    streams: tuple[str, ...] = ("sound",)
+
     def __init__(self, signal: list[dict[str, np.ndarray]], skill: np.ndarray, seed: int, scale: float = 1.0) -> None:
         self.signal, self.skill, self.seed, self.scale = signal, skill, seed, scale
         self.asked: list[int] = []
 
-    def predict(self, runs: Runs, rows: Sequence[int]) -> list[dict[str, np.ndarray]]:
-        self.asked += list(rows)
-        return [self.run(row, runs[row].frames) for row in rows]
-
-    def run(self, row: int, frames: dict[str, int]) -> dict[str, np.ndarray]:
+    def predict_run(self, run: Run) -> dict[str, np.ndarray]:
+        row = int(run.stimulus[-1])
+        self.asked.append(row)
         rng = np.random.default_rng([self.seed, row])
         noise = {name: rng.normal(size=values.shape) for name, values in self.signal[row].items()}
         return {
             name: (self.scale * (self.skill * self.signal[row][name] + noise[name])).astype(np.float32)
-            for name in frames
+            for name in run.frames
         }
 
 
 def reached(ensemble: Ensemble, runs: Runs, targets: Measured) -> float:
     """The score on the tested film, by a plain loop over subjects and parcels."""
-    predicted = ensemble.predict(runs, TESTED)
+    predicted = [ensemble.predict_run(runs[row]) for row in TESTED]
     found = []
     for name in SUBJECTS:
         told = np.concatenate([run[name] for run in predicted])
@@ -136,8 +134,19 @@ def test_members_that_nothing_is_taken_from_do_not_predict():
     ensemble = make(members, runs, targets)
     for member in members:
         member.asked.clear()
-    ensemble.predict(runs, TESTED)
+    [ensemble.predict_run(runs[row]) for row in TESTED]
     assert [len(member.asked) for member in members] == [2, 0, 0]
+
+
+def test_a_run_without_the_streams_of_a_member_is_predicted_by_the_others():
+    runs, targets, signal = world(4, 8)
+    members = [Planted(signal, np.full(4, skill), seed) for seed, skill in enumerate((3.0, 1.0, 1.0))]
+    ensemble = make(members, runs, targets)
+    members[0].streams = ("words",)
+    told = ensemble.predict_run(runs[4])
+    others = [member.predict_run(runs[4]) for member in members[1:]]
+    for name in SUBJECTS:
+        assert np.allclose(told[name], (others[0][name] + others[1][name]) / 2, atol=1e-5)
 
 
 def test_one_inner_film_promises_nothing():

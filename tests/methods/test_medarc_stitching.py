@@ -122,6 +122,12 @@ def test_standardised_members_count_alike_whatever_their_scale():
     assert np.corrcoef(out[:, 0], truth[:, 0])[0, 1] > np.corrcoef(plain[:, 0], truth[:, 0])[0, 1] + 0.05
 
 
+def test_among_some_members_weights_keep_their_sum():
+    recipe = Recipe.plain(np.array([[0.5, 1.0, 0.0], [0.25, 0.0, 0.5], [0.25, 0.0, 0.5]]))
+    found = recipe.among(np.array([False, True, True])).weights
+    assert np.allclose(found, [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]])
+
+
 def test_a_constant_member_adds_nothing_when_standardised():
     mean, deviation = np.array([[0.0], [4.0]]), np.array([[1.0], [0.0]])
     recipe = Recipe.standardised(np.full((2, 1), 0.5), mean, deviation)

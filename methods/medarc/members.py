@@ -1,0 +1,90 @@
+"""The models of an ensemble: what is drawn, and fits that several cells share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+import numpy as np
+
+from ...benchmark.contracts import Context, Train
+from ...benchmark.files import made_once
+from ...benchmark.nn.inner_movies import hold_out, names_of
+from ...benchmark.space import draw
+from .ensemble import Choice, Ensemble, Watched, stitch
+from .options import Options
+from .space import SPACES
+from .training import Fitted, fit_one
+
+ONLY_ENSEMBLE = (
+    "members", "members_seed", "member_space", "top", "weights", "standardise_members", "estimate",
+)  # fmt: skip
+"""Options that no single model depends on."""
+
+
+def fit(options: Options, train: Train, context: Context) -> Fitted | Ensemble:
+    """One model, or with ``members`` the ensemble of models that are drawn from the space."""
+    return fit_ensemble(options, train, context) if options.members else fit_shared(options, train, context)
+
+
+def drawn(options: Options) -> list[Options]:
+    """The options of each member: those of the ensemble, and over them what is drawn."""
+    own = {field.name: getattr(options, field.name) for field in fields(Options)}
+    base = replace(Options(**own), **{name: getattr(Options, name) for name in ONLY_ENSEMBLE})
+    found = draw(SPACES[options.member_space], options.members, options.members_seed)
+    return [replace(base, **config) for config in found]
+
+
+def fit_ensemble(options: Options, train: Train, context: Context) -> Ensemble:
+    """Train all members, and stitch them by their r on the inner films, which no member was trained on."""
+    choice = Choice(options.top, options.weights, options.standardise_members, options.estimate)
+    choice.verify()
+    configurations = drawn(options)
+    members = []
+    for number, each in enumerate(configurations):
+        context.progress("members", number, len(configurations))
+        members.append(fit_shared(each, train, context))
+    context.progress("members", len(members), len(members))
+    _, rows = hold_out(train.inputs, configurations[0].inner_movies)
+    films = names_of(train.inputs)
+    watched = Watched(train.inputs, train.targets, [int(row) for row in rows], [films[row] for row in rows])
+    found = stitch(members, watched, choice, context.progress)
+    return replace(found, facts={**found.facts, **told(configurations, members)})
+
+
+def told(configurations: Sequence[Options], members: Sequence[Fitted]) -> dict[str, Any]:
+    """What each member is: the options in which members differ, and its epochs."""
+    plain = [asdict(each) for each in configurations]
+    varied = [name for name in plain[0] if any(each[name] != plain[0][name] for each in plain)]
+    return {
+        "members": [{name: each[name] for name in varied} for each in plain],
+        "best_epochs": [[part.best_epoch for part in member.parts] for member in members],
+        "parameters": sum(member.parameters for member in members),
+    }
+
+
+def fit_shared(options: Options, train: Train, context: Context) -> Fitted:
+    """One model, or what another cell has trained with the same options."""
+    rows, watched = hold_out(train.inputs, options.inner_movies)
+
+    def make() -> Fitted:
+        return fit_one(options, train.inputs, train.targets, rows, watched, context)
+
+    if context.shared is None:
+        return make()
+    return made_once(
+        context.shared / f"medarc-{name(options, rows, context)}",
+        lambda folder: Fitted.load(folder, options, context.device),
+        make,
+        lambda folder, fitted: fitted.save(folder),
+    )
+
+
+def name(options: Options, rows: np.ndarray, context: Context) -> str:
+    """A name that tells all that a fit depends on within a cell's data."""
+    own = {field.name: getattr(options, field.name) for field in fields(Options) if field.name not in ONLY_ENSEMBLE}
+    text = json.dumps([own, rows.tolist(), context.seed, context.device.partition(":")[0]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
