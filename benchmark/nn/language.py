@@ -25,6 +25,7 @@ SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 TINY = "tiny-random"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 REACH_SECONDS = 2.0
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 BLOCKED = torch.finfo(torch.bfloat16).min  # finite in float32 and under bf16 autocast alike
 
 
@@ -255,7 +256,7 @@ def _tiny(layers: int, seed: int) -> Language:
 
 
 def _pretrained(name: str, layers: int, seed: int, loading: Loading) -> Language:
-    folder, source, offline = _locate(name)
+    folder, source, offline = locate(name)
     try:
         language = _read(folder, name, source, layers, offline, loading)
     except (OSError, ValueError) as error:
@@ -277,8 +278,11 @@ def _randomised(language: Language, seed: int) -> Language:
     return replace(language, model=model, source=f"random weights in the shape of: {language.source}")
 
 
-def _locate(name: str) -> tuple[str, str, bool]:
-    """Where to read a model from: (name or folder, source in words, whether to stay offline)."""
+def locate(name: str) -> tuple[str, str, bool]:
+    """Where to read a model from: (name or folder, source in words, whether to stay offline).
+
+    Raises `ExtraMissing` when it is neither on this machine nor within reach.
+    """
     if Path(name).expanduser().is_dir():
         return str(Path(name).expanduser()), "folder", True
     hub_name = SMOLLM2 if name == "smollm2" else name
@@ -298,13 +302,15 @@ def _locate(name: str) -> tuple[str, str, bool]:
 
 
 def _cached(hub_name: str) -> bool:
+    """Whether configuration and weights are in the hub's cache; of weights in several files their index is."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
+    def has(file: str) -> bool:
+        return isinstance(try_to_load_from_cache(hub_name, file), str)
+
     with contextlib.suppress(HFValidationError):
-        return all(
-            isinstance(try_to_load_from_cache(hub_name, file), str) for file in ("config.json", "model.safetensors")
-        )
+        return has("config.json") and any(has(file) for file in _WEIGHTS)
     return False
 
 
@@ -329,7 +335,7 @@ def _convert(folder: Path) -> Path:
         raise ExtraMissing("the package 'gguf' is not installed", "install it:  uv pip install gguf")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with _quiet(), contextlib.redirect_stderr(io.StringIO()):  # bars that no setting switches off
+    with quiet(), contextlib.redirect_stderr(io.StringIO()):  # bars that no setting switches off
         model: Any = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
     # The weights are plain floats by now; these marks would make save_pretrained refuse.
@@ -338,7 +344,7 @@ def _convert(folder: Path) -> Path:
             delattr(model, mark)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    with whole_folder(folder) as beside, _quiet(), contextlib.redirect_stderr(io.StringIO()):
+    with whole_folder(folder) as beside, quiet(), contextlib.redirect_stderr(io.StringIO()):
         model.save_pretrained(beside, safe_serialization=True)
         tokenizer.save_pretrained(beside)
     return folder
@@ -368,7 +374,7 @@ def _read(folder: str, name: str, source: str, layers: int, offline: bool, loadi
     options: dict[str, Any] = {"dtype": getattr(torch, loading.dtype)}
     if loading.quantises:
         options |= _four_bit(loading)
-    with _quiet():
+    with quiet():
         model = AutoModelForCausalLM.from_pretrained(
             folder, config=config, local_files_only=offline, attn_implementation="sdpa", **options
         )
@@ -390,7 +396,7 @@ def _four_bit(loading: Loading) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence transformers: dropped layers would be listed one by one, and bars would break ours."""
     from transformers.utils import logging as hub_logging
 

@@ -1,0 +1,1 @@
+"""Stimulus features: what models of text, sound and pictures make of a film, one row per chunk of 1.49 s."""
