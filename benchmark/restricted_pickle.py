@@ -8,6 +8,7 @@ these from plain values, checks lengths against the bytes that are left, and ref
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -335,6 +336,12 @@ def protocol(machine: Machine) -> None:
         raise Refused(f"pickle protocol {version}; numpy.save writes 2 to 4")
 
 
+def loose_number(machine: Machine) -> None:
+    """A number with a decimal point, which stands in arrays only."""
+    told_value = struct.unpack(">d", machine.source.take(8))[0]
+    raise Refused(f"the number {told_value:g} in no array, as in a list")
+
+
 STEPS: dict[bytes, Callable[[Machine], Any]] = {
     b"\x80": protocol,
     b"\x95": lambda m: m.source.take(8),  # a frame's length, which only tells how to buffer
@@ -342,6 +349,7 @@ STEPS: dict[bytes, Callable[[Machine], Any]] = {
     b"N": lambda m: m.push(None),
     b"\x88": lambda m: m.push(True),
     b"\x89": lambda m: m.push(False),
+    b"G": loose_number,
     b"J": lambda m: m.integer(4),
     b"K": lambda m: m.integer(1, signed=False),
     b"M": lambda m: m.integer(2, signed=False),
