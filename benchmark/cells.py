@@ -55,8 +55,8 @@ class Cell(BaseModel):
         Full name with regime, and the task's version.
     method
         See `MethodSpec`.
-    data
-        Fingerprint of the data.
+    data, inputs
+        Fingerprints of the data, and of inputs beside it; see `Data`.
     split, fold
         Hash of the split manifest, and the fold's name.
     seed
@@ -80,11 +80,14 @@ class Cell(BaseModel):
     draw: int | None = None
     scope: str | None = None
     track: str | None = None
+    inputs: str = ""
 
     @property
     def key(self) -> str:
         """Cache key: everything a prediction depends on."""
         content = self.model_dump(mode="json", exclude={"method": {"name", "preset"}})
+        if not self.inputs:
+            del content["inputs"]  # as keys were before there were such inputs
         text = json.dumps([CELL_VERSION, content], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 

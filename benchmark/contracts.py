@@ -295,6 +295,8 @@ class Task:
         Makes the items that are asked from those of the data set, such as all subjects as one item.
     computed_as
         The task whose predictions this one scores in another way; None for its own.
+    oracle_of
+        The task in whose table these rows stand without a rank, because they see what its methods do not.
     interval
         What stands beside a score: an interval over test "subjects", over subjects and "draws" of the
         labelled items, or a "range" over half-samples of the subjects or seeds, where there is one item only.
@@ -327,6 +329,7 @@ class Task:
     few: bool = False
     derive: Callable[[Items], Items] | None = None
     computed_as: Task | None = None
+    oracle_of: str = ""
     interval: Literal["subjects", "draws", "range"] = "subjects"
 
     @property
@@ -416,8 +419,11 @@ class Data:
         Cohort name, and "real", "public simulation" or "twin".
     fingerprint
         Hash of the content.
+    inputs
+        Hash of label-free inputs that may be added to without the task being another, such as features of films:
+        methods choose among them. "" where the fingerprint holds all.
     ceilings
-        Target, or ``TARGET@REGIME`` -> best attainable score; only of a twin.
+        Target, ``TARGET@REGIME``, or of a task with parts ``TARGET/PART`` -> best attainable score; only of a twin.
     folds
         Number of folds a small twin asks for instead of the task's own; None otherwise.
     """
@@ -428,6 +434,7 @@ class Data:
     fingerprint: str
     ceilings: Mapping[str, Ceiling] = field(default_factory=dict)
     folds: int | None = None
+    inputs: str = ""
 
     def ceiling(self, task: Task) -> Ceiling | None:
         """What is attainable on a task: under its regime where that is known, else on its target."""

@@ -78,9 +78,32 @@ def load(task: Task, source: str, progress: Progress) -> Loaded:
 
 def ceilings_of(task: Task, data: Data, items: Items) -> Mapping[str, Ceiling]:
     """The ceilings of a twin; none where a task leaves out parts, such as brains, over which they are means."""
+    if any(name.startswith(f"{task.target}/") for name in data.ceilings):
+        return mean_of_parts(task, data, items)
     if task.parts and set(items.table[task.parts]) != set(data.items.table[task.parts]):
         return {}
     return data.ceilings
+
+
+def mean_of_parts(task: Task, data: Data, items: Items) -> Mapping[str, Ceiling]:
+    """The mean of the ceilings of the tested parts, such as films; none where one is not tested whole."""
+
+    def asked(of: Items) -> set[str]:
+        return {name for name in of.arrays if name.startswith(f"{task.target}/")}
+
+    def groups(table: pd.DataFrame) -> Mapping[str, set[str]]:
+        return {str(part): set(rows["group"]) for part, rows in table.groupby(task.parts)}
+
+    tested, whole = groups(items.table.loc[items.table["set"] == "test"]), groups(data.items.table)
+    found = [data.ceilings.get(f"{task.target}/{part}") for part in tested]
+    known = [ceiling for ceiling in found if ceiling is not None]
+    if not known or len(known) < len(found) or asked(items) != asked(data.items):
+        return {}
+    if any(tested[part] != whole[part] for part in tested):
+        return {}
+    value = sum(ceiling.value for ceiling in known) / len(known)
+    error = sum(ceiling.error**2 for ceiling in known) ** 0.5 / len(known)
+    return {task.target: replace(known[0], value=value, error=error)}
 
 
 def cut(task: Task, loaded: Loaded, folds: int | None, fingerprint: str = "") -> SplitManifest:

@@ -117,7 +117,7 @@ def make_plan(request: Request, progress: Progress) -> Plan:
         if request.checkpoint:
             overlap = pretraining_overlap(request.checkpoint, loaded.items, split, request.allow_overlap)
         for method, spec in methods:
-            cells = make_cells(request, task, split, method, spec)
+            cells = make_cells(request, task, split, method, spec, loaded.data.inputs)
             rows.append(Row(task, ref, source, loaded, split, method, spec, cells, overlap, sources))
     if not rows:
         raise DataMissing(
@@ -136,7 +136,7 @@ def with_metrics(task: Task, metrics: Sequence[str]) -> Task:
 
 
 def make_cells(
-    request: Request, task: Task, split: SplitManifest, method: type[Method], spec: MethodSpec
+    request: Request, task: Task, split: SplitManifest, method: type[Method], spec: MethodSpec, inputs: str = ""
 ) -> tuple[Cell, ...]:
     """Folds times seeds; a method without seeds is run once, one with seeds needs no half-samples."""
     told = task.run_as
@@ -151,6 +151,7 @@ def make_cells(
             seed=seed,
             device=request.device.partition(":")[0],
             track=told.track or None,
+            inputs=inputs,
         )
         for seed in range(request.seeds if method.seeded else 1)
         for fold in split.folds

@@ -42,13 +42,14 @@ class TaskPart(Strict):
     published: tuple[str, str] | None
     track: str = ""
     parts: str = ""
+    oracle_of: str = ""
 
 
 class DataPart(Strict):
     """On what: cohort name, source asked for, origin (real | public simulation | twin), counts.
 
     ``truths`` are hashes of the different truths, where items share few, such as one graph;
-    ``reference`` says what stands in the place of a truth that is not known.
+    ``reference`` says what stands in the place of a truth that is not known; ``inputs`` see `Data`.
     """
 
     name: str
@@ -61,6 +62,7 @@ class DataPart(Strict):
     left_out: dict[str, int]
     truths: tuple[str, ...] = ()
     reference: str = ""
+    inputs: str = ""
 
 
 class SplitPart(Strict):

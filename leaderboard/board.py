@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..benchmark.record import Record
 from .published import Published, published
@@ -28,6 +28,8 @@ class Board:
         Reproduced rows, best first; unranked ones last.
     rescored
         Predictions that were made elsewhere, ranked among themselves in the same way.
+    oracles
+        Rows of a regime that sees what this task's methods do not; never ranked.
     superseded
         Number of older records of the same rows, which are left out.
     published
@@ -41,6 +43,7 @@ class Board:
     superseded: int
     published: tuple[Published, ...]
     published_elsewhere: int
+    oracles: tuple[Line, ...] = ()
 
     @property
     def first(self) -> Record:
@@ -76,8 +79,16 @@ def boards(records: Iterable[Record]) -> Iterator[Board]:
             record.split.hash,
         )
         groups[key].append(record)
-    for name in sorted(groups, key=str):
-        yield make_board(groups[name])
+    made = [make_board(groups[name]) for name in sorted(groups, key=str)]
+    for board in made:
+        yield replace(board, oracles=tuple(line for other in made for line in other.lines if is_oracle(line, board)))
+
+
+def is_oracle(line: Line, board: Board) -> bool:
+    """Whether a row stands under a board without a rank: same data, from more than its methods see."""
+    record, first = line.record, board.first
+    asked = (record.task.oracle_of, record.task.version, record.data.origin, record.data.fingerprint)
+    return asked == (first.task.name, first.task.version, first.data.origin, first.data.fingerprint)
 
 
 def make_board(records: Sequence[Record]) -> Board:

@@ -58,6 +58,7 @@ SHEETS = (
             **{f"IoU ({group})": (f"brainhub-iou:{group}", 1) for group in ("S", "I")},
         },
     ),
+    Sheet("encoding.csv", {"r": ("encoding-r", 1)}),
     Sheet("ec.csv", {"AUROC": ("graph-auroc", 1), "AUPRC": ("graph-auprc", 1)}),
 )
 

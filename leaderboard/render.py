@@ -54,7 +54,15 @@ def share_title(board: Board) -> str:
 
 def spreads(board: Board) -> dict[str, str]:
     """Column titles of standard deviations, and the fields of a score that hold them."""
-    first = "sd draws" if drawn(board) else "sd parts" if board.first.task.parts else "sd folds"
+    first = (
+        "sd draws"
+        if drawn(board)
+        else "sd films"
+        if board.first.task.parts == "movie"
+        else "sd parts"
+        if board.first.task.parts
+        else "sd folds"
+    )
     return {first: "fold_sd", "sd seeds": "seed_sd", "sd subjects": "item_sd"}
 
 
@@ -175,6 +183,13 @@ def meaning(board: Board) -> str:
     if drawn(board):
         draws = len(board.first.split.folds)
         return f"mean over {draws} draws of the labelled items; interval over test subjects and draws"
+    if task.kind == "encoding":
+        data = board.first.data
+        return (
+            "Pearson r of each parcel, mean over parcels, people and films; interval over segments of about 90 s of "
+            f"{data.items} runs in {data.subjects} people, given the trained models: nothing follows for other people, "
+            "and little for other films"
+        )
     if task.parts:
         return "mean over parts, each scored by itself; interval over test images, which parts may share"
     return f"{'pooled' if task.pooled else 'mean'} over folds; interval over test subjects, given the trained models"

@@ -16,6 +16,7 @@ SHOWN = 8
 CONTROLS_TITLE = "Controls: made from the graph that scores, or from the order of the file; not methods, not ranked"
 SEEN_CONTROLS_TITLE = "Controls: made from what was seen itself; not methods, not ranked"
 RESCORED_TITLE = "Rescored: somebody's predictions, our metrics; ranked among themselves, not run here"
+ORACLES_TITLE = "Oracles: they see what methods do not, such as other people's responses; not ranked"
 PUBLISHED_TITLE = "Published: printed by the papers on their own splits; not ranked, not run here"
 
 
@@ -34,6 +35,7 @@ def sections(board: Board, ids: bool, wide: bool) -> Iterator[Section]:
     names = shown_metrics(board, wide)
     for made in (
         Section(RESCORED_TITLE, rescored_header(board, names, ids), tuple(rescored_rows(board, names, ids))),
+        Section(ORACLES_TITLE, ("regime", "method", *names), tuple(oracle_rows(board, names)), quiet=True),
         Section(f"{board.headline} of each part", parts_header(board), tuple(parts_rows(board))),
         Section(controls_title(board), ("control", *names), tuple(control_rows(board, names)), quiet=True),
         Section(PUBLISHED_TITLE, published_header(board), tuple(published_rows(board))),
@@ -63,6 +65,14 @@ def rescored_rows(board: Board, names: Sequence[str], ids: bool) -> Iterator[tup
         scores = [interval(record.scores.get(name), short=name != board.headline) for name in names]
         known = str(record.card.get("notes") or "nothing")
         yield (str(line.rank or "-"), record.method.name, *scores, known, *((record.id,) if ids else ()))
+
+
+def oracle_rows(board: Board, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Rows of regimes that show their methods more than this task does."""
+    for line in board.oracles:
+        record = line.record
+        scores = [interval(record.scores.get(name), short=name != board.headline) for name in names]
+        yield (record.task.name.partition("@")[2], method_label(board, record), *scores)
 
 
 def parts_of(board: Board) -> list[str]:

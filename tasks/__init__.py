@@ -33,6 +33,8 @@ MULTI, OPEN = (tuple(f"{cohort}-{paradigm}" for cohort in ASKED) for paradigm in
 
 VISION = ("nsd-caption", "nsd-description", "nsd-reasoning", "nsd-reconstruction", "nsd-grounding", "nsd-localisation")
 
+MOVIES = ("algonauts2025-val", "algonauts2025-friends", "algonauts2025-ood")
+
 TASKS = {
     "abide1-asd": "autism:ABIDE1_ASD",
     "abide2-asd": "autism:ABIDE2_ASD",
@@ -43,6 +45,7 @@ TASKS = {
     **{name: f"questions:DECLARED/{name}" for name in (*MULTI, *OPEN)},
     **{name: f"connectivity:DECLARED/{name}" for name in CONNECTIVITY},
     **{name: f"vision:DECLARED/{name}" for name in VISION},
+    **{name: f"movies:DECLARED/{name}" for name in MOVIES},
 }
 
 SUITES = {
@@ -64,6 +67,7 @@ SUITES = {
     "fmri-lm-multi": MULTI,
     "fmri-lm-open": OPEN,
     "nsd": VISION,
+    "algonauts2025": MOVIES,
     "netsim": NETSIM,
     "sanchez": SANCHEZ,
 }

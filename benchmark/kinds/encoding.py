@@ -258,6 +258,12 @@ class Encoding(Kind):
     def targets(self, items: Items, task: TaskInfo) -> Measured:
         return Measured(items, task.target)
 
+    def clean(self, items: Items, task: TaskInfo) -> tuple[Items, dict[str, int]]:
+        """Without runs that nobody has."""
+        rows = [row for row in range(len(items)) if frames_of(items, row)]
+        lost = len(items) - len(rows)
+        return (items.take(rows), {"nobody has the run": lost}) if lost else (items, {})
+
     def check(self, prediction: Any, items: Items, task: TaskInfo) -> list[dict[str, np.ndarray]]:
         if not isinstance(prediction, Sequence) or len(prediction) != len(items):
             told = f"{len(prediction)} runs" if isinstance(prediction, Sequence) else type(prediction).__name__
