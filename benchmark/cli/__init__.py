@@ -13,6 +13,8 @@ from . import (
     data,
     describe,
     doctor,
+    export,
+    features,
     judge,
     leaderboard,
     listing,
@@ -23,6 +25,7 @@ from . import (
     show,
     show_answers,
     show_vision,
+    sweep,
     weights,
 )
 
@@ -46,6 +49,8 @@ show.app.command("reconstructions")(show_vision.reconstructions)
 show.app.command("captions")(show_vision.captions)
 show.app.command("localisation")(show_vision.localisation)
 app.add_typer(show.app, name="show")
+app.add_typer(export.app, name="export")
+app.command("sweep")(sweep.sweep)
 app.command("compare")(compare.compare)
 app.command("score")(score.score)
 app.command("rescore")(rescore.rescore)
@@ -53,6 +58,7 @@ app.command("judge")(judge.judge)
 app.command("audit")(audit.audit)
 app.command("describe")(describe.describe)
 app.add_typer(weights.app, name="weights")
+app.add_typer(features.app, name="features")
 app.command("doctor")(doctor.doctor)
 
 INTERRUPTED = 130

@@ -7,8 +7,9 @@ responses only after the last of them). A film shorter than one chunk has one.
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,28 +114,29 @@ def _shown(frames: Iterator[Any], begin: float) -> Iterator[tuple[Any, float, fl
 def _sampled(shown: Iterator[tuple[Any, float, float]], sampling: Sampling, path: Path) -> Iterator[Picture]:
     waiting: deque[_Open] = deque()
     begun = given = 0
-    picture, until = None, 0.0
-    for frame, _, until in shown:
+    last, until = None, 0.0
+    for last, _, until in shown:
         while TR * (begun + 1) - sampling.seconds < until:
             waiting.append(_Open(list(sampling.times(begun))))
             begun += 1
-        due = [(chunk, _due(chunk, until)) for chunk in waiting]
-        picture = _picture(frame) if any(count for _, count in due) else picture
-        for chunk, count in due:
-            chunk.pictures += [picture] * count
+        _show(last, until, waiting)
         while waiting and len(waiting[0].pictures) == sampling.frames and TR * (given + 1) <= until + 1e-6:
             given += 1
             yield np.stack(waiting.popleft().pictures)
-    if picture is None:
+    if last is None:
         raise BadData(f"{path}: no picture can be decoded", _SEE)
-    for _ in range(given, chunks_of(until)):  # frames that rounding puts behind the end, and films of no whole chunk
-        left = waiting.popleft().pictures
-        yield np.stack([*left, *[left[-1] if left else picture] * (sampling.frames - len(left))])
+    for _ in range(given, chunks_of(until)):  # times that rounding puts behind the end, and films of no whole chunk
+        _show(last, math.inf, waiting)
+        yield np.stack(waiting.popleft().pictures)
 
 
-def _due(chunk: _Open, until: float) -> int:
-    """How many of the chunk's times are before ``until`` and have no picture yet."""
-    return int(np.searchsorted(chunk.times, until, side="left")) - len(chunk.pictures)
+def _show(frame: Any, until: float, waiting: Iterable[_Open]) -> None:
+    """Give a frame to all chunks that have times before ``until`` without one."""
+    due = [(chunk, int(np.searchsorted(chunk.times, until)) - len(chunk.pictures)) for chunk in waiting]
+    if any(count for _, count in due):
+        picture = _picture(frame)
+        for chunk, count in due:
+            chunk.pictures += [picture] * count
 
 
 def _picture(frame: Any) -> Picture:

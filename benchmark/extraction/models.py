@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -186,8 +185,3 @@ def _processor(config: Any, place: str, offline: bool, modality: Modality) -> An
 def frames_of(config: Any) -> int:
     """Frames of a clip that a model of videos takes; 0 for a model of single images."""
     return int(getattr(config, "frames_per_clip", 0) or getattr(config, "num_frames", 0) or 0)
-
-
-def is_folder(name: str) -> bool:
-    """Whether a model's name is a folder on this machine."""
-    return Path(name).expanduser().is_dir()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadOption, BrainbenchError, StoreError, needing
 from .names import Modality, Stimulus, find
-from .transcripts import TR
+from .transcripts import TR, read
 
 if TYPE_CHECKING:
     from .models import Loaded
@@ -62,7 +62,10 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """What came of it: the model's folder, and run by run what was written, was there, or failed with why."""
+    """What came of it: the model's folder, and run by run what was written, was there, or failed with why.
+
+    ``remarks`` are on transcripts that were read, ``passed_over`` on files whose names tell no run.
+    """
 
     folder: Path
     layers: tuple[str, ...]
@@ -70,6 +73,7 @@ class Outcome:
     kept: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     passed_over: dict[Path, str] = field(default_factory=dict)
+    remarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def extract(plan: Plan, progress: Progress) -> Outcome:
@@ -102,6 +106,8 @@ def extract(plan: Plan, progress: Progress) -> Outcome:
         try:
             write(target, extractor(stimulus.path, _shown(progress, stimulus)), stamp)
             outcome.written.append(stimulus.run)
+            if loaded.modality == "text" and (remarks := read(stimulus.path).remarks):
+                outcome.remarks[stimulus.run] = remarks
         except StoreError:
             raise
         except BrainbenchError as error:

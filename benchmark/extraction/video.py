@@ -84,9 +84,11 @@ class VideoExtractor:
 
     def _rows(self, batch: Sequence[Picture]) -> dict[str, NDArray[np.float32]]:
         pixels = torch.cat([self._pixels(clip) for clip in batch]).to(self._loaded.device)
-        forward = self._loaded.forward
-        options = {"skip_predictor": True} if "skip_predictor" in inspect.signature(forward.forward).parameters else {}
-        heard = run(self._loaded.model, forward, self._layers, **{forward.main_input_name: pixels}, **options)
+        forward: Any = self._loaded.forward
+        inputs: dict[str, Any] = {forward.main_input_name: pixels}
+        if "skip_predictor" in inspect.signature(forward.forward).parameters:  # V-JEPA2: features are the encoder's
+            inputs["skip_predictor"] = True
+        heard = run(self._loaded.model, forward, self._layers, **inputs)
         return {name: _by_clip(pooled(states), len(batch)) for name, states in heard.items()}
 
     def _pixels(self, clip: Picture) -> torch.Tensor:

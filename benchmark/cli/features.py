@@ -1,0 +1,115 @@
+"""``brainbench features``: what models make of films and transcripts, and the streams of a cohort."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import JsonOption, errors, out
+from .run import choose_device
+
+if TYPE_CHECKING:
+    from ..extraction.run import Outcome
+
+app = typer.Typer(
+    help="Features of stimuli: extract them, add them to a cohort, list and remove.", no_args_is_help=True
+)
+
+MODALITIES = ("auto", "text", "audio", "video")
+POOLS = ("mean", "last")
+
+
+@app.command("extract")
+def extract(
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="NAME", help="Hub name, folder of a saved model, or smollm2.")
+    ],
+    stimuli: Annotated[Path, typer.Option(metavar="DIR", help="Folder of transcripts (.tsv) or films.")],
+    modality: Annotated[str, typer.Option(help="auto | text | audio | video.")] = "auto",
+    layers: Annotated[
+        str, typer.Option(metavar="LIST", help="Module names or relative depths, separated by commas.")
+    ] = "0.5,0.75,1.0",
+    context: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            help="How far a chunk's window reaches back [default: 512 tokens of text; 30 s of sound for Whisper, "
+            "10 s for others; 4 s of video].",
+            show_default=False,
+        ),
+    ] = None,
+    pool: Annotated[str, typer.Option(help="Of a chunk's tokens: mean | last.")] = "mean",
+    batch: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Windows at once [default: 8; video 4].", show_default=False),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    out_: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the features go.")] = Path("features"),
+    json_: JsonOption = False,
+) -> None:
+    """Extract features of every stimulus in a folder: one row per chunk of 1.49 s, for each layer.
+
+    The files are MODEL/SERIES/GROUP/RUN.h5. The same command goes on where an interrupted one stopped; on a GPU
+    models run with bf16 autocast.
+
+    Example:  brainbench features extract --model smollm2 --stimuli stimuli/transcripts
+    """
+    from ..errors import BadOption
+    from ..extraction.run import Plan
+    from ..extraction.run import extract as work
+    from .data import progress_bar
+
+    if modality not in MODALITIES or pool not in POOLS:
+        raise BadOption(
+            f"--modality {modality} --pool {pool}: not known",
+            f"modalities: {', '.join(MODALITIES)}; pools: {', '.join(POOLS)}",
+        )
+    plan = Plan(
+        model=model,
+        stimuli=stimuli,
+        out=out_,
+        modality=None if modality == "auto" else modality,  # type: ignore[arg-type]  # checked above
+        layers=tuple(part.strip() for part in layers.split(",") if part.strip()),
+        context=context,
+        pool="last" if pool == "last" else "mean",
+        batch=batch,
+        device=choose_device(device),
+    )
+    try:
+        with progress_bar() as progress:
+            outcome = work(plan, progress)
+    except KeyboardInterrupt:
+        errors().print("interrupted: the same command goes on; finished runs are kept")
+        raise typer.Exit(130) from None
+    _tell(outcome, out_, json_)
+
+
+def _tell(outcome: Outcome, folder: Path, json_: bool) -> None:
+    """Print what came of an extraction; exit code 1 where a stimulus failed."""
+    said = errors()
+    for path, why in outcome.passed_over.items():
+        said.print(f"passed over {path}: {why}", markup=False, soft_wrap=True)
+    for run, remarks in outcome.remarks.items():
+        said.print(f"{run}: {'; '.join(remarks)}", markup=False, soft_wrap=True)
+    for run, why in outcome.failed.items():
+        said.print(f"{run} failed: {why}", markup=False, soft_wrap=True)
+    if json_:
+        import json
+
+        told = {
+            "folder": str(outcome.folder),
+            "layers": outcome.layers,
+            "written": outcome.written,
+            "kept": outcome.kept,
+            "failed": outcome.failed,
+            "passed_over": {str(path): why for path, why in outcome.passed_over.items()},
+        }
+        print(json.dumps(told, indent=1))
+    else:
+        counts = f"{len(outcome.written)} runs written, {len(outcome.kept)} were there, {len(outcome.failed)} failed"
+        lines = f"{outcome.folder}: {counts}\nlayers: {', '.join(outcome.layers)}"
+        out().print(f"{lines}\nnext:  brainbench features add {folder}", markup=False, highlight=False, soft_wrap=True)
+    if outcome.failed:
+        raise typer.Exit(1)
