@@ -126,7 +126,7 @@ def subjects(task: Task, argument: str) -> Task:
     )
 
 
-def of_people(derive: Callable[[Items], Items], wanted: tuple[str, ...], items: Items) -> Items:
+def of_people(derive: Callable[[Items], Items] | None, wanted: tuple[str, ...], items: Items) -> Items:
     """The runs with the responses of these people alone."""
     missing = [name for name in wanted if f"{FRAMES}{name}" not in items.table]
     if missing:
@@ -135,7 +135,8 @@ def of_people(derive: Callable[[Items], Items], wanted: tuple[str, ...], items: 
     table = items.table.drop(columns=[f"{FRAMES}{name}" for name in gone])
     arrays = {name: values for name, values in items.arrays.items() if name.removeprefix(f"{TARGET}/") not in gone}
     seen = (table[[f"{FRAMES}{name}" for name in wanted]] > 0).any(axis=1).to_numpy()
-    return derive(Items(table, arrays, items.meta).take(np.flatnonzero(seen)))
+    chosen = Items(table, arrays, items.meta).take(np.flatnonzero(seen))
+    return derive(chosen) if derive else chosen
 
 
 def cross_subject(task: Task, argument: str) -> Task:
@@ -150,12 +151,12 @@ def cross_subject(task: Task, argument: str) -> Task:
     )
 
 
-def by_subject(derive: Callable[[Items], Items], items: Items) -> Items:
+def by_subject(derive: Callable[[Items], Items] | None, items: Items) -> Items:
     """Items (run, subject): frames and truth of that subject; of the others the responses, as streams.
 
     Runs in which fewer than two people were measured are left out.
     """
-    made = derive(items)
+    made = derive(items) if derive else items
     whom = people(made)
     rows = [
         (row, name)

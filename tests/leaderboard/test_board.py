@@ -116,3 +116,18 @@ def test_a_name_from_outside_is_text_on_every_face(record, capsys):
     assert "](javascript" not in row
     assert "<script" not in row
     assert "\r" not in text
+
+
+def test_an_oracle_stands_under_the_table_of_its_task_without_a_rank(record):
+    base = score(record, 0.6, "honest")
+    seeing = base.task.model_copy(update={"name": f"{base.task.name}@cross-subject", "oracle_of": base.task.name})
+    oracle = score(record, 0.9, "oracle", task=seeing, ranked=False)
+    found = {board.first.task.name: board for board in boards([base, oracle])}
+    board = found[base.task.name]
+    assert [line.record.method.name for line in board.lines] == ["honest"]
+    assert [line.record.method.name for line in board.oracles] == ["oracle"]
+    assert found[seeing.name].lines[0].rank is None
+    text = to_markdown(board)
+    assert text.index("honest") < text.index("Oracles: they see") < text.index("cross-subject")
+    other = score(record, 0.9, "oracle", task=seeing, data=base.data.model_copy(update={"fingerprint": "other"}))
+    assert not next(iter(boards([base, other]))).oracles
