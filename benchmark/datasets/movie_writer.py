@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -103,6 +104,7 @@ class MovieWriter:
         self._runs: dict[str, dict[str, Any]] = {}
         self._parts: list[dict[str, Any]] = []
         self._ceilings: dict[tuple[str, str], np.ndarray] = {}
+        self._attached: list[str] = []
         self._stack = ExitStack()
         self._new = self._stack.enter_context(whole_folder(folder))
         self._files: dict[str, IO[bytes]] = {
@@ -169,6 +171,13 @@ class MovieWriter:
             raise BadData(f"ceiling of {subject}, {movie}: expected one r in -1..1 a parcel, got {np.shape(r)}")
         self._ceilings[subject, movie] = np.asarray(r, dtype=np.float64)
 
+    def attach(self, name: str, file: Path) -> None:
+        """Keep a copy of a file, such as a subject's atlas, under this name."""
+        if name in self._attached or any(block.file == name for block in self._blocks.values()):
+            raise BadData(f"{file}: there is a file {name} already")
+        shutil.copyfile(file, self._new / name)
+        self._attached.append(name)
+
     def finish(self, *, source: str = "", left_out: Mapping[str, str] | None = None, notes: Sequence[str] = ()) -> Path:
         """Write tables and manifest, put the folder in place, and return it.
 
@@ -185,7 +194,7 @@ class MovieWriter:
             **self._about,
             blocks=self._blocks,
             runs=len(runs),
-            files={**self._measured(), **self._write_ceilings()},
+            files={**self._measured(), **self._write_ceilings(), **{name: self._file(name) for name in self._attached}},
             source=source,
             left_out=dict(left_out or {}),
             notes=list(notes),
@@ -236,9 +245,11 @@ class MovieWriter:
         if not self._ceilings:
             return {}
         rows = [(subject, movie, r.tolist()) for (subject, movie), r in self._ceilings.items()]
-        path = self._new / CEILINGS
-        pd.DataFrame(rows, columns=list(CEILING_COLUMNS)).to_parquet(path)
-        return {CEILINGS: File(bytes=path.stat().st_size, digest=digest_file(path))}
+        pd.DataFrame(rows, columns=list(CEILING_COLUMNS)).to_parquet(self._new / CEILINGS)
+        return {CEILINGS: self._file(CEILINGS)}
+
+    def _file(self, name: str) -> File:
+        return File(bytes=(self._new / name).stat().st_size, digest=digest_file(self._new / name))
 
     def _close(self) -> None:
         for file in self._files.values():

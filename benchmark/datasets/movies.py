@@ -15,7 +15,6 @@ Memory does not grow with the arrays: they are written as they come, and read ru
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,12 +74,13 @@ class MovieCohort:
         return cls(path, manifest)
 
     @property
-    def fingerprint(self) -> str:
-        """Hash of what a result depends on, added streams included."""
-        added = stream_digest(read_index(self.path))
-        if not added:
-            return self.manifest.fingerprint
-        return hashlib.sha256(f"{self.manifest.fingerprint} {added}".encode()).hexdigest()[:32]
+    def inputs(self) -> str:
+        """Hash of the streams that were added, "" without any. See `Data.inputs`."""
+        return stream_digest(read_index(self.path))
+
+    def attached(self, name: str) -> Path | None:
+        """A file that was put beside the responses, such as ``atlas-sub-01.nii.gz``; None where there is none."""
+        return self.path / name if name in self.manifest.files else None
 
     def runs(self) -> pd.DataFrame:
         """One row a run, indexed by its id: `RUN_COLUMNS` and ``frames:SUBJECT``. Raises `BadData`."""

@@ -83,20 +83,20 @@ def test_ceilings_are_means_over_parcels_then_subjects(tmp_path):
 
 def test_same_content_has_one_fingerprint_and_another_has_another(tmp_path):
     first, second = write(tmp_path / "a"), write(tmp_path / "b")
-    assert first.fingerprint == second.fingerprint == first.manifest.fingerprint
+    assert first.manifest.fingerprint == second.manifest.fingerprint
     with writer(tmp_path / "c") as made:
         made.run("s01e01a", "friends", "s1", "s01e01a", 1, {"clip/last": FILM}, {"sub-01": ONE})
         made.finish()
-    assert MovieCohort.open(tmp_path / "c").fingerprint != first.fingerprint
+    assert MovieCohort.open(tmp_path / "c").manifest.fingerprint != first.manifest.fingerprint
     assert [path.name for path in installed(tmp_path)] == ["a", "b", "c"]
 
 
 def test_an_error_leaves_what_was_there(tmp_path):
-    before = write(tmp_path / "films").fingerprint
+    before = write(tmp_path / "films").manifest.fingerprint
     with pytest.raises(KeyboardInterrupt), writer(tmp_path / "films") as made:  # noqa: PT012 - what is written is left
         made.run("s01e01a", "friends", "s1", "s01e01a", 1, {}, {"sub-01": ONE})
         raise KeyboardInterrupt
-    assert MovieCohort.open(tmp_path / "films").fingerprint == before
+    assert MovieCohort.open(tmp_path / "films").manifest.fingerprint == before
     assert [path.name for path in tmp_path.iterdir()] == ["films"]
 
 
@@ -149,6 +149,21 @@ def test_an_id_twice_a_ceiling_twice_and_nothing_at_all_are_refused(tmp_path):
 def test_names_of_streams_that_would_be_misread_are_refused(tmp_path, stream):
     with pytest.raises(BadData, match="stream"):
         MovieWriter(tmp_path / "films", "films", "twin", 1.49, ["sub-01"], PARCELS, NETWORKS, {stream: (3,)})
+
+
+def test_files_are_kept_beside_the_responses(tmp_path):
+    (tmp_path / "a.nii.gz").write_bytes(b"volume")
+    with writer(tmp_path / "films") as made:
+        made.run("a", "friends", "s1", "x", 1, {}, {"sub-01": ONE})
+        made.attach("atlas-sub-01.nii.gz", tmp_path / "a.nii.gz")
+        for name in ("atlas-sub-01.nii.gz", "sub-01.bin"):
+            with pytest.raises(BadData, match="already"):
+                made.attach(name, tmp_path / "a.nii.gz")
+        made.finish()
+    cohort = MovieCohort.open(tmp_path / "films")
+    assert cohort.attached("atlas-sub-01.nii.gz").read_bytes() == b"volume"
+    assert cohort.attached("atlas-sub-02.nii.gz") is None
+    assert cohort.inputs == ""
 
 
 def test_damage_is_noticed(tmp_path):
