@@ -51,6 +51,19 @@ def test_every_kind_walks_the_whole_path(task, run_plan, store):
     assert record.method.name in to_markdown(board)
 
 
+def test_withheld_truth_leaves_predictions_without_a_score_and_says_why(run_plan, store):
+    (record,) = run_plan(plan_of("WITHHELD", "Linear"))
+    assert record.status == "ok", record.reason
+    score = record.scores["encoding-r"]
+    assert score.value is None
+    assert "withheld" in score.missing
+    assert record.cells[0].prediction
+    assert rescore(record, store.path / "records" / record.id, lambda *_: None).differences == ()
+    (board,) = boards(store.records())
+    assert board.lines[0].rank is None
+    assert "withheld" in to_markdown(board)
+
+
 @pytest.mark.parametrize(
     ("name", "status", "reason"),
     [

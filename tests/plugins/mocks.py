@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from brainbench import Answers, Card, Dataset, DatasetCard, Graphs, Items, Method, Task
 from brainbench.benchmark.contracts import Data
 from brainbench.benchmark.errors import DataMissing
-from brainbench.benchmark.splits import KFold
+from brainbench.benchmark.splits import Given, KFold
 
 HERE = __file__
 N = 24
@@ -138,6 +138,20 @@ class EncodingData(MockDataset):
         return columns, arrays, {}
 
 
+class WithheldData(EncodingData):
+    """The same films, half of which nobody but the organisers has the responses of."""
+
+    def make(self, rng):
+        columns, arrays, meta = super().make(rng)
+        here = np.arange(N) // 2 % 2 == 0
+        hidden = {
+            name: [value if shown else None for value, shown in zip(values, here, strict=True)]
+            for name, values in arrays.items()
+            if name.startswith("responses/")
+        }
+        return {**columns, "set": np.where(here, "train", "test")}, {**arrays, **hidden}, meta
+
+
 class QuestionsData(MockDataset):
     kind = "questions"
 
@@ -171,6 +185,7 @@ RECONSTRUCTION = task("reconstruction", ReconstructionData, "image", ("pixcorr",
 GROUNDING = task("grounding", GroundingData, "area", ("grounding-iou",))
 LOCALISATION = task("localisation", LocalisationData, "concept", ("deletion",))
 ENCODING = task("encoding", EncodingData, "responses", ("encoding-r",))
+WITHHELD = replace(task("encoding", WithheldData, "responses", ("encoding-r",)), name="mock-withheld", split=Given())
 QUESTIONS = task("questions", QuestionsData, "fields", ("field-accuracy",))
 
 
