@@ -58,4 +58,5 @@ METHODS = {
     "dream": "dream:Dream",
     "cortex2image": "cortex2image:Cortex2Image",
     "onellm": "onellm:OneLLM",
+    "tribe": "tribe:Tribe",
 }
