@@ -58,5 +58,9 @@ METHODS = {
     "dream": "dream:Dream",
     "cortex2image": "cortex2image:Cortex2Image",
     "onellm": "onellm:OneLLM",
+    "mean-response": "mean_response:MeanResponse",
+    "algonauts-baseline": "algonauts_baseline:AlgonautsBaseline",
+    "delayed-ridge": "delayed_ridge:DelayedRidge",
+    "banded-ridge": "banded_ridge:BandedRidge",
     "tribe": "tribe:Tribe",
 }
