@@ -1,0 +1,113 @@
+"""``brainbench export``: files that a challenge takes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import JsonOption, StoreOption, errors, store_path
+
+if TYPE_CHECKING:
+    from ..datasets.codabench import Accepted
+
+app = typer.Typer(help="Write the file that a challenge takes.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:
+    """Write the file that a challenge takes."""
+
+
+@app.command("algonauts2025")
+def algonauts2025(
+    record: Annotated[
+        str | None,
+        typer.Argument(metavar="[RECORD]", help="Record of algonauts2025-friends or -ood (its beginning is enough)."),
+    ] = None,
+    target: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE.zip", help="Where to write [default: RECORD.zip].", show_default=False),
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option("--check", metavar="FILE.zip", help="Check this file; write nothing.")
+    ] = None,
+    phase: Annotated[
+        str | None, typer.Option(metavar="friends|ood", help="Phase to check for [default: by the name inside].")
+    ] = None,
+    counts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Folder with the challenge's sub-0X_..._fmri_samples.npy, or JSON {subject: {run: TRs}} "
+            "[default: the record's data, or what is installed].",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed to take [default: the first].")] = None,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Write a file of simulated data, to try the format.")
+    ] = False,
+    store: StoreOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Write the Codabench zip of a record and check it, or check a zip that was made elsewhere.
+
+    Nothing in a file that is checked is run, and nothing is unpacked to disk.
+
+    Example:  brainbench export algonauts2025 algonauts2025-ood--medarc --out ood.zip
+    Example:  brainbench export algonauts2025 --check ood.zip --counts download/algonauts_2025.competitors/fmri
+    """
+    from ...leaderboard.exported import check as check_file
+    from ...leaderboard.exported import export
+    from ..errors import BadOption
+    from ..store import Store
+
+    if check and (target or simulated or seed is not None):
+        raise BadOption("--check writes nothing and takes no --out, --seed or --simulated", "leave one of them out")
+    if target and target.suffix != ".zip":
+        raise BadOption(f"--out {target}: the file is a zip", f"use  --out {target.with_suffix('.zip')}")
+    found = Store(store_path(store)).find(record) if record else None
+    with errors().status("checking ..." if check else "writing ..."):
+        if check:
+            accepted = check_file(check, silent, phase=phase, counts=counts, record=found[0] if found else None)
+        elif found and phase is None:
+            path = target or Path(f"{found[0].id}.zip")
+            accepted = export(*found, path, silent, counts=counts, seed=seed, simulated=simulated)
+        else:
+            hint = (
+                "a record tells its phase: leave --phase out" if found else "name a RECORD, or give  --check FILE.zip"
+            )
+            raise BadOption("nothing to export", hint)
+    tell(accepted)
+    print(json.dumps(asdict(accepted), indent=1) if json_ else accepted.file)
+
+
+def silent(label: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def tell(accepted: Accepted) -> None:
+    """What was accepted, on standard error; that it is of simulated data is said loudly."""
+    from ..datasets.codabench import FILES, SUBJECTS
+
+    console = errors()
+
+    def say(text: str, style: str = "") -> None:
+        console.print(text, style=style, markup=False, soft_wrap=True)
+
+    say(
+        f"accepted: {FILES[accepted.phase]}, {len(SUBJECTS)} subjects, {accepted.runs} runs, {accepted.rows:,} TRs of "
+        f"{accepted.parcels:,} parcels; numbers of TRs by {accepted.source}"
+    )
+    for note in accepted.notes:
+        say(f"note: {note}", "yellow")
+    if accepted.simulated:
+        say(
+            "SIMULATED DATA: this file was made on a simulated twin. It shows the format and must not be submitted: "
+            "it says nothing of the challenge's films.",
+            "bold red",
+        )
