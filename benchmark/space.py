@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .contracts import Method
 from .errors import BadOption
 
 Space = Mapping[str, Sequence[Any]]
@@ -40,10 +41,16 @@ def draw(space: Space, count: int, seed: int) -> list[dict[str, Any]]:
     ]
 
 
-def space_of(space: Space | Mapping[str, Space], preset: str) -> Space:
-    """The space of a preset, where presets have spaces of their own; else the space itself, empty for no sweep."""
+def space_of(method: type[Method], options: Mapping[str, Any]) -> Space:
+    """The space of a method; where it has several by name, the one that its option ``member_space`` names.
+
+    Raises `BadOption` for a method without a space.
+    """
+    space: Mapping[str, Any] = method.space
     if any(isinstance(values, Mapping) for values in space.values()):
-        found = space.get(preset, {})
-        assert isinstance(found, Mapping)
-        return found
-    return space  # type: ignore[return-value]
+        space = space.get(str(options.get("member_space")), {})
+    if not space:
+        raise BadOption(f"{method.__name__} has no space to draw configurations from", "sweep a method that has one")
+    if unknown := [name for name in space if name not in options]:
+        raise BadOption(f"the space of {method.__name__} names what is no option: {', '.join(unknown)}")
+    return space

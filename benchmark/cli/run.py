@@ -10,8 +10,11 @@ import typer
 from .options import JsonOption, StoreOption, errors, out, store_path
 
 if TYPE_CHECKING:
+    from ..cells import Cell
+    from ..executors import Event
     from ..plan import Plan, Request
     from ..record import Record
+    from ..run import Watch
     from ..store import Store
 
 
@@ -225,8 +228,9 @@ def execute(
     shard: str | None,
     time_limit: float,
     memory_limit: float | None,
+    also: Watch | None = None,
 ) -> list[Record]:
-    """Run the plan with progress bars; Ctrl-C says what is kept."""
+    """Run the plan with progress bars, told to ``also`` as well; Ctrl-C says what is kept."""
     import os
 
     from ..executors import Limits, LocalPool
@@ -242,8 +246,14 @@ def execute(
     part, parts = parse_shard(shard)
     records: list[Record] = []
     with Bars(plan, store) as bars:
+
+        def watch(cell: Cell, event: Event) -> None:
+            bars.watch(cell, event)
+            if also is not None:
+                also(cell, event)
+
         try:
-            records.extend(run_plan(plan, store, pool, settings, bars.watch, shard=(part, parts)))
+            records.extend(run_plan(plan, store, pool, settings, watch, shard=(part, parts)))
         except KeyboardInterrupt:
             bars.stop()
             errors().print(

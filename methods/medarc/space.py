@@ -44,15 +44,7 @@ SMALL: Space = {
 """The same idea in a size for two CPU cores."""
 
 SPACES: Mapping[str, Space] = {"small": SMALL, "published": PUBLISHED}
-"""Values of the option ``member_space``."""
-
-BY_PRESET: Mapping[str, Space] = {
-    "small": SMALL,
-    "published": PUBLISHED,
-    "stitched": SMALL,
-    "published-ensemble": PUBLISHED,
-}
-"""The space of each preset, for ``brainbench sweep``."""
+"""What the option ``member_space`` names; `Method.space` of this method."""
 
 STITCHED: Mapping[str, Any] = {"members": 8, "top": 3, "member_space": "small"}
 """Ensemble options of preset ``stitched``, over those of ``small``."""
