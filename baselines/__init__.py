@@ -63,4 +63,6 @@ METHODS = {
     "delayed-ridge": "delayed_ridge:DelayedRidge",
     "banded-ridge": "banded_ridge:BandedRidge",
     "tribe": "tribe:Tribe",
+    "cross-subject": "cross_subject:CrossSubject",
+    "others-mean": "cross_subject:OthersMean",
 }
