@@ -6,6 +6,7 @@ DATASETS = {
     "adhd200": "adhd200:ADHD200",
     "abcd": "abcd:ABCD",
     "adni": "adni:ADNI",
+    "algonauts2025": "algonauts:Algonauts",
     "brainhub": "brainhub:BrainHub",
     "hcp": "hcp:HCP",
     "hcp-aging": "hcp:HCPAging",
