@@ -37,11 +37,11 @@ def chunks_of(seconds: float) -> int:
 
 
 def sound(path: Path, rate: int) -> NDArray[np.float32]:
-    """The sound of a film as one channel at ``rate`` samples a second, silence where its track begins later.
+    """The sound of a film at ``rate`` samples a second, silence where its track begins later: the channels' mean.
 
     Raises `BadData` for a file without sound, or that is no film, is damaged or cut short.
     """
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+    resampler = av.AudioResampler(format="fltp", rate=rate)
     parts: list[NDArray[np.float32]] = []
     with _opened(path) as container:
         stream = _stream(container.streams.audio, path, "sound")
@@ -49,8 +49,8 @@ def sound(path: Path, rate: int) -> NDArray[np.float32]:
         for frame in _decoded(container, stream, path):
             if not parts:
                 parts.append(np.zeros(max(0, round(((frame.time or 0.0) - begin) * rate)), dtype=np.float32))
-            parts += [part.to_ndarray()[0] for part in resampler.resample(frame)]
-        parts += [part.to_ndarray()[0] for part in resampler.resample(None)] if parts else []
+            parts += [part.to_ndarray().mean(0) for part in resampler.resample(frame)]
+        parts += [part.to_ndarray().mean(0) for part in resampler.resample(None)] if parts else []
     wave = np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
     if not len(wave):
         raise BadData(f"{path}: no sound can be decoded", _SEE)

@@ -17,6 +17,7 @@ DEPTHS = ("0.5", "0.75", "1.0")
 """Relative depths that are taken where no layer is named (those of TRIBE, d'Ascoli et al. 2025, section 2.2)."""
 
 _DEPTH = re.compile(r"0?\.\d+|[01](?:\.\d*)?")
+_AFTER = ("decoder", "predictor")  # what stands behind an encoder, and is not run
 _STACKS = ("layers", "layer", "blocks", "block", "h", "stages")
 
 
@@ -33,13 +34,14 @@ def choose(model: nn.Module, asked: Sequence[str]) -> tuple[str, ...]:
 
 
 def stack(model: nn.Module) -> tuple[str, ...]:
-    """Names of the model's blocks: the longest list of layers that lies in no other list."""
+    """Names of the model's blocks: the longest list of layers that lies in no other list, an encoder's first."""
     lists = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
     lists = [(name, module) for name, module in lists if name.rpartition(".")[2] in _STACKS and len(module)]
     outer = [(name, module) for name, module in lists if not any(name.startswith(f"{other}.") for other, _ in lists)]
-    if not outer:
+    encoding = [(name, module) for name, module in outer if name.partition(".")[0] not in _AFTER] or outer
+    if not encoding:
         return ()
-    name, longest = max(outer, key=lambda found: len(found[1]))
+    name, longest = max(encoding, key=lambda found: len(found[1]))
     return tuple(f"{name}.{index}" for index in range(len(longest)))
 
 

@@ -131,7 +131,8 @@ def _words(path: Path, k: int, cell: str) -> list[str]:
         words: list[str] = ast.literal_eval(cell)
     except (ValueError, SyntaxError):
         raise BadData(f"{path}: the words of chunk {k} cannot be read: {cell[:60]!r}", _EXPECTED) from None
-    return [word for word in (" ".join(text.split()) for text in words) if word]
+    whole = [text.encode(errors="replace").decode() for text in words]  # half characters are no text
+    return [word for word in (" ".join(text.split()) for text in whole) if word]
 
 
 def _times(path: Path, k: int, what: str, cell: str) -> list[float]:
