@@ -178,8 +178,11 @@ class Method(ABC):
     stages
         Number of stages that ``brainbench pretrain --stage`` can ask for.
     space
-        Option name -> values that ``brainbench sweep`` draws from; empty for a method without a sweep. Its
-        `report` then tells ``validation_r`` or another ``validation_...`` by which configurations are ranked.
+        Option name -> values that ``brainbench sweep`` draws from; empty for a method without a sweep. One with several
+        spaces maps names to them, and its option ``member_space`` names the one in use. The first number in its
+        `report` that begins with ``validation_`` ranks configurations: more is better, of ``..._loss`` and
+        ``..._error`` less. A method with the options ``members`` and ``members_seed`` (number and seed of the draw)
+        and ``top`` is an ensemble of the same configurations, which a sweep runs too.
     """
 
     card: ClassVar[Card]
@@ -191,7 +194,7 @@ class Method(ABC):
     zero_shot: ClassVar[bool] = False
     controls: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     stages: ClassVar[int] = 1
-    space: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    space: ClassVar[Mapping[str, Sequence[Any] | Mapping[str, Sequence[Any]]]] = {}
 
     def skip(self, task: TaskInfo) -> str | None:
         """A reason why this task cannot be run, or None."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...benchmark.contracts import Context, Train
+from ...benchmark.errors import BadData
 from ...benchmark.files import made_once
 from ...benchmark.nn.inner_movies import hold_out, names_of
 from ...benchmark.space import draw
@@ -43,21 +44,36 @@ def fit_ensemble(options: Options, train: Train, context: Context) -> Ensemble:
     choice = Choice(options.top, options.weights, options.standardise_members, options.estimate)
     choice.verify()
     configurations = drawn(options)
-    members = []
-    for number, each in enumerate(configurations):
-        context.progress("members", number, len(configurations))
-        members.append(fit_shared(each, train, context))
-    context.progress("members", len(members), len(members))
+    members, lost = fit_members(configurations, train, context)
     _, rows = hold_out(train.inputs, configurations[0].inner_movies)
     films = names_of(train.inputs)
     watched = Watched(train.inputs, train.targets, [int(row) for row in rows], [films[row] for row in rows])
     found = stitch(members, watched, choice, context.progress)
-    return replace(found, facts={**found.facts, **told(configurations, members)})
+    return replace(found, facts={**found.facts, **told(members), "members_lost": lost})
 
 
-def told(configurations: Sequence[Options], members: Sequence[Fitted]) -> dict[str, Any]:
+def fit_members(
+    configurations: Sequence[Options], train: Train, context: Context
+) -> tuple[list[Fitted], dict[str, str]]:
+    """The members that could be trained, and why others could not, by their place in the draw from 1.
+
+    Raises `BadData` where none could.
+    """
+    members, lost = [], {}
+    for number, each in enumerate(configurations, 1):
+        try:
+            members.append(fit_shared(each, train, context))
+        except BadData as error:  # a rate at which learning diverges is one bad draw of many
+            lost[str(number)] = error.message
+        context.progress("members", number, len(configurations))
+    if not members:
+        raise BadData(f"none of {len(configurations)} members could be trained; #1: {lost['1']}")
+    return members, lost
+
+
+def told(members: Sequence[Fitted]) -> dict[str, Any]:
     """What each member is: the options in which members differ, and its epochs."""
-    plain = [asdict(each) for each in configurations]
+    plain = [asdict(member.options) for member in members]
     varied = [name for name in plain[0] if any(each[name] != plain[0][name] for each in plain)]
     return {
         "members": [{name: each[name] for name in varied} for each in plain],
@@ -76,14 +92,14 @@ def fit_shared(options: Options, train: Train, context: Context) -> Fitted:
     if context.shared is None:
         return make()
     return made_once(
-        context.shared / f"medarc-{name(options, rows, context)}",
+        context.shared / f"medarc-{shared_name(options, rows, context)}",
         lambda folder: Fitted.load(folder, options, context.device),
         make,
         lambda folder, fitted: fitted.save(folder),
     )
 
 
-def name(options: Options, rows: np.ndarray, context: Context) -> str:
+def shared_name(options: Options, rows: np.ndarray, context: Context) -> str:
     """A name that tells all that a fit depends on within a cell's data."""
     own = {field.name: getattr(options, field.name) for field in fields(Options) if field.name not in ONLY_ENSEMBLE}
     text = json.dumps([own, rows.tolist(), context.seed, context.device.partition(":")[0]], sort_keys=True)

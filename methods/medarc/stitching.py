@@ -159,16 +159,15 @@ def member_weights(ranking: np.ndarray, top: int, weights: str) -> np.ndarray:
         (members, parcels) float64. Over members they sum to 1, but for ``softmax-parcels``.
     """
     known = np.where(np.isfinite(ranking), ranking, 0.0)
-    order = np.argsort(-known, axis=0, kind="stable")
-    place = np.argsort(order, axis=0, kind="stable")
+    place = np.argsort(np.argsort(-known, axis=0, kind="stable"), axis=0, kind="stable")
     unknown = ~np.isfinite(ranking).any(axis=0)
-    used = (place < (top or len(known))) | unknown
-    if weights == "mean":
-        return used / used.sum(axis=0)
-    raw = np.exp((known - known.max()) / TEMPERATURE)
+    used = ((place < (top or len(known))) | unknown).astype(np.float64)
+    raw = used if weights == "mean" else used * np.exp((known - known.max()) / TEMPERATURE)
+    total = raw.sum(axis=0)
     if weights == "softmax-parcels":
-        return used * raw / raw.sum(axis=1, keepdims=True)
-    return used * raw / (used * raw).sum(axis=0)
+        total = np.exp((known - known.max()) / TEMPERATURE).sum(axis=1, keepdims=True)
+    out: np.ndarray = raw / total
+    return out
 
 
 @dataclass(frozen=True)
