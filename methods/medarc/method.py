@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ...benchmark.contracts import Card, Context, Method, Train
 from ...benchmark.errors import BadOption, needing
 from .options import CONTROLS, PRESETS, Options
+from .space import SPACES
 
 if TYPE_CHECKING:
     from ...benchmark.kinds.encoding import Runs
@@ -47,6 +48,7 @@ class MedARC(Options, Method):
     supports: ClassVar[tuple[str, ...]] = ("encoding",)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
     controls: ClassVar[Mapping[str, Mapping[str, Any]]] = CONTROLS
+    space: ClassVar[Mapping[str, Any]] = SPACES
 
     def fit(self, train: Train, context: Context) -> None:
         """Train on the runs given, less the films that are held out to stop on."""
