@@ -75,6 +75,10 @@ def get(
     with progress_bar() as progress:
         folder = fetch(dataset, to or Path(dataset.partition(":")[0]), atlas, progress=progress)
     out().print(f"{folder}\nnext:  brainbench data import {dataset} {folder}", markup=False, soft_wrap=True)
+    if dataset == "algonauts2025":
+        from ..datasets.algonauts_get import films_command
+
+        errors().print(f"the films (109 GB), where wanted:  {films_command(folder)}", markup=False, soft_wrap=True)
 
 
 @app.command("import")
@@ -147,16 +151,19 @@ def import_(
     folder or archive holds are installed; `brainbench data list` says which files are expected.
 
     Responses to images: nsd takes NSD's own tree or one HDF5 or NPZ file a brain, brainhub the copy that `data get`
-    brings.
+    brings. Responses to films: algonauts2025 takes the challenge's tree, whole or the subjects that are there.
 
     Example:  brainbench data import own ./derivatives --name my-cohort --column diagnosis=dx --code
     diagnosis:1=autism,2=control
     """
+    from ..datasets.algonauts_import import import_algonauts
     from ..datasets.importer import import_cohort
     from ..datasets.layout import Options
     from ..datasets.recordings.importer import import_recordings
     from ..errors import BadOption
     from .data_views import print_import
+    from .movie_views import SETS as MOVIES
+    from .movie_views import print_movie_import
     from .recordings_views import print_recordings_import
     from .response_views import SETS, print_response_import, run_import
 
@@ -174,6 +181,14 @@ def import_(
         return
     if given := [f"--{option}" for option, value in seen.items() if value is not None]:
         raise BadOption(f"{dataset} takes no {given[0]}, which is of nsd", "leave it out")
+    if dataset in MOVIES:
+        others = (name, participants, column, code, atlas, select, confounds, tr, grid, orientation)
+        if any(others) or format_ != "auto" or min_frames != MIN_FRAMES:
+            raise BadOption(f"{dataset} takes --atlas-table and --json only", "leave out the other options")
+        with progress_bar() as progress:
+            films = import_algonauts(path, atlas_table, progress=progress)
+        print_movie_import(films, json_)
+        return
     if networks := find_networks(dataset):
         if not plain:
             raise BadOption(f"{dataset} takes --orientation, --tr and --json only", "leave out the other options")
@@ -213,18 +228,22 @@ def check(
 ) -> None:
     """Read every scan and say what is wrong, subject by subject. Exit code 1 when there are errors.
 
-    Of responses to images, such as nsd: what each brain has and lacks.
+    Of responses to images, such as nsd: what each brain has and lacks. Of responses to films, such as algonauts2025:
+    what is missing by movie and subject, lengths beside the features, and r between two showings.
 
     A data set of networks without a part, such as netsim, checks all installed parts, in one line each.
 
     Example:  brainbench data check abide1
     """
     from ..datasets.check import check_cohort
+    from ..datasets.movie_check import check_movies
+    from ..datasets.movie_manifest import MANIFEST as MOVIES
     from ..datasets.recordings.checks import check_recordings
     from ..datasets.recordings.store import MANIFEST
     from ..datasets.response_check import check_responses
     from ..datasets.response_manifest import MANIFEST as RESPONSES
     from .data_views import find_cohort, print_check
+    from .movie_views import print_movie_check
     from .recordings_rows import part_folders
     from .recordings_views import print_parts_check, print_recordings_check
     from .response_views import print_response_check
@@ -244,6 +263,11 @@ def check(
             responses = check_responses(folder, progress)
         print_response_check(responses, json_)
         errors_found = responses.errors
+    elif (folder / MOVIES).is_file():
+        with progress_bar() as progress:
+            films = check_movies(folder, progress)
+        print_movie_check(films, json_)
+        errors_found = films.errors
     else:
         with progress_bar() as progress:
             report = check_cohort(folder, similar=similar, progress=progress)
@@ -256,11 +280,19 @@ def check(
 @app.command("simulate")
 def simulate(
     dataset: DatasetArgument,
-    size: Annotated[str, typer.Option(help="small | full | a number of people, or of images of nsd.")] = "small",
+    size: Annotated[
+        str, typer.Option(help="small | full | a number: people, images of nsd, TRs of algonauts2025.")
+    ] = "small",
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another twin.")] = 0,
     photos: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Of nsd: show these photographs of COCO too; then  --data simulated:photos"),
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Of algonauts2025: responses to these features; then  --data simulated:features"
+        ),
     ] = None,
 ) -> None:
     """Make the simulated twin of a data set: same schema, a planted effect, a known best score.
@@ -270,7 +302,7 @@ def simulate(
     from ..datasets.twins import make_twin
 
     with progress_bar() as progress:
-        twin = make_twin(dataset, size, seed, progress, photos)
+        twin = make_twin(dataset, size, seed, progress, photos, features)
     out().print(str(twin.path), markup=False, soft_wrap=True)
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from .. import home
 from ..datasets.cohort import Cohort, installed
+from ..datasets.movie_manifest import MANIFEST as MOVIES
 from ..datasets.recordings.store import MANIFEST
 from ..datasets.response_manifest import MANIFEST as RESPONSES
 from ..errors import BrainbenchError, DataMissing, PluginBroken
@@ -36,17 +37,19 @@ def find_cohort(name: str) -> Path:
 
     Raises `DataMissing`.
     """
+    from .movie_views import movie_names, refuse_missing_movies
     from .response_views import refuse_missing_responses, response_names
 
     places = [home.cohorts(), home.twins()]
     named = [place / spelled for spelled in (name, name.replace(":", "-")) for place in places]
     for folder in (*named, Path(name)):
-        if any((folder / manifest).is_file() for manifest in ("cohort.json", MANIFEST, RESPONSES)):
+        if any((folder / manifest).is_file() for manifest in ("cohort.json", MANIFEST, RESPONSES, MOVIES)):
             return folder
     refuse_missing(name)
     refuse_missing_responses(name)
+    refuse_missing_movies(name)
     cohorts = [path.name for place in places for path in installed(place)]
-    have = ", ".join([*cohorts, *installed_names(), *response_names()])
+    have = ", ".join([*cohorts, *installed_names(), *response_names(), *movie_names()])
     raise DataMissing(
         f"no cohort {name!r} below {home.home()} (there are: {have or 'none'})", "see `brainbench data list`"
     )
@@ -54,14 +57,15 @@ def find_cohort(name: str) -> Path:
 
 def print_listing(as_json: bool) -> None:
     """Installed cohorts and twins, and the known data sets."""
+    from .movie_views import movie_rows
     from .response_views import response_rows
 
     cohorts = [_cohort_row(path) for folder in (home.cohorts(), home.twins()) for path in installed(folder)]
-    networks, responses = recordings_rows(), response_rows()
+    networks, responses, movies = recordings_rows(), response_rows(), movie_rows()
     known = list(_known())
     if as_json:
         listing = {"home": str(home.home()), "cohorts": cohorts, "networks": networks, "responses": responses}
-        listing["datasets"] = known
+        listing |= {"movies": movies, "datasets": known}
         print(json.dumps(listing, indent=1))
         return
     console = out()
@@ -72,7 +76,9 @@ def print_listing(as_json: bool) -> None:
         print_rows(by_dataset(networks))
     if responses:
         print_rows(responses)
-    if not (cohorts or networks or responses):
+    if movies:
+        print_rows(movies)
+    if not (cohorts or networks or responses or movies):
         console.print("  nothing yet; every task runs on its simulated twin all the same")
     console.print("\nknown data sets:")
     for entry in known:

@@ -12,6 +12,8 @@ from ..contracts import Progress
 from ..errors import BadData, BadOption, DataMissing, StoreError, need
 from ..files import digest_file, write_text
 from ..registry import load_dataset
+from .algonauts import Algonauts
+from .algonauts_get import download_algonauts
 from .brainhub import BrainHub, download_brainhub
 from .recordings.dataset import RecordingsDataset
 from .recordings.download import download
@@ -43,7 +45,7 @@ def get(
     Parameters
     ----------
     dataset
-        Name of a data set that is open: abide1, brainhub, netsim, sanchez.
+        Name of a data set that is open: abide1, algonauts2025, brainhub, netsim, sanchez.
     atlas
         "cc200" or "cc400", the default, of ABIDE I; None elsewhere.
     fetcher, url
@@ -56,10 +58,12 @@ def get(
         stays); when a file is not the one recorded at first sight.
     """
     found = load_dataset(dataset)
-    if atlas and isinstance(found, RecordingsDataset | BrainHub):
+    if atlas and isinstance(found, RecordingsDataset | BrainHub | Algonauts):
         raise BadOption(f"{found.name} has no atlas", "leave out --atlas")
     if isinstance(found, BrainHub):
         return download_brainhub(folder, url=url, progress=progress)
+    if isinstance(found, Algonauts):
+        return download_algonauts(folder, url=url)
     if isinstance(found, RecordingsDataset):
         return download(found, folder, url=url, progress=progress)
     atlas = atlas or ATLASES[-1]

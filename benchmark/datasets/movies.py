@@ -78,6 +78,11 @@ class MovieCohort:
         """Hash of the streams that were added, "" without any. See `Data.inputs`."""
         return stream_digest(read_index(self.path))
 
+    @property
+    def added(self) -> int:
+        """Number of streams that were added."""
+        return int(read_index(self.path)["stream"].nunique())
+
     def attached(self, name: str) -> Path | None:
         """A file that was put beside the responses, such as ``atlas-sub-01.nii.gz``; None where there is none."""
         return self.path / name if name in self.manifest.files else None
