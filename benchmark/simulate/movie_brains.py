@@ -13,14 +13,14 @@ Of parcels, the counts by hemisphere and network are those of Schaefer's 1000 pa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import gamma
 
+from ..datasets.movie_atlas import schaefer_parcels
 from .movie_plan import SUBJECTS, TR, key_of
 from .movie_streams import GROUPS, LATENTS, MAPS_SEED, autoregressive, fading, group_slices, latents
 
@@ -28,8 +28,6 @@ LAG = 3
 """Volumes after which a response is largest: 4.5 s, the whole number of volumes nearest to 5 s."""
 
 HRF_SECONDS = 30.0
-
-COUNTS = Path(__file__).with_name("schaefer1000.csv")
 
 
 @dataclass(frozen=True)
@@ -74,27 +72,18 @@ DRIFT = 0.985
 """AR(1) coefficient of slow noise."""
 
 
-@dataclass(frozen=True)
-class Parcels:
-    """Names and networks of the 1000 parcels in the order of their numbers."""
-
-    names: tuple[str, ...]
-    networks: tuple[str, ...]
-    blocks: tuple[slice, ...]
+@cache
+def networks() -> tuple[str, ...]:
+    """(parcels,) network of each of Schaefer's 1000 parcels."""
+    return schaefer_parcels()[1]
 
 
-@lru_cache(maxsize=1)
-def parcels() -> Parcels:
-    """The parcels of Schaefer's atlas: left hemisphere first, then by network."""
-    counts = pd.read_csv(COUNTS)
-    names: list[str] = []
-    networks: list[str] = []
-    blocks: list[slice] = []
-    for hemisphere, network, count in zip(counts["hemisphere"], counts["network"], counts["parcels"], strict=True):
-        blocks.append(slice(len(names), len(names) + count))
-        names += [f"{hemisphere}H_{network}_{number}" for number in range(1, count + 1)]
-        networks += [network] * count
-    return Parcels(tuple(names), tuple(networks), tuple(blocks))
+@cache
+def blocks() -> tuple[slice, ...]:
+    """Parcels that follow each other in one network of one hemisphere."""
+    places = [name.rpartition("_")[0] for name in schaefer_parcels()[0]]
+    starts = [0, *(k for k in range(1, len(places)) if places[k] != places[k - 1]), len(places)]
+    return tuple(slice(start, stop) for start, stop in pairwise(starts))
 
 
 def hrf() -> np.ndarray:
@@ -147,9 +136,8 @@ class Brain:
 
     def noise(self, frames: int, rng: np.random.Generator) -> np.ndarray:
         """(frames, parcels) float32 of variance 1 - share."""
-        known = parcels()
-        names, places = np.unique(known.networks, return_inverse=True)
-        count = len(known.names)
+        names, places = np.unique(networks(), return_inverse=True)
+        count = len(places)
         own = rng.standard_normal((frames, count), dtype=np.float32)
         _recur(own, self.memory)
         own *= np.float32(np.sqrt(NOISE["own"]))
@@ -176,7 +164,7 @@ def brains() -> list[Brain]:
     return [brain_of(name, moments(), default_roles()) for name in SUBJECTS]
 
 
-@lru_cache(maxsize=1)
+@cache
 def moments() -> np.ndarray:
     """(latents, latents) second moments of convolved series of Friends, from 60 films of 400 chunks."""
     total = np.zeros((LATENTS, LATENTS))
@@ -188,7 +176,7 @@ def moments() -> np.ndarray:
 
 def default_roles() -> np.ndarray:
     """(latents, parcels) variances of weights: a group's share in the parcel's network, fading within the group."""
-    planned = np.array([[ROLES[network].shares[group] for network in parcels().networks] for group in GROUPS])
+    planned = np.array([[ROLES[network].shares[group] for network in networks()] for group in GROUPS])
     found = np.empty((LATENTS, planned.shape[1]))
     for share, (group, columns) in zip(uneven_shares(planned), group_slices().items(), strict=True):
         found[columns] = fading(GROUPS[group])[:, None] * share
@@ -204,13 +192,12 @@ def uneven_shares(planned: np.ndarray, key: int = 0) -> np.ndarray:
 
 def brain_of(name: str, second_moments: np.ndarray, variances: np.ndarray) -> Brain:
     """A brain with weights of these variances (latents, parcels), for latents with these second moments."""
-    known = parcels()
-    count = len(known.names)
+    count = len(networks())
     common, own = (np.random.default_rng((MAPS_SEED, 4, key_of(who))) for who in ("all", name))
     weights = np.sqrt(COMMON) * _smooth(common.standard_normal(variances.shape))
     weights += np.sqrt(1 - COMMON) * _smooth(own.standard_normal(variances.shape))
     weights *= np.sqrt(variances)
-    planned = np.array([ROLES[network].share for network in known.networks]) * SUBJECT_SHARE[name]
+    planned = np.array([ROLES[network].share for network in networks()]) * SUBJECT_SHARE[name]
     uneven = 0.45 * _smooth(common.standard_normal((1, count)))[0] + 0.25 * own.standard_normal(count)
     share = np.clip(planned * np.exp(uneven), 0.01, 0.65)
     weights *= np.sqrt(share / np.einsum("kp,kl,lp->p", weights, second_moments, weights, optimize=True))
@@ -225,6 +212,6 @@ def _smooth(white: np.ndarray) -> np.ndarray:
     impulse = np.zeros(101)
     impulse[50] = 1
     norm = np.linalg.norm(gaussian_filter1d(impulse, SMOOTHNESS))
-    for block in parcels().blocks:
+    for block in blocks():
         found[:, block] = gaussian_filter1d(white[:, block], SMOOTHNESS, axis=1, mode="wrap") / norm
     return found

@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import eigsh
 
-from ..datasets.nsd_layout import dataset, open_hdf5
+from ..contracts import Progress
+from ..datasets.hdf5 import arrays, open_hdf5
 from ..errors import BadData
-from .movie_brains import Brain, brain_of, convolved, parcels, uneven_shares
+from ..extraction.names import parse
+from .movie_brains import Brain, brain_of, convolved, networks, uneven_shares
 from .movie_plan import SUBJECTS, Showing, key_of, manner_of, shown_of
 from .movie_runs import MadeRun, respond
 from .movie_streams import fading
@@ -29,7 +31,7 @@ COMPONENTS = 12
 LEAST_CHUNKS = 40
 """Chunks of all runs together that a stream must hold."""
 
-LAYOUT = "the folder holds MODEL/SERIES/MOVIE/RUN.h5, one (time, dimension) array a layer"
+LAYOUT = "give a folder that holds MODEL/SERIES/MOVIE/RUN.h5, as `brainbench features extract` writes it"
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,13 @@ class Stimulus:
     series: str
     movie: str
     name: str
-    files: Mapping[str, Path]
+    files: dict[str, Path]
 
     def features(self, stream: str) -> np.ndarray:
         """(chunks, ...) float32. Raises `BadData` where values are not finite."""
         path = self.files[stream]
         with open_hdf5(path) as file:
-            values = np.asarray(dataset(file, stream.partition("/")[2], path), dtype=np.float32)
+            values = np.asarray(arrays(file, path)[stream.partition("/")[2]], dtype=np.float32)
         if not np.isfinite(values).all():
             raise BadData(f"{path}: {stream} holds values that are not finite", "extract its features again")
         return values
@@ -64,6 +66,8 @@ class Given:
     ----------
     streams
         Stream -> shape of a row.
+    dtype
+        "<f2" where that holds all values as they are given, else "<f4".
     stimuli
         Name -> what there is of it.
     chunks
@@ -72,35 +76,34 @@ class Given:
 
     folder: Path
     streams: dict[str, tuple[int, ...]]
+    dtype: str
     stimuli: dict[str, Stimulus]
     chunks: dict[str, int]
 
     @classmethod
     def read(cls, folder: Path) -> Given:
         """Features in MedARC's layout. Raises `BadData` for none, or streams whose rows differ in shape."""
-        paths = sorted(path for path in folder.glob("*/*/*/*.h5") if not path.name.startswith("."))
+        paths = [path for path in sorted(folder.glob("*/*/*/*.h5")) if not path.name.startswith(".")]
         if not paths:
             raise BadData(f"{folder}: no features of films", LAYOUT)
         streams: dict[str, tuple[int, ...]] = {}
-        places: dict[str, tuple[str, str]] = {}
-        files: dict[str, dict[str, Path]] = {}
+        found: dict[str, Stimulus] = {}
         chunks: dict[str, int] = {}
+        widest = 2
         for path in paths:
-            model, series, movie, _ = path.relative_to(folder).parts
-            # The name of a run is what follows the last "_"; of "task-chaplin1_video" it is "chaplin1".
-            stem = path.stem.removesuffix("_video")
-            name = stem.rpartition("_")[2].removeprefix("task-")
-            if places.setdefault(name, (series, movie)) != (series, movie):
-                raise BadData(f"{path}: {name} is also in {'/'.join(places[name])}", LAYOUT)
-            for layer, shape in _layers(path).items():
+            model, *place = path.relative_to(folder).parts
+            series, movie, name = parse(path.stem) or (place[0], place[1], path.stem.rpartition("_")[2])
+            stimulus = found.setdefault(name, Stimulus(series, movie, name, {}))
+            for layer, (shape, size) in _layers(path).items():
                 stream = f"{model}/{layer}"
                 if streams.setdefault(stream, shape[1:]) != shape[1:]:
-                    raise BadData(f"{path}: {layer} has rows {shape[1:]}, elsewhere {streams[stream]}")
-                if files.setdefault(name, {}).setdefault(stream, path) != path:
-                    raise BadData(f"{path}: {stream} of {name} is also in {files[name][stream]}", LAYOUT)
+                    raise BadData(f"{path}: {layer} has rows {shape[1:]}, elsewhere {streams[stream]}", LAYOUT)
+                if stimulus.files.setdefault(stream, path) != path:
+                    raise BadData(f"{path}: {stream} of {name} is also in {stimulus.files[stream]}", LAYOUT)
                 chunks[name] = max(chunks.get(name, 0), shape[0])
-        stimuli = {name: Stimulus(*places[name], name, held) for name, held in files.items()}
-        return cls(folder, dict(sorted(streams.items())), dict(sorted(stimuli.items())), chunks)
+                widest = max(widest, size)
+        kept = "<f2" if widest == 2 else "<f4"
+        return cls(folder, dict(sorted(streams.items())), kept, dict(sorted(found.items())), chunks)
 
     @cached_property
     def showings(self) -> list[Showing]:
@@ -114,11 +117,14 @@ class Given:
     @property
     def about(self) -> dict[str, Any]:
         """What the manifest says of the features."""
-        return {"features": self.folder.name, "components": COMPONENTS, "share_by_network_of_streams": "even"}
+        return {"features": self.folder.name, "components": COMPONENTS, "streams_weigh": "evenly"}
 
-    def runs(self, seed: int) -> Iterator[MadeRun]:
+    def runs(self, seed: int, progress: Progress) -> Iterator[MadeRun]:
         """Simulate the runs one at a time."""
-        components = {stream: self._components(stream) for stream in self.streams}
+        components = {}
+        for number, stream in enumerate(self.streams):
+            progress("read features", number, len(self.streams))
+            components[stream] = self._components(stream)
         series = {name: self._latents(stimulus, components) for name, stimulus in self.stimuli.items()}
         people = self._brains([convolved(one, len(one)) for one in series.values()], components)
         for showing in self.showings:
@@ -161,21 +167,20 @@ class Given:
     def _brains(self, moved: list[np.ndarray], components: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[Brain]:
         """Brains for latents whose convolved series over all runs are these."""
         moments = np.asarray(sum(one.T @ one for one in moved)) / sum(map(len, moved))
-        planned = np.full((len(components), len(parcels().names)), 1 / len(components))
+        planned = np.full((len(components), len(networks())), 1 / len(components))
         sizes = {stream: weights.shape[1] for stream, (_, weights) in components.items()}
         shares = uneven_shares(planned, key_of("given"))
         variances = [fading(size)[:, None] * share for size, share in zip(sizes.values(), shares, strict=True)]
         return [brain_of(name, moments, np.concatenate(variances)) for name in SUBJECTS]
 
 
-def _layers(path: Path) -> dict[str, tuple[int, ...]]:
-    """Layer -> shape, of one file. Raises `BadData` for what is no array of a layer."""
+def _layers(path: Path) -> dict[str, tuple[tuple[int, ...], int]]:
+    """Layer -> shape and bytes of a value, of one file. Raises `BadData` for what is no array of a layer."""
     with open_hdf5(path) as file:
-        found = {str(layer): tuple(dataset(file, layer, path).shape) for layer in file}
-        kinds = {str(layer): file[layer].dtype.kind for layer in file}
-    for layer, shape in found.items():
-        if len(shape) not in (2, 3) or min(shape) < 1 or kinds[layer] != "f":
-            raise BadData(f"{path}: {layer} is {shape}; expected numbers (time, dimension) or (time, part, dimension)")
+        found = {layer: (tuple(values.shape), values.dtype.itemsize) for layer, values in arrays(file, path).items()}
+    wrong = next((layer for layer, (shape, _) in found.items() if len(shape) not in (2, 3)), None)
+    if wrong is not None:
+        raise BadData(f"{path}: {wrong} is {found[wrong][0]}; expected (time, dimension) or (time, part, dimension)")
     if not found:
         raise BadData(f"{path}: holds no layer", LAYOUT)
     return found

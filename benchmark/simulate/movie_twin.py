@@ -8,15 +8,17 @@ films and noise for the same brains and networks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ..contracts import Progress, silent
+from ..datasets.movie_atlas import schaefer_parcels
 from ..datasets.movies import MovieCohort, MovieWriter
 from ..errors import BadOption
-from .movie_brains import LAG, ROLES, SUBJECT_SHARE, hrf, parcels
+from .movie_brains import LAG, ROLES, SUBJECT_SHARE, hrf
 from .movie_plan import MISSING, SUBJECTS, TR, Showing, showings
 from .movie_runs import Agreement, MadeRun, made_runs
 from .movie_streams import STREAMS
@@ -60,34 +62,48 @@ def simulate(
     The same seed gives the same bytes, whatever the number of threads. Raises `BadOption` for an unknown size and
     `BadData` for features that cannot be used.
     """
+    about = _about(size, seed)
     with threadpool_limits(1):  # sums are then made in one order
         if features is not None:
-            from .movie_given import Given
+            from .movie_given import Given  # reads HDF5, an extra
 
             given = Given.read(features)
-            about = {**_about(size, seed), **given.about}
-            write(path, size, given.streams, about, given.runs(seed), len(given.showings), progress)
+            header = Header(size, given.streams, given.dtype, {**about, **given.about})
+            write(path, header, given.runs(seed, progress), len(given.showings), progress)
         else:
             plan = planned(size)
             dims = "full" if size == "full" else "small"
-            streams = {stream.name: stream.sizes[dims] for stream in STREAMS}
-            write(path, size, streams, _about(size, seed), made_runs(plan, dims, seed), len(plan), progress)
+            header = Header(size, {stream.name: stream.sizes[dims] for stream in STREAMS}, "<f2", about)
+            write(path, header, made_runs(plan, dims, seed), len(plan), progress)
     return MovieCohort.open(path)
 
 
-def write(
-    path: Path,
-    size: str,
-    streams: dict[str, tuple[int, ...]],
-    about: dict[str, Any],
-    runs: Iterable[MadeRun],
-    count: int,
-    progress: Progress,
-) -> None:
+@dataclass(frozen=True)
+class Header:
+    """What is written before the runs: size by name, stream -> shape of a row, type of values, and settings."""
+
+    size: str
+    streams: dict[str, tuple[int, ...]]
+    dtype: str
+    about: dict[str, Any]
+
+
+def write(path: Path, header: Header, runs: Iterable[MadeRun], count: int, progress: Progress) -> None:
     """Write so many runs, and the ceilings that they give."""
-    known, agreement = parcels(), Agreement()
+    names, networks = schaefer_parcels()
+    agreement = Agreement()
     with MovieWriter(
-        path, f"{NAME}-{size}", "twin", TR, SUBJECTS, known.names, known.networks, streams, twin=about, dataset=NAME
+        path,
+        f"{NAME}-{header.size}",
+        "twin",
+        TR,
+        SUBJECTS,
+        names,
+        networks,
+        header.streams,
+        header.dtype,
+        header.about,
+        dataset=NAME,
     ) as writer:
         for number, run in enumerate(runs):
             progress("simulate runs", number, count)
