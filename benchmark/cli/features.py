@@ -11,11 +11,17 @@ from .options import JsonOption, errors, out
 from .run import choose_device
 
 if TYPE_CHECKING:
+    from ..datasets.movies import MovieCohort
     from ..extraction.run import Outcome
 
 app = typer.Typer(
     help="Features of stimuli: extract them, add them to a cohort, list and remove.", no_args_is_help=True
 )
+
+CohortOption = Annotated[
+    str, typer.Option("--cohort", "-c", metavar="NAME", help="Imported cohort or twin of responses to films.")
+]
+COHORT = "algonauts2025"
 
 MODALITIES = ("auto", "text", "audio", "video")
 POOLS = ("mean", "last")
@@ -113,3 +119,91 @@ def _tell(outcome: Outcome, folder: Path, json_: bool) -> None:
         out().print(f"{lines}\nnext:  brainbench features add {folder}", markup=False, highlight=False, soft_wrap=True)
     if outcome.failed:
         raise typer.Exit(1)
+
+
+@app.command("add")
+def add(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of MODEL/SERIES/GROUP/RUN.h5, or one MODEL.")],
+    cohort: CohortOption = COHORT,
+    json_: JsonOption = False,
+) -> None:
+    """Add the streams of a folder to a cohort: its tasks then have them. The files stay where they are.
+
+    Example:  brainbench features add features
+    """
+    from ..datasets.movie_streams import add_streams
+    from .data import progress_bar
+
+    opened = _cohort(cohort)
+    with progress_bar() as progress:
+        added = add_streams(opened, folder, progress)
+    for what, why in added.left_out.items():
+        errors().print(f"left out {what}: {why}", markup=False, soft_wrap=True)
+    if json_:
+        import json
+
+        print(json.dumps({"streams": added.streams, "copied": added.copied, "left_out": added.left_out}, indent=1))
+    else:
+        for stream, stimuli in added.streams.items():
+            out().print(f"{stream}: {stimuli} stimuli", markup=False, highlight=False, soft_wrap=True)
+        if added.copied:
+            errors().print(f"{added.copied / 1e6:.1f} MB were written anew, for their files are compressed or in parts")
+    if not added.streams:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(cohort: CohortOption = COHORT, json_: JsonOption = False) -> None:
+    """List the streams of a cohort: their size, the stimuli that have them, and where they are from.
+
+    Example:  brainbench features list
+    """
+    from ..datasets.movie_streams import streams_table
+
+    rows = streams_table(_cohort(cohort))
+    if json_:
+        import json
+
+        print(json.dumps(rows, indent=1))
+        return
+    if not rows:
+        errors().print(f"{cohort} has no streams; add some:  brainbench features add DIR", markup=False)
+        return
+    from rich.table import Table
+
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    out().print(table)
+
+
+@app.command("remove")
+def remove(
+    stream: Annotated[str, typer.Argument(metavar="STREAM", help="MODEL/LAYER, as `brainbench features list` has it.")],
+    cohort: CohortOption = COHORT,
+) -> None:
+    """Take a stream that was added out of a cohort. Files that came from elsewhere stay.
+
+    Example:  brainbench features remove smollm2/model.layers.14
+    """
+    from ..datasets.movie_streams import remove_stream
+
+    stimuli = remove_stream(_cohort(cohort), stream)
+    out().print(f"{stream}: removed from {stimuli} stimuli of {cohort}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _cohort(name: str) -> MovieCohort:
+    """The cohort or twin of a name or path. Raises `DataMissing`."""
+    from ..datasets.movies import MovieCohort, installed
+    from ..errors import DataMissing
+    from ..home import cohorts, twins
+
+    places = [cohorts(), twins()]
+    for folder in (*(place / name for place in places), Path(name)):
+        if folder in installed(folder.parent):
+            return MovieCohort.open(folder)
+    have = ", ".join(path.name for place in places for path in installed(place)) or "none"
+    raise DataMissing(
+        f"no responses to films by the name {name!r} (there are: {have})",
+        "import some:  brainbench data import algonauts2025 PATH   or name another:  --cohort NAME",
+    )

@@ -85,11 +85,15 @@ def _rows(path: Path) -> list[dict[str, str]]:
         if len(content) > LARGEST_FILE:
             raise BadData(f"{path}: larger than {LARGEST_FILE >> 20} MiB, which no transcript is", _EXPECTED)
         reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter="\t", strict=True)
-        table = [row for row in reader if row]
+        table = list(reader)
     except OSError as error:
         raise BadData(f"{path}: cannot be read ({error.strerror or error})", _EXPECTED) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadData(f"{path}: is no table of text ({error})", _EXPECTED) from None
+    if table and len(table[0]) == 1:  # an empty line is then an empty cell: a silent chunk
+        table = [row or [""] for row in table]
+    while table and not table[-1]:
+        table.pop()
     if len(table) < 2:
         raise BadData(f"{path}: has no rows", _EXPECTED)
     if len(table) > MOST_ROWS:

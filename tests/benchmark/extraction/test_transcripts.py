@@ -37,6 +37,13 @@ def test_headers_are_known_by_their_word(tmp_path: Path, header: str) -> None:
     assert read(write(tmp_path, f"{header}\nx\thello\t['hello']\n")).texts == ("hello",)
 
 
+def test_no_empty_line_is_lost(tmp_path: Path) -> None:
+    assert read(write(tmp_path, "text_per_tr\na\n\nb\n\n")).texts == ("a", "", "b", "")
+    assert read(write(tmp_path, "episode\ttext\nx\ta\n\n\n")).texts == ("a",)
+    with pytest.raises(BadData, match="line 3 has 0 cells"):
+        read(write(tmp_path, "episode\ttext\nx\ta\n\nx\tb\n"))
+
+
 def test_words_stand_in_where_no_column_has_texts(tmp_path: Path) -> None:
     found = read(write(tmp_path, "words_per_tr\tonset_per_tr\n['oh', 'no']\t[0.1, 0.5]\nnan\tnan\n"))
     assert (found.texts, found.source) == (("oh no", ""), "word")
