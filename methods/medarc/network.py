@@ -138,8 +138,8 @@ class Encoder(nn.Module):
 
     def reading(self) -> tuple[Tensor, Tensor]:
         """Weights (subjects x parcels, width) and bias of all heads: group and subject maps are added first."""
-        weights = [head.weight for head in self.subject_heads if isinstance(head, nn.Linear)]
-        biases = [head.bias for head in self.subject_heads if isinstance(head, nn.Linear)]
+        weights: list[Tensor] = [head.weight for head in self.subject_heads if isinstance(head, nn.Linear)]
+        biases: list[Tensor] = [head.bias for head in self.subject_heads if isinstance(head, nn.Linear)]
         if self.group_head is None:
             return torch.cat(weights), torch.cat(biases)
         weight, bias = self.group_head.weight, self.group_head.bias

@@ -151,7 +151,7 @@ SMALL: Mapping[str, Any] = {
     "epochs": 20,
     "patience": 2,
 }
-PUBLISHED: Mapping[str, Any] = {"common_runs": True}
+PUBLISHED: Mapping[str, Any] = {"common_runs": True, "member_space": "published"}
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "small": SMALL,

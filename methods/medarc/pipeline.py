@@ -1,25 +1,25 @@
-"""From training runs to a fitted encoder: what is held out, and what is trained on the rest."""
+"""What the plugin calls: a fitted encoder or ensemble, and its predictions of test runs."""
 
 from __future__ import annotations
 
 from ...benchmark.contracts import Context, Train
 from ...benchmark.kinds.encoding import Runs
-from ...benchmark.nn.inner_movies import hold_out
+from .ensemble import Ensemble
+from .members import fit as fit_members
 from .options import Options
 from .predicting import Prediction
-from .training import Fitted, fit_one
+from .training import Fitted
 
 
-def fit(options: Options, train: Train, context: Context) -> Fitted:
-    """One encoder, stopped on held-out films of the training set."""
-    train_rows, val_rows = hold_out(train.inputs, options.inner_movies)
-    return fit_one(options, train.inputs, train.targets, train_rows, val_rows, context)
+def fit(options: Options, train: Train, context: Context) -> Fitted | Ensemble:
+    """One encoder, or an ensemble of them, stopped on held-out films of the training set."""
+    return fit_members(options, train, context)
 
 
-def predict(fitted: Fitted, test: Runs, context: Context) -> list[Prediction]:
-    """Predictions of all runs."""
+def predict(fitted: Fitted | Ensemble, test: Runs, context: Context) -> list[Prediction]:
+    """Predictions of all runs, one run at a time."""
     out = []
     for row in range(len(test)):
-        out += fitted.predict(test, [row])
+        out.append(fitted.predict_run(test[row]))
         context.progress("runs", row + 1, len(test))
     return out

@@ -76,10 +76,6 @@ class Fitted:
             raise BadData(f"no training run of {', '.join(sorted(unknown))}", "train on these subjects too")
         return {name: out[name] for name in run.frames}
 
-    def predict(self, runs: Runs, rows: Sequence[int] | np.ndarray | None = None) -> list[Prediction]:
-        """Predictions of the runs at these positions, or of all."""
-        return [self.predict_run(runs[int(row)]) for row in (range(len(runs)) if rows is None else rows)]
-
     def report(self, networks: Sequence[str] = ()) -> dict[str, Any]:
         """Plain facts for the record; ``networks`` names the network of each parcel."""
         told: dict[str, Any] = {
