@@ -36,8 +36,13 @@ def header(board: Board, ids: bool, wide: bool = True) -> list[str]:
         columns.append(other_aggregate(board))
     if has_share(board):
         columns.append(share_title(board))
-    columns += [*names[1:], "fit + predict s", "peak MiB", "status"]
+    columns += [*(short(board, name) for name in names[1:]), "fit + predict s", "peak MiB", "status"]
     return [*columns, "record"] if ids else columns
+
+
+def short(board: Board, name: str) -> str:
+    """A metric's column title: ``:PART`` for a part of the headline."""
+    return name.removeprefix(board.headline) if name.startswith(f"{board.headline}:") else name
 
 
 def has_share(board: Board) -> bool:

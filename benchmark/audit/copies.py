@@ -32,7 +32,8 @@ def group_crossing(case: Case) -> Result:
     if any(crossing.values()):
         told = " and ".join(f"{count} {name}s" for name, count in crossing.items() if count)
         return SUBJECTS.leak(f"{told} are in both train and test of a fold", **crossing)
-    return SUBJECTS.ok(f"no subject or family crosses any of the {len(case.folds)} folds")
+    cuts = f"any of the {len(case.folds)} folds" if len(case.folds) > 1 else "the cut"
+    return SUBJECTS.ok(f"no subject or family crosses {cuts}")
 
 
 def families(case: Case) -> Result:
