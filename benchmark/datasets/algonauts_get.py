@@ -14,6 +14,7 @@ URL = "https://github.com/courtois-neuromod/algonauts_2025.competitors.git"
 PARTS = ("fmri", "stimuli/transcripts")
 """Fetched by `download_algonauts`: about 2.3 GB. The films are 109 GB."""
 
+STDERR = 2
 FILMS = "stimuli/movies"
 INSTALL = "uv pip install datalad git-annex"
 
@@ -27,8 +28,8 @@ def commands(folder: Path, url: str = URL) -> list[list[str]]:
 def download_algonauts(folder: Path, url: str | None = None) -> Path:
     """Clone the data set and fetch responses and transcripts; repeat to continue. Returns the folder.
 
-    DataLad's own messages go to the terminal. Raises `DataMissing` without DataLad or git-annex, with what to type, and
-    where the server is not reached; `BadData` where the folder holds something else.
+    DataLad's own messages go to standard error. Raises `DataMissing` without DataLad or git-annex, with what to type,
+    and where the server is not reached; `BadData` where the folder holds something else.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / ".git").exists():
         raise BadData(f"{folder}: not empty, and no DataLad data set", "give another folder:  --to DIR")
@@ -40,7 +41,7 @@ def download_algonauts(folder: Path, url: str | None = None) -> Path:
             f"algonauts2025 comes through DataLad; not found here: {', '.join(lacking)}", f"type:\n  {typed}"
         )
     for step in steps:
-        done = subprocess.run(step, check=False)
+        done = subprocess.run(step, check=False, stdout=STDERR)
         if done.returncode:
             raise DataMissing(
                 f"`{shell(step)}` ended with {done.returncode}; see its messages above",

@@ -126,9 +126,8 @@ def _movie(movie: str, runs: pd.DataFrame, subjects: list[str]) -> dict[str, Any
 def _missing(cohort: MovieCohort, runs: pd.DataFrame) -> list[Finding]:
     """Runs that others have, and movies that nobody has."""
     found = []
-    for movie in MOVIES:
-        if movie not in set(runs["movie"]):
-            found.append(Finding("warning", "", movie, "no run of this movie"))
+    if absent := [movie for movie in MOVIES if movie not in set(runs["movie"])]:
+        found.append(Finding("warning", "", "", f"no run of {', '.join(absent)}"))
     for subject in cohort.manifest.subjects:
         lost = runs[runs[f"{FRAMES}{subject}"] == 0]
         known = set(MISSING.get(subject, ())) if cohort.manifest.dataset == "algonauts2025" else set()
@@ -137,10 +136,14 @@ def _missing(cohort: MovieCohort, runs: pd.DataFrame) -> list[Finding]:
             plain = [str(run) for run in mine.index if run not in known]
             told = [str(run) for run in mine.index if run in known]
             if plain:
-                found.append(Finding("warning", subject, movie, f"{len(plain)} runs are missing: {_some(plain)}"))
+                found.append(Finding("warning", subject, movie, f"lacks {_runs(plain)}: {_some(plain)}"))
             if told:
                 found.append(Finding("warning", subject, movie, f"{_some(told)}: missing, as in the release"))
     return found
+
+
+def _runs(names: list[str]) -> str:
+    return "1 run" if len(names) == 1 else f"{len(names)} runs"
 
 
 def _some(names: list[str]) -> str:
@@ -157,40 +160,62 @@ def _unequal(runs: pd.DataFrame, subjects: list[str]) -> list[Finding]:
     ]
 
 
+@dataclass
+class _Look:
+    """What a pass over one subject's responses found, by run."""
+
+    spread: list[np.ndarray] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+    silent: list[str] = field(default_factory=list)
+    shifted: list[str] = field(default_factory=list)
+    offset: float = 0.0
+
+    def take(self, run: str, values: np.ndarray) -> None:
+        """Look at a run's (time, parcel) responses."""
+        lost = int((~np.isfinite(values)).sum())
+        if lost:
+            self.broken[run] = f"{lost} of {values.size} values are not finite"
+            return
+        scale = values.std(axis=0)
+        if (scale == 0).any():
+            self.silent.append(f"{run} ({int((scale == 0).sum())})")
+        offset = float((np.abs(values.mean(axis=0)) / np.where(scale > 0, scale, 1)).max())
+        if offset > OFFSET:
+            self.shifted.append(run)
+        self.offset = max(self.offset, offset)
+        self.spread.append(scale)
+
+    def findings(self, subject: str) -> list[Finding]:
+        """What is wrong."""
+        found = [Finding("error", subject, run, text) for run, text in self.broken.items()]
+        if self.silent:
+            text = f"parcels that never vary in {_runs(self.silent)}: {_some(self.silent)}"
+            found.append(Finding("warning", subject, "", text))
+        if self.shifted:
+            text = f"parcels whose mean is not 0 in {_runs(self.shifted)} (up to {self.offset:.2g} sd): offsets "
+            text += f"between runs enter r: {_some(self.shifted)}"
+            found.append(Finding("warning", subject, "", text))
+        return found
+
+
 def _subject(cohort: MovieCohort, subject: str, progress: Progress) -> tuple[dict[str, Any], list[Finding]]:
     """One subject in numbers, and what is wrong with the responses."""
-    found: list[Finding] = []
-    refs = cohort.responses(subject)
-    spread: list[np.ndarray] = []
-    offset = 0.0
+    look, refs = _Look(), cohort.responses(subject)
     for done, (run, ref) in enumerate(refs.items()):
         progress(subject, done, len(refs))
-        values = ref.read().astype(np.float64)
-        if not np.isfinite(values).all():
-            count = int((~np.isfinite(values)).sum())
-            found.append(Finding("error", subject, run, f"{count} of {values.size} values are not finite"))
-            continue
-        scale = values.std(axis=0)
-        if (silent_ := int((scale == 0).sum())) > 0:
-            found.append(Finding("warning", subject, run, f"{silent_} of {len(scale)} parcels never vary"))
-        shift = np.abs(values.mean(axis=0)) / np.where(scale > 0, scale, 1)
-        offset = max(offset, float(shift.max()))
-        if (many := int((shift > OFFSET).sum())) > 0:
-            text = f"{many} parcels are not centred (mean up to {shift.max():.2g} of their standard deviation)"
-            found.append(Finding("warning", subject, run, text))
-        spread.append(scale)
+        look.take(run, ref.read().astype(np.float64))
     progress(subject, len(refs), len(refs))
     frames = sum(ref.shape[0] for ref in refs.values())
-    typical = np.median(spread, axis=0) if spread else np.zeros(1)
+    typical = np.median(look.spread, axis=0) if look.spread else np.zeros(1)
     row = {
         "subject": subject,
         "runs": len(refs),
         "TRs": frames,
         "hours": round(frames * cohort.manifest.tr / 3600, 1),
         "sd of parcels": f"{typical.min():.2f} to {typical.max():.2f}",
-        "largest mean": f"{offset:.2f} sd",
+        "largest mean": f"{look.offset:.2f} sd",
     }
-    return row, found
+    return row, look.findings(subject)
 
 
 def repeats(cohort: MovieCohort, runs: pd.DataFrame, subject: str) -> list[dict[str, Any]]:
