@@ -33,6 +33,9 @@ NUISANCES = 16
 SECONDS: dict[str, float] = {"sound": 3.0, "utterance": 4.5, "music": 20.0, "story": 30.0, "quick": 1.5}
 """Mean length of a sound and of an utterance; time after which noise has fallen to 1/e."""
 
+FOLLOWING: dict[str, float] = {"seen": 0.2, "heard": 0.15}
+"""Share of the variance of what is seen and heard that follows the story."""
+
 MAPS_SEED = 2025
 """Seed of what does not differ between twins: weights of features and of brains."""
 
@@ -105,32 +108,34 @@ def latents(stimulus: str, movie: str, chunks: int, seed: int) -> np.ndarray:
     manner = manner_of(movie)
     scenes = _segments(chunks, manner.scene, rng)
     shots = _segments(chunks, manner.shot, rng) + scenes  # a scene begins with a shot
-    story = _mixed(rng, GROUPS["story"], (0.5, _kept(scenes)), (0.5, _fluctuating(chunks, SECONDS["story"])))
+    story = _mixed(rng, GROUPS["story"], (0.5, Kept(scenes)), (0.5, Fluctuating(chunks, SECONDS["story"])))
     seen = _mixed(
-        rng, GROUPS["seen"], (0.35, _kept(scenes)), (0.5, _kept(shots)), (0.15, _fluctuating(chunks, SECONDS["quick"]))
+        rng, GROUPS["seen"], (0.35, Kept(scenes)), (0.5, Kept(shots)), (0.15, Fluctuating(chunks, SECONDS["quick"]))
     )
     sounds = _segments(chunks, SECONDS["sound"], rng)
     heard = _mixed(
         rng,
         GROUPS["heard"],
-        (0.25, _fluctuating(chunks, SECONDS["music"])),
-        (0.35, _kept(sounds)),
-        (0.15, _kept(shots)),
-        (0.25, _fluctuating(chunks, SECONDS["quick"])),
+        (0.25, Fluctuating(chunks, SECONDS["music"])),
+        (0.35, Kept(sounds)),
+        (0.15, Kept(shots)),
+        (0.25, Fluctuating(chunks, SECONDS["quick"])),
     )
-    said = _said(scenes, manner, rng)
-    followed = {"seen": (seen, 0.2), "heard": (heard, 0.15), "said": (said, 0.0), "story": (story, 0.0)}
-    for name, (series, share) in followed.items():
-        if share:
-            turn = _rotation(name, GROUPS["story"], series.shape[1])
-            series[:] = np.sqrt(1 - share) * series + np.sqrt(share) * (story @ turn)
-    return np.concatenate([followed[name][0] for name in GROUPS], axis=1)
+    groups = {
+        "seen": _following(story, seen, "seen"),
+        "heard": _following(story, heard, "heard"),
+        "said": _said(scenes, manner, rng),
+        "story": story,
+    }
+    return np.concatenate([groups[name] for name in GROUPS], axis=1)
 
 
-def _rotation(name: str, rows: int, columns: int) -> np.ndarray:
-    """(rows, columns) fixed weights whose columns have norm one."""
-    weights = np.random.default_rng((MAPS_SEED, 1, key_of(name))).standard_normal((rows, columns))
-    return np.asarray(weights / np.linalg.norm(weights, axis=0))
+def _following(story: np.ndarray, series: np.ndarray, name: str) -> np.ndarray:
+    """Series (chunks, n) of which a share of the variance comes from the story."""
+    share = FOLLOWING[name]
+    weights = np.random.default_rng((MAPS_SEED, 1, key_of(name))).standard_normal((story.shape[1], series.shape[1]))
+    weights /= np.linalg.norm(weights, axis=0)
+    return np.asarray(np.sqrt(1 - share) * series + np.sqrt(share) * (story @ weights))
 
 
 def _said(scenes: np.ndarray, manner: Manner, rng: np.random.Generator) -> np.ndarray:
@@ -141,9 +146,9 @@ def _said(scenes: np.ndarray, manner: Manner, rng: np.random.Generator) -> np.nd
     words = _mixed(
         rng,
         GROUPS["said"],
-        (0.35, _kept(scenes)),
-        (0.4, _kept(utterances)),
-        (0.25, _fluctuating(chunks, SECONDS["quick"])),
+        (0.35, Kept(scenes)),
+        (0.4, Kept(utterances)),
+        (0.25, Fluctuating(chunks, SECONDS["quick"])),
     )
     return np.asarray(words * spoken[:, None] / np.sqrt(manner_of("s1").speech))
 
@@ -169,7 +174,7 @@ def _segments(chunks: int, seconds: float, rng: np.random.Generator) -> np.ndarr
 
 
 @dataclass(frozen=True)
-class _kept:  # noqa: N801 - a part of a mixture, used like a function
+class Kept:
     """A value for each segment."""
 
     segments: np.ndarray
@@ -180,7 +185,7 @@ class _kept:  # noqa: N801 - a part of a mixture, used like a function
 
 
 @dataclass(frozen=True)
-class _fluctuating:  # noqa: N801
+class Fluctuating:
     """Noise whose correlation with itself falls to 1/e in so many seconds."""
 
     chunks: int
@@ -197,7 +202,7 @@ def autoregressive(white: np.ndarray, coefficient: float) -> np.ndarray:
     return np.asarray(lfilter([1.0], [1.0, -coefficient], driven, axis=0))
 
 
-def _mixed(rng: np.random.Generator, count: int, *parts: tuple[float, _kept | _fluctuating]) -> np.ndarray:
+def _mixed(rng: np.random.Generator, count: int, *parts: tuple[float, Kept | Fluctuating]) -> np.ndarray:
     """(chunks, count) sum of parts with these variances."""
     return np.asarray(sum(np.sqrt(variance) * part.draw(count, rng) for variance, part in parts))
 
@@ -234,7 +239,7 @@ class Reading:
         of_film = np.random.default_rng((seed, 3, key_of(showing.movie), key_of(name)))
         # Half of a nuisance stands still for the whole film, so that another film lies elsewhere.
         level = of_film.standard_normal(NUISANCES)
-        slow, quick = (_fluctuating(len(series), SECONDS[pace]).draw(NUISANCES, rng) for pace in ("story", "quick"))
+        slow, quick = (Fluctuating(len(series), SECONDS[pace]).draw(NUISANCES, rng) for pace in ("story", "quick"))
         nuisances = np.sqrt(0.5) * level + np.sqrt(0.3) * slow + np.sqrt(0.2) * quick
         known = np.concatenate([series, nuisances], axis=1).astype(np.float32)
         found = rng.standard_normal((len(series), self.weights.shape[1]), dtype=np.float32)
