@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -51,11 +51,10 @@ class CrossSubject(FilmNetwork):
         "response people share. An oracle: it knows nothing of films, and is not ranked with models that do.",
         paper="the control of MedARC-AI/algonauts2025, arXiv 2507.19956 (2025)",
         parameters="647,368 for four subjects and 1000 parcels",
-        notes="A subject who lacks a run is left out of its mean, where the reference leaves out the run; each crop "
-        "asks for one subject, where the reference asks for all. The weights of the best epoch are kept; the "
-        "reference keeps the last ones.",
+        notes="A subject who lacks a run is left out of its mean, where the reference leaves out the run. The weights "
+        "of the best epoch are kept, where the reference keeps the last ones. Preset small has a tenth of the crops.",
     )
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"published": {}}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"small": {"crops": 200}, "published": {}}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,28 +86,36 @@ class CrossSubject(FilmNetwork):
         from torch.nn.functional import mse_loss
 
         draw = np.random.default_rng([context.seed, 1])
+        shown = list(viewers(train, learn).values())
 
         def loss(numbers: np.ndarray) -> Tensor:
-            crops = [self._crop(train, int(row), draw) for row in draw.choice(learn, len(numbers))]
-            length = min(len(truth) for *_, truth in crops)  # of runs that are shorter than a crop
-            others, there, asked, wanted = zip(*crops, strict=True)
-            given = np.stack([values[:, :length] for values in others])
-            found = self.network(*_tensors(given, np.stack(there), np.array(asked), device=context.device))
-            truth = np.stack([values[:length] for values in wanted])
-            return mse_loss(found, torch.as_tensor(truth).to(context.device))
+            crops = [self._crop(train, shown[number], draw) for number in draw.integers(len(shown), size=len(numbers))]
+            length = min(values.shape[1] for values, _, _ in crops)  # of runs that are shorter than a crop
+            responses = np.stack([values[:, :length] for values, _, _ in crops], axis=1)
+            there, asked = (np.stack([crop[k] for crop in crops]) for k in (1, 2))
+            given, present = self._tensors(responses, there, context)
+            wanted = torch.as_tensor(asked.T).to(context.device)
+            return mse_loss(self.network(given, present)[wanted], given[wanted])
 
         return loss, np.arange(self.crops)
 
     def _crop(
-        self, train: Train, row: int, draw: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
-        """Others' responses (subject, TR, parcel), whose are there, who is asked for, and the response (TR, parcel)."""
-        subject = train.targets.subjects(row)[0]
-        frames = train.targets.frames(row, subject)
+        self, train: Train, rows: Mapping[str, int], draw: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Responses (subject, TR, parcel) to a stretch of a run, whose are there, and who of them is predicted.
+
+        ``rows`` are the positions of the run's items by subject.
+        """
+        frames = min(train.targets.frames(row, subject) for subject, row in rows.items())
         start = int(draw.integers(max(frames - self.length, 0) + 1))
         stop = min(start + self.length, frames)
-        given, there = self._given(train.inputs[row], start, stop)
-        return given, there, self.subjects.index(subject), train.targets.read(row, subject, start, stop)
+        values, there = self._given(train.inputs[next(iter(rows.values()))], start, stop)
+        asked = np.zeros(len(self.subjects), bool)
+        for subject, row in rows.items():
+            number = self.subjects.index(subject)
+            values[number] = train.targets.read(row, subject, start, stop)
+            asked[number] = True
+        return values, there | asked, asked
 
     def _given(self, run: Run, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Responses (subject, TR, parcel) as given for a run, zero where they are not, and whose are there."""
@@ -120,13 +127,14 @@ class CrossSubject(FilmNetwork):
 
     def respond(self, run: Run, frames: int, context: Context) -> dict[str, np.ndarray]:
         """The response of the subject that is asked for, the whole run at once."""
-        found = {}
-        given, there = self._given(run, 0, frames)
-        for subject in (name for name in run.frames if name in self.subjects):
-            asked = np.array([self.subjects.index(subject)])
-            out = self.network(*_tensors(given[None], there[None], asked, device=context.device))
-            found[subject] = out[0].float().cpu().numpy()
-        return found
+        values, there = self._given(run, 0, frames)
+        out = self.network(*self._tensors(values[:, None], there[None], context))[:, 0].float().cpu().numpy()
+        return {subject: out[number] for number, subject in enumerate(self.subjects) if subject in run.frames}
+
+    def _tensors(self, responses: np.ndarray, there: np.ndarray, context: Context) -> tuple[Tensor, Tensor]:
+        import torch
+
+        return torch.as_tensor(responses).to(context.device), torch.as_tensor(there).to(context.device)
 
     def recipe(self) -> Recipe:
         """AdamW at a constant rate."""
@@ -187,7 +195,11 @@ def others_of(runs: Runs) -> list[str]:
     return names
 
 
-def _tensors(*arrays: np.ndarray, device: str) -> list[Tensor]:
-    import torch
-
-    return [torch.as_tensor(array).to(device) for array in arrays]
+def viewers(train: Train, rows: np.ndarray) -> dict[tuple[str, int], dict[str, int]]:
+    """Each showing of a stimulus -> subject -> position of its item, for items of one subject each."""
+    found: dict[tuple[str, int], dict[str, int]] = {}
+    for row in map(int, rows):
+        run = train.inputs[row]
+        for subject in train.targets.subjects(row):
+            found.setdefault((run.stimulus, run.showing), {})[subject] = row
+    return found

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..benchmark.nn.transformer import INIT_STD
 
 
 class CrossSubject(nn.Module):
-    """Shared and own encoder of each subject, mean of the others' codes, shared and own head of the one asked for.
+    """Shared and own encoder of each subject, mean of the others' codes, shared and own heads.
 
     The own encoder is followed by a temporal convolution, one kernel a channel; the shared one is not, as in the
     reference.
@@ -48,25 +47,32 @@ class CrossSubject(nn.Module):
             assert linear.bias is not None
             nn.init.zeros_(linear.bias)
 
-    def forward(self, others: Tensor, there: Tensor, asked: Tensor) -> Tensor:
-        """Responses (batch, subject, time, parcel), whose are there (batch, subject), and who is asked for (batch,).
+    def forward(self, responses: Tensor, there: Tensor) -> Tensor:
+        """Responses (subject, batch, time, parcel), and whose are there (batch, subject), to predictions alike.
 
-        Returns (batch, time, parcel). Responses of the one who is asked for are never looked at; where all of the S
-        subjects' are there, each of the others has the weight 1 / (S - 1).
+        Each subject is predicted from those of the others that are there, never from its own; where all S are, each
+        of the others has the weight 1 / (S - 1).
         """
-        who = F.one_hot(asked, others.shape[1]).bool()
-        weights = (there & ~who).to(others.dtype)
-        weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
-        code = torch.einsum("bstd,bs->btd", self.encode(others), weights)
-        own = torch.einsum("btd,bdp->btp", code, self.own_heads[asked]) + self.own_levels[asked][:, None]
-        out: Tensor = self.head(code) + own
-        return out
+        alone = torch.eye(there.shape[1], dtype=torch.bool, device=there.device)
+        weights = (there[:, None] & ~alone).to(responses.dtype)  # (batch, whom, from whom)
+        weights = weights / weights.sum(2, keepdim=True).clamp(min=1)
+        codes = torch.einsum("bws,sbtd->wbtd", weights, self.encode(responses))
+        return _linear(codes, self.head.weight.T + self.own_heads, self.head.bias + self.own_levels)
 
     def encode(self, responses: Tensor) -> Tensor:
-        """Responses (batch, subject, time, parcel) -> codes (batch, subject, time, width)."""
-        own = torch.einsum("bstp,spd->bstd", responses, self.own_encoders) + self.own_offsets[:, None]
-        batch, subjects, time, width = own.shape
-        channels = own.permute(0, 1, 3, 2).reshape(batch, subjects * width, time)
-        late = self.convolution(channels).reshape(batch, subjects, width, time).permute(0, 1, 3, 2)
-        out: Tensor = self.encoder(responses) + late
-        return out
+        """Responses (subject, batch, time, parcel) -> codes (subject, batch, time, width)."""
+        subjects, batch, time, _ = responses.shape
+        width = self.encoder.out_features
+        # Both encoders in one product, so that the responses are read once.
+        weight = torch.cat((self.encoder.weight.T.expand(subjects, -1, -1), self.own_encoders), dim=2)
+        offset = torch.cat((self.encoder.bias.expand(subjects, -1), self.own_offsets), dim=1)
+        shared, own = _linear(responses, weight, offset).split(width, dim=3)
+        channels = own.permute(1, 0, 3, 2).reshape(batch, subjects * width, time)
+        late: Tensor = self.convolution(channels)
+        return shared + late.view(batch, subjects, width, time).permute(1, 0, 3, 2)
+
+
+def _linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
+    """x (subject, batch, time, in) by weights (subject, in, out) and offsets (subject, out)."""
+    flat = torch.baddbmm(offset[:, None], x.flatten(1, 2), weight)
+    return flat.view(*x.shape[:3], weight.shape[2])

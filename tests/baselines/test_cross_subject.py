@@ -10,13 +10,13 @@ from film_toy import PARCELS, SUBJECTS, one_subject_each, toy_items, train_of
 
 torch = pytest.importorskip("torch")
 
-from brainbench.baselines.cross_subject import CrossSubject, OthersMean  # noqa: E402
+from brainbench.baselines.cross_subject import CrossSubject, OthersMean, viewers  # noqa: E402
 from brainbench.baselines.cross_subject_network import CrossSubject as Network  # noqa: E402
 from brainbench.benchmark.contracts import Context, TaskInfo  # noqa: E402
 from brainbench.benchmark.errors import BadOption, Skipped  # noqa: E402
 from brainbench.benchmark.nn.training import parameter_count  # noqa: E402
 
-QUICK = {"width": 16, "rate": 3e-3, "crops": 400, "epochs": 4}
+QUICK = {"width": 16, "rate": 3e-3, "crops": 200, "epochs": 4}
 
 
 @pytest.fixture(autouse=True)
@@ -50,16 +50,15 @@ def test_the_network_is_what_numpy_computes():
     for value in network.parameters():
         torch.nn.init.normal_(value)
     held = {name: value.detach().numpy().astype(np.float64) for name, value in network.named_parameters()}
-    others = torch.randn(2, 4, 20, 5)
+    responses = torch.randn(4, 2, 20, 5)
     there = torch.tensor([[True, True, False, True], [True, True, True, True]])
-    asked = torch.tensor([1, 3])
-    found = network(others, there, asked).detach().numpy()
+    found = network(responses, there).detach().numpy()
     kernels = held["convolution.weight"].reshape(4, 3, 7)
     offsets = held["convolution.bias"].reshape(4, 3)
-    for item, (who, givers) in enumerate(((1, (0, 3)), (3, (0, 1, 2)))):
+    for item, who, givers in ((0, 1, (0, 3)), (0, 2, (0, 1, 3)), (1, 3, (0, 1, 2))):
         codes = []
         for s in givers:
-            x = others[item, s].numpy().astype(np.float64)
+            x = responses[s, item].numpy().astype(np.float64)
             own = x @ held["own_encoders"][s] + held["own_offsets"][s]
             padded = np.pad(own, ((3, 3), (0, 0)))
             late = np.stack([(padded[t : t + 7] * kernels[s].T).sum(0) for t in range(20)]) + offsets[s]
@@ -67,20 +66,21 @@ def test_the_network_is_what_numpy_computes():
         code = np.mean(codes, axis=0)
         wanted = code @ held["head.weight"].T + held["head.bias"]
         wanted += code @ held["own_heads"][who] + held["own_levels"][who]
-        np.testing.assert_allclose(found[item], wanted, atol=1e-3)
+        np.testing.assert_allclose(found[who, item], wanted, atol=1e-3)
 
 
-def test_the_one_who_is_asked_for_is_never_read():
+def test_nobody_is_predicted_from_himself():
     torch.manual_seed(0)
     network = Network(3, 5, 4, 7)
-    others, asked = torch.randn(3, 3, 10, 5), torch.arange(3)
-    there = torch.ones(3, 3, dtype=torch.bool)
-    before = network(others, there, asked)
-    changed = others.clone()
-    changed[torch.arange(3), asked] = 1e6
-    assert torch.equal(before, network(changed, there, asked))
-    changed[0, 1] += 1
-    assert not torch.equal(before[0], network(changed, there, asked)[0])
+    responses, there = torch.randn(3, 2, 10, 5), torch.ones(2, 3, dtype=torch.bool)
+    before = network(responses, there)
+    changed = responses.clone()
+    changed[1] += 1
+    after = network(changed, there)
+    assert torch.equal(before[1], after[1])
+    assert not torch.equal(before[0], after[0])
+    there[:, 1] = False
+    torch.testing.assert_close(network(responses, there)[0], network(changed, there)[0])
 
 
 def test_published_size():
@@ -124,21 +124,21 @@ def test_crops_are_of_one_stretch_for_all(context):
     train = train_of(one_subject_each(toy_items(lacking=("sub-02", "s100"))))
     method = CrossSubject(**QUICK)
     method.subjects, method.parcels = SUBJECTS, PARCELS
-    whole = {row: train.targets[row] for row in range(len(train.inputs))}
     draw = np.random.default_rng(0)
     starts = set()
-    for row in range(len(train.inputs)):
-        given, there, asked, truth = method._crop(train, row, draw)
-        subject = SUBJECTS[asked]
-        response = whole[row][subject]
-        start = next(t for t in range(len(response)) if np.array_equal(response[t : t + 64], truth))
+    shown = viewers(train, np.arange(len(train.inputs)))
+    assert len(shown) == 9 + 6  # two showings of three stimuli
+    for (stimulus, _), rows in shown.items():
+        assert sorted(rows) == [name for name in SUBJECTS if (name, stimulus) != ("sub-02", "s100")]
+        values, there, asked = method._crop(train, rows, draw)
+        assert there.tolist() == asked.tolist() == [name in rows for name in SUBJECTS]
+        first = train.targets.read(rows["sub-01"], "sub-01")
+        start = next(t for t in range(len(first)) if np.array_equal(first[t : t + 64], values[0]))
         starts.add(start)
-        assert not there[asked]
-        run = train.inputs[row]
-        assert there.tolist() == [f"responses/{name}" in run.streams for name in SUBJECTS]
-        for number in np.flatnonzero(there):
-            np.testing.assert_array_equal(given[number], run.padded(f"responses/{SUBJECTS[number]}", start, start + 64))
-    assert len(starts) > 10
+        for subject, row in rows.items():
+            crop = train.targets.read(row, subject, start, start + 64)
+            np.testing.assert_array_equal(values[SUBJECTS.index(subject)], crop)
+    assert len(starts) > 8
 
 
 def test_runs_that_are_shorter_than_a_crop(context):
