@@ -189,12 +189,12 @@ def validate(folds: Sequence[Moments], alphas: np.ndarray) -> Scores:
     """
     there = [fold for fold in folds if fold.count]
     whole = Moments.joined(there)
-    found = [_held_out(whole.less(fold), fold, alphas) for fold in there]
+    found = [held_out(whole.less(fold), fold, alphas) for fold in there]
     return Scores(np.mean([one.error for one in found], axis=0), np.mean([one.r for one in found], axis=0))
 
 
-def _held_out(train: Moments, test: Moments, alphas: np.ndarray) -> Scores:
-    """Scores of penalties on rows that were not learned from."""
+def held_out(train: Moments, test: Moments, alphas: np.ndarray) -> Scores:
+    """Scores of penalties (a,) on rows that were not learned from, by the moments of both."""
     model = Spectrum.of(train)
     xx, xy, yy = test.about(model.x, model.y)
     products = (model.vectors.T @ xx @ model.vectors).astype(np.float32)
