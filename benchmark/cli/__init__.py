@@ -24,6 +24,7 @@ from . import (
     score,
     show,
     show_answers,
+    show_encoding,
     show_vision,
     sweep,
     weights,
@@ -48,6 +49,9 @@ show.app.command("answers")(show_answers.answers)
 show.app.command("reconstructions")(show_vision.reconstructions)
 show.app.command("captions")(show_vision.captions)
 show.app.command("localisation")(show_vision.localisation)
+show.app.command("parcels")(show_encoding.parcels)
+show.app.command("networks")(show_encoding.networks)
+show.app.command("course")(show_encoding.course)
 app.add_typer(show.app, name="show")
 app.add_typer(export.app, name="export")
 app.command("sweep")(sweep.sweep)
