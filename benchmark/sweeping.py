@@ -109,7 +109,8 @@ def make_sweep(request: Request, configs: int, seed: int, tops: Sequence[int], p
         raise BadOption(f"a sweep takes one task and one method, not {len(plan.rows)} rows", "sweep them in turn")
     row = plan.rows[0]
     options = row.spec.options
-    drawn = draw(space_of(row.method, options), configs, seed)
+    space = space_of(row.method, options)
+    drawn = draw(space, configs, seed)
     if "members" not in options and tops:
         raise BadOption(f"--top: {row.spec.name} has no ensemble", "leave out --top")
     single = {"members": 0} if "members" in options else {}
@@ -118,7 +119,8 @@ def make_sweep(request: Request, configs: int, seed: int, tops: Sequence[int], p
     ]
     ensembles = []
     if "members" in options:
-        common = {**options, "members": configs, "members_seed": seed}
+        fixed = {name: values[0] for name, values in space.items() if len(values) == 1}
+        common = {**options, **fixed, "members": configs, "members_seed": seed}
         for top in dict.fromkeys(tops or [options["top"]]):
             ensembles.append(with_options(row, {**common, "top": top}, row.spec.name))
     return Sweep(tuple(ensembles), plan.notes, plan.missing, tuple(trials), tuple(drawn))

@@ -42,7 +42,8 @@ class Choice:
         Whether members are z-scored by parcel before they are averaged (the reference does not, which lets
         members of a larger scale count more).
     estimate
-        ``nested``: the expected score is taken on each inner film with members chosen on the others.
+        ``nested``: the expected score is taken on each inner film with members chosen on the others. Where members were
+        stopped on these films, it is still a little high; and fewer films to choose on make it a little low.
         ``same-movies``: as the reference prints it, chosen and scored on the same films; told beside the other.
     """
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ...benchmark.contracts import Card, Context, Method, Train
 from ...benchmark.errors import BadOption, needing
 from .options import CONTROLS, PRESETS, Options
+from .space import NOTES as ENSEMBLE_NOTES
 from .space import SPACES
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class MedARC(Options, Method):
         paper="Predicting Brain Responses To Natural Movies With Multimodal LLMs (arXiv 2507.19956)",
         pretraining=("those of the feature models",),
         parameters="3.5 M (published sizes and streams); about 0.2 M (small)",
-        notes=NOTES,
+        notes=NOTES + ENSEMBLE_NOTES,
     )
     supports: ClassVar[tuple[str, ...]] = ("encoding",)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS

@@ -29,6 +29,7 @@ def test_members_are_trained_once_and_stitched(tmp_path):
     assert chosen["method"]["options"]["rate"] == trials[0]["options"]["rate"]
     for record, top in ((one, 1), (every, 0)):
         assert record["method"]["options"]["top"] == top
+        assert record["method"]["options"]["inner_movies"] == 2
         (cell,) = record["cells"]
         facts = cell["report"]
         assert facts["validation_r"] == facts["expected_r_nested"]
