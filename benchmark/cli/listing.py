@@ -76,6 +76,7 @@ def methods(name: NameArgument = None, kind: KindOption = None, json_: JsonOptio
             "presets": ", ".join(method.presets) or "none",
             "controls": ", ".join(f"{entry.name}+{control}" for control in method.controls) or "none",
             "options": _options(method),
+            "sweep": _space(method.space),
             "from": entry.origin,
         }
         _show_card(card, json_)
@@ -108,6 +109,19 @@ def _options(method: Any) -> str:
         )
         or "none"
     )
+
+
+def _space(space: Any) -> str:
+    """What a sweep draws each option from, a space a paragraph where there are several; "" for none."""
+    from collections.abc import Mapping
+
+    lines = []
+    for name, values in space.items():
+        if isinstance(values, Mapping):
+            lines += [f"member_space={name}", *(f"  {line}" for line in _space(values).splitlines())]
+        else:
+            lines.append(f"{name}: {', '.join(map(str, values))}")
+    return "\n".join(lines)
 
 
 def _show_card(card: dict[str, Any], as_json: bool) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 
 import pytest
+from typer.testing import CliRunner
 
 from brainbench.benchmark.cells import configure
+from brainbench.benchmark.cli import app
 from brainbench.benchmark.space import draw, size, space_of
 from brainbench.methods.medarc.method import MedARC
 from brainbench.methods.medarc.options import Options
@@ -40,6 +43,12 @@ def test_presets_sweep_the_space_of_their_size(preset, space, members):
     _, options = configure(MedARC, preset, {})
     assert space_of(MedARC, options) is SPACES[space]
     assert options["members"] == members
+
+
+def test_the_card_on_the_command_line_shows_what_is_drawn():
+    told = json.loads(CliRunner().invoke(app, ["methods", "medarc", "--json"]).stdout)["sweep"]
+    assert "member_space=published" in told
+    assert "  kernel: 11, 33, 45, 65" in told.splitlines()
 
 
 @pytest.mark.parametrize(
