@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -90,8 +91,9 @@ def check_movies(path: Path, progress: Progress = silent) -> MovieReport:
     report.movies = [_movie(movie, runs, cohort.manifest.subjects) for movie in _ordered(runs["movie"])]
     report.findings += _missing(cohort, runs)
     report.findings += _unequal(runs, cohort.manifest.subjects)
+    seen: dict[bytes, str] = {}
     for subject in cohort.manifest.subjects:
-        row, found = _subject(cohort, subject, progress)
+        row, found = _subject(cohort, subject, seen, progress)
         report.subjects.append(row)
         report.findings += found
         report.repeats += repeats(cohort, runs, subject)
@@ -162,16 +164,21 @@ def _unequal(runs: pd.DataFrame, subjects: list[str]) -> list[Finding]:
 
 @dataclass
 class _Look:
-    """What a pass over one subject's responses found, by run."""
+    """What a pass over one subject's responses found, by run; ``seen`` is of all subjects."""
 
+    seen: dict[bytes, str]
     spread: list[np.ndarray] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
     shifted: list[str] = field(default_factory=list)
+    copies: dict[str, str] = field(default_factory=dict)
     offset: float = 0.0
 
-    def take(self, run: str, values: np.ndarray) -> None:
+    def take(self, subject: str, run: str, values: np.ndarray) -> None:
         """Look at a run's (time, parcel) responses."""
+        first = self.seen.setdefault(hashlib.sha256(values.tobytes()).digest(), f"{subject} {run}")
+        if first != f"{subject} {run}":
+            self.copies[run] = first
         lost = int((~np.isfinite(values)).sum())
         if lost:
             self.broken[run] = f"{lost} of {values.size} values are not finite"
@@ -188,6 +195,7 @@ class _Look:
     def findings(self, subject: str) -> list[Finding]:
         """What is wrong."""
         found = [Finding("error", subject, run, text) for run, text in self.broken.items()]
+        found += [Finding("error", subject, run, f"the same values as {first}") for run, first in self.copies.items()]
         if self.silent:
             text = f"parcels that never vary in {_runs(self.silent)}: {_some(self.silent)}"
             found.append(Finding("warning", subject, "", text))
@@ -198,12 +206,14 @@ class _Look:
         return found
 
 
-def _subject(cohort: MovieCohort, subject: str, progress: Progress) -> tuple[dict[str, Any], list[Finding]]:
+def _subject(
+    cohort: MovieCohort, subject: str, seen: dict[bytes, str], progress: Progress
+) -> tuple[dict[str, Any], list[Finding]]:
     """One subject in numbers, and what is wrong with the responses."""
-    look, refs = _Look(), cohort.responses(subject)
+    look, refs = _Look(seen), cohort.responses(subject)
     for done, (run, ref) in enumerate(refs.items()):
         progress(subject, done, len(refs))
-        look.take(run, ref.read().astype(np.float64))
+        look.take(subject, run, ref.read().astype(np.float64))
     progress(subject, len(refs), len(refs))
     frames = sum(ref.shape[0] for ref in refs.values())
     typical = np.median(look.spread, axis=0) if look.spread else np.zeros(1)

@@ -15,6 +15,7 @@ Memory does not grow with the arrays: they are written as they come, and read ru
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,14 +113,17 @@ class MovieCohort:
     def items(self) -> Items:
         """One row a run, in the order in which they were written.
 
-        Columns: ``subject`` = the run's id, ``group`` = ``stimulus``, ``series``, ``movie``, ``showing``, and
-        ``frames:SUBJECT``. Arrays, None where a run lacks one: ``features/STREAM`` and ``responses/SUBJECT``. Meta:
-        ``tr``, ``subjects``, ``parcels``, ``networks``. Raises `BadData`, also where an added stream has changed.
+        Columns: ``subject`` = the run's id, ``group`` = ``stimulus``, ``series``, ``movie``, ``showing``,
+        ``frames:SUBJECT`` and ``digest`` (of the first and last TR of each subject's response). Arrays, None where a
+        run lacks one: ``features/STREAM`` and ``responses/SUBJECT``. Meta: ``tr``, ``subjects``, ``parcels``,
+        ``networks``. Raises `BadData`, also where an added stream has changed.
         """
         table = self.runs().rename_axis("item")
         table.insert(0, "subject", table.index.astype(str))
         table.insert(1, "group", table["stimulus"])
         arrays = {field: self._refs(field, parts, table.index) for field, parts in self._by_field().items()}
+        measured = [values for field, values in arrays.items() if field.startswith(RESPONSES)]
+        table["digest"] = [_sample(str(run), refs) for run, *refs in zip(table.index, *measured, strict=True)]
         stimuli = table["stimulus"].tolist()
         arrays |= {f"{FEATURES}{name}": refs for name, refs in stream_refs(self.path, stimuli).items()}
         manifest = self.manifest
@@ -168,6 +172,15 @@ class MovieCohort:
         if lacking := [column for column in columns if column not in table]:
             raise BadData(f"{path}: no column {lacking[0]!r}", AGAIN)
         return table[columns]
+
+
+def _sample(run: str, responses: Sequence[ArrayRef | None]) -> str:
+    """A hash by which copies of a run are known: of its length and its first and last TR in every subject."""
+    held = [ref for ref in responses if ref is not None]
+    digest = hashlib.sha256("".join(str(ref.shape[0]) for ref in held).encode() or run.encode())
+    for ref in held:
+        digest.update(ref.rows(0, 1).read().tobytes() + ref.rows(ref.shape[0] - 1, ref.shape[0]).read().tobytes())
+    return digest.hexdigest()[:32]
 
 
 def installed(folder: Path) -> list[Path]:

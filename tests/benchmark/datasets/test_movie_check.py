@@ -146,6 +146,21 @@ def test_lengths_that_differ_between_subjects_are_told(tmp_path):
     ]
 
 
+def test_copies_are_errors(tmp_path):
+    kept: dict[str, np.ndarray] = {}
+
+    def change(name: str, subject: str, values: np.ndarray) -> np.ndarray:
+        return (
+            kept.setdefault("s4", values)
+            if (name, subject) in (("s04e13b", "sub-01"), ("bourne01", "sub-05"))
+            else values
+        )
+
+    found = check_movies(write(tmp_path / "films", change).path)
+    assert texts(found, "sub-05", "bourne01") == ["the same values as sub-01 s04e13b"]
+    assert found.errors == 1
+
+
 def test_damage_and_streams_that_are_gone_are_errors(tmp_path):
     cohort = write(tmp_path / "films")
     add_streams(cohort, write_features(tmp_path / "f", "clip", {"friends/s4/s04e13b": 29}))

@@ -57,6 +57,18 @@ def test_items_hold_what_was_written(tmp_path):
     assert items.meta == {"tr": 1.49, "subjects": ["sub-01", "sub-02"], "parcels": PARCELS, "networks": NETWORKS}
 
 
+def test_copies_of_a_run_have_one_digest(tmp_path):
+    with writer(tmp_path / "films") as made:
+        for name, values in {"a": ONE, "b": ONE, "c": ONE[:-1], "d": ONE + 1, "e": None, "f": None}.items():
+            made.run(
+                name, "friends", "s1", name, 1, {}, {"sub-01": values}, None if values is not None else {"sub-01": 3}
+            )
+        made.finish()
+    digest = MovieCohort.open(tmp_path / "films").items().table["digest"]
+    assert digest["a"] == digest["b"]
+    assert digest.nunique() == 5
+
+
 def test_views_of_the_kind_read_them(tmp_path):
     items = write(tmp_path / "films").items()
     runs, measured = Runs(items), Measured(items, "responses")
