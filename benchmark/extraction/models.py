@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +13,7 @@ from torch import nn
 
 from ..errors import BadOption, DataMissing, ExtraMissing
 from ..nn.language import SMOLLM2, TINY, ByteTokenizer, load_language, locate, quiet
+from .layout import fingerprint
 from .names import Modality
 
 AUDIO = (
@@ -36,7 +39,7 @@ class Loaded:
     Attributes
     ----------
     name, source, revision
-        As asked for, where the weights came from, and the hub's commit where that is known.
+        As asked for, where the weights came from, and the hub's commit or a hash of a folder's weights.
     modality
         What it reads.
     model
@@ -122,8 +125,18 @@ def _load(name: str, place: str, source: str, offline: bool, modality: Modality 
     model, forward = _modules(config, place, offline, found)
     model.eval().requires_grad_(False).to(device)
     processor = _processor(config, place, offline, found)
-    revision = str(getattr(config, "_commit_hash", None) or "")
-    return Loaded(name, source, revision, found, model, forward, processor, device)
+    return Loaded(name, source, _revision(place), found, model, forward, processor, device)
+
+
+def _revision(place: str) -> str:
+    """The hub's commit of a model in its cache, or a hash of a folder's weights."""
+    if not Path(place).is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(place, "config.json")
+        return Path(found).parent.name if isinstance(found, str) else ""
+    files = [path for path in sorted(Path(place).iterdir()) if path.suffix in (".safetensors", ".bin")]
+    return hashlib.sha256("".join(map(fingerprint, files)).encode()).hexdigest()[:16]
 
 
 def modality_of(config: Any) -> Modality:

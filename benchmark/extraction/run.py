@@ -144,7 +144,7 @@ def _extractor(plan: Plan, loaded: Loaded, layers: tuple[str, ...]) -> tuple[Ext
 def _settings(loaded: Loaded, layers: tuple[str, ...], facts: dict[str, Any]) -> dict[str, Any]:
     """All on which the numbers depend."""
     return {
-        "model": loaded.name,
+        "model": Path(loaded.name).name if loaded.source == "folder" else loaded.name,
         "source": loaded.source.removesuffix(" (cached)"),
         "revision": loaded.revision,
         "modality": loaded.modality,

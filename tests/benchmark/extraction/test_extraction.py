@@ -12,7 +12,7 @@ import pytest
 import torch
 from film_maker import make_film
 from tiny_models import make_model
-from transformers import AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from brainbench.benchmark.errors import BadOption, DataMissing, ExtraMissing
 from brainbench.benchmark.extraction.run import Outcome, Plan, extract
@@ -75,6 +75,18 @@ def test_other_settings_never_go_into_the_same_folder(tmp_path: Path, options: d
     with pytest.raises(BadOption, match="other settings"):
         go(folder, tmp_path / "out", **options)
     assert go(folder, tmp_path / "other", **options).written == ["s01e01a"]
+
+
+def test_other_weights_are_other_settings_and_another_place_is_not(tmp_path: Path) -> None:
+    folder, model = transcripts(tmp_path / "t", "s01e01a"), make_model("llama", tmp_path / "here" / "llama")
+    go(folder, tmp_path / "out", str(model))
+    moved = model.rename(tmp_path / "llama")
+    assert go(folder, tmp_path / "out", str(moved)).kept == ["s01e01a"]
+    weights = AutoModelForCausalLM.from_pretrained(moved)
+    weights.lm_head.weight.data += 1
+    weights.save_pretrained(moved)
+    with pytest.raises(BadOption, match="revision"):
+        go(folder, tmp_path / "out", str(moved))
 
 
 def test_a_file_that_cannot_be_read_is_told_and_the_others_go_on(tmp_path: Path) -> None:

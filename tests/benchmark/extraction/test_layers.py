@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +90,32 @@ def test_states_are_averaged_over_all_but_batch_and_width() -> None:
     torch.testing.assert_close(pooled(states), states.mean((2, 3)))  # (batch, dim, height, width)
     torch.testing.assert_close(pooled(states[0]), states[0].mean(1))
     torch.testing.assert_close(pooled(states[0, 0]), states[0, 0])
+
+
+def test_models_in_several_files_load_from_the_hubs_cache_without_a_network(tmp_path: Path) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    kept = tmp_path / "hub" / "models--somebody--tiny-llama"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text(commit)
+    folder = make_model("llama", kept / "snapshots" / commit)
+    load(str(folder)).model.save_pretrained(folder, max_shard_size="8KB")
+    (folder / "model.safetensors").unlink()
+    assert (folder / "model.safetensors.index.json").exists()
+    told = subprocess.run(
+        [sys.executable, "-c", ASKED],
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert told.stdout.split("\n")[:2] == [f"hub somebody/tiny-llama (cached) {commit} text", "ok"], told.stderr
+
+
+ASKED = """
+from brainbench.benchmark.extraction.models import load
+loaded = load("somebody/tiny-llama")
+print(loaded.source, loaded.revision, loaded.modality)
+print("ok" if loaded.model.model.layers[3].mlp.up_proj.weight.std() > 0.05 else "random weights")
+"""
 
 
 def test_what_cannot_be_loaded_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
