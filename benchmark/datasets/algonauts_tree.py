@@ -34,6 +34,8 @@ MISSING = {"sub-02": ("s05e20a",), "sub-05": ("s04e01a", "s04e01b", "s04e13b")}
 MAX_FRAMES = 20_000
 """TRs of one run: more than 8 hours."""
 
+MAX_PARCELS = 10_000
+
 EXPECTED = "fmri/sub-0X/func/sub-0X_task-{friends,movie10}_..._bold.h5"
 
 Shown = tuple[str, int]
@@ -108,9 +110,9 @@ def find(path: Path) -> Found:
 
 
 def series_of(stimulus: str) -> tuple[str, str] | None:
-    """Series and movie of a stimulus of the challenge, else None."""
+    """Series and movie of a stimulus of the challenge, such as s01e01a or figures01, else None."""
     told = parse(stimulus)
-    return (told[0], told[1]) if told else None
+    return (told[0], told[1]) if told and told[2] == stimulus and told[1] in MOVIES else None
 
 
 def _root(path: Path) -> Path:
@@ -172,7 +174,7 @@ def _shown(key: str, file: Path, found: Found) -> Shown | None:
 
 
 def _check_shape(values: Any, key: str, file: Path, found: Found) -> None:
-    if values.ndim != 2 or not 2 <= values.shape[0] <= MAX_FRAMES:
+    if values.ndim != 2 or not 2 <= values.shape[0] <= MAX_FRAMES or values.shape[1] > MAX_PARCELS:
         raise BadData(f"{file}: {key!r} has shape {values.shape}; expected (time, parcel)", "copy the file again")
     found.parcels = found.parcels or int(values.shape[1])
     if values.shape[1] != found.parcels:

@@ -51,7 +51,7 @@ def arrays(file: Any, path: Path) -> dict[str, Any]:
     """Name -> array (h5py data set) of all that an open file holds, groups included.
 
     Raises `BadData` for links to elsewhere, arrays whose values lie in other files, values that are no floats, and
-    arrays that are empty or larger than `MAX_BYTES`.
+    arrays that are empty, never written, or larger than `MAX_BYTES`.
     """
     import h5py
 
@@ -88,6 +88,8 @@ def _checked(value: Any, name: str, path: Path) -> Any:
     shape = value.shape or (0,)
     if min(shape) < 1 or math.prod(shape) * value.dtype.itemsize > MAX_BYTES:
         raise BadData(f"{path}: {name!r} has shape {value.shape}: empty, or more than {MAX_BYTES >> 30} GiB")
+    if not value.id.get_storage_size():
+        raise BadData(f"{path}: {name!r} was never written: it has a shape, and no values", "write it again")
     return value
 
 

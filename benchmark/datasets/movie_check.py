@@ -16,7 +16,6 @@ from ..errors import BadData
 from ..items import ArrayRef, Items
 from .algonauts_tree import MISSING, MOVIES
 from .check import Finding
-from .movie_index import check_files, read_index
 from .movie_manifest import FEATURES, FRAMES
 from .movies import MovieCohort
 
@@ -272,7 +271,6 @@ def _correlation(pairs: list[tuple[ArrayRef, ArrayRef]]) -> np.ndarray:
 def _streams(cohort: MovieCohort) -> tuple[list[dict[str, Any]], list[Finding]]:
     """Coverage of each stream, and the lengths of responses beside it."""
     try:
-        check_files(read_index(cohort.path))
         items = cohort.items()
     except BadData as error:
         return [], [Finding("error", "", "", error.message)]

@@ -69,7 +69,7 @@ def stream_refs(folder: Path, stimuli: Sequence[str]) -> dict[str, list[ArrayRef
     Raises `BadData` for a file that is gone or has changed since it was added.
     """
     table = read_index(folder)
-    check_files(table)
+    check_files(folder, table)
     held: dict[str, dict[str, ArrayRef]] = {}
     for row in table.to_dict("records"):
         ref = ArrayRef(str(folder / row["path"]), int(row["offset"]), _shape(row["shape"]), row["dtype"])
@@ -77,20 +77,18 @@ def stream_refs(folder: Path, stimuli: Sequence[str]) -> dict[str, list[ArrayRef
     return {stream: [refs.get(stimulus) for stimulus in stimuli] for stream, refs in sorted(held.items())}
 
 
-def check_files(table: pd.DataFrame) -> None:
-    """Raises `BadData` for the first file of an index that is gone or has changed; inner files are not looked at."""
-    for path, rows in table.groupby("path", sort=False):
-        file = Path(str(path))
-        if not file.is_absolute():
-            continue
-        stream, size, changed = rows.iloc[0][["stream", "bytes", "changed"]]
+def check_files(folder: Path, table: pd.DataFrame) -> None:
+    """Raises `BadData` for the first file of an index that is gone or has changed since it was added."""
+    for _, row in table.drop_duplicates("path").iterrows():
+        stream, inside = row["stream"], not Path(row["path"]).is_absolute()
+        file = folder / row["path"]
         if not file.is_file():
             raise BadData(
                 f"stream {stream}: {file} is gone",
-                f"put it back, or:  brainbench features remove {stream}",
+                f"{'add it again' if inside else 'put it back'}, or:  brainbench features remove {stream}",
             )
         stat = file.stat()
-        if (stat.st_size, stat.st_mtime_ns) != (size, changed):
+        if not inside and (stat.st_size, stat.st_mtime_ns) != (row["bytes"], row["changed"]):
             raise BadData(
                 f"stream {stream}: {file} has changed since it was added", "brainbench features add DIR  adds it anew"
             )

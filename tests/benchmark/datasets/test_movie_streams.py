@@ -139,6 +139,15 @@ def test_a_file_that_changes_or_goes_is_noticed(cohort, tmp_path):
     cohort.items()
 
 
+def test_a_copy_that_goes_is_noticed(cohort, tmp_path):
+    add_streams(cohort, write_features(tmp_path / "f", "clip", STIMULI, chunks=True))
+    next((cohort.path / "streams").iterdir()).unlink()
+    with pytest.raises(BadData, match="is gone"):
+        cohort.items()
+    add_streams(cohort, tmp_path / "f")
+    cohort.items()
+
+
 def test_stimuli_that_nobody_saw_and_unfetched_files_are_left_out_with_the_reason(cohort, tmp_path):
     folder = write_features(tmp_path / "f", "clip", {**STIMULI, "friends/s2/s02e01a": 5})
     gone = folder / "clip" / "friends" / "s1" / "s01e01a.h5"
@@ -178,7 +187,9 @@ def hostile(kind: str, file: h5py.File, folder: Path) -> None:
         file["a/b"] = values
         file["a/back"] = file["/"]
     elif kind == "too long":
-        file.create_dataset("last", (30_000, 2), "f4")
+        file["last"] = np.ones((30_000, 2), "f4")
+    elif kind == "never written":
+        file.create_dataset("last", (9, 4), "f4")
     elif kind == "one axis":
         file["last"] = values[0]
     elif kind == "NaN":
@@ -200,6 +211,7 @@ def hostile(kind: str, file: h5py.File, folder: Path) -> None:
         "bomb": "more than 4 GiB",
         "circle": "leads back to itself",
         "too long": "expected",
+        "never written": "never written",
         "one axis": "expected",
         "NaN": "not finite",
         "beyond float32": "not finite",
