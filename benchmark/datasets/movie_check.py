@@ -127,7 +127,8 @@ def _movie(movie: str, runs: pd.DataFrame, subjects: list[str]) -> dict[str, Any
 def _missing(cohort: MovieCohort, runs: pd.DataFrame) -> list[Finding]:
     """Runs that others have, and movies that nobody has."""
     found = []
-    if absent := [movie for movie in MOVIES if movie not in set(runs["movie"])]:
+    absent = [movie for movie in MOVIES if movie not in set(runs["movie"])]
+    if absent and cohort.manifest.origin == "real":
         found.append(Finding("warning", "", "", f"no run of {', '.join(absent)}"))
     for subject in cohort.manifest.subjects:
         lost = runs[runs[f"{FRAMES}{subject}"] == 0]

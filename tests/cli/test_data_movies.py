@@ -90,15 +90,15 @@ def test_what_is_not_installed_says_how_to_get_it() -> None:
 
 
 def test_the_twin_is_made_checked_and_loaded() -> None:
-    made = command("data", "simulate", "algonauts2025")
+    made = command("data", "simulate", "algonauts2025", "--size", 3000)
     assert made.exit_code == 0, made.output
-    assert Path(made.stdout.strip()) == home.twins() / "algonauts2025-small"
-    told = json.loads(command("data", "check", "algonauts2025-small", "--json").stdout)
+    assert Path(made.stdout.strip()) == home.twins() / "algonauts2025-3000"
+    told = json.loads(command("data", "check", "algonauts2025-3000", "--json").stdout)
     assert told["errors"] == 0
     assert {row["movie"] for row in told["repeats"]} == {"figures", "life"}
-    manifest = home.twins() / "algonauts2025-small" / "movies.json"
+    manifest = home.twins() / "algonauts2025-3000" / "movies.json"
     before = manifest.stat().st_mtime_ns
-    data = Algonauts().load("simulated")
+    data = Algonauts().load("simulated:3000")
     assert manifest.stat().st_mtime_ns == before  # the stored twin is used again
     assert (data.origin, data.inputs) == ("twin", "")
     assert set(data.ceilings) == {f"responses/{movie}" for movie in set(data.items.table["movie"])}
@@ -111,5 +111,5 @@ def test_the_twin_is_made_checked_and_loaded() -> None:
     told = json.loads(manifest.read_text())
     told["twin"]["version"] -= 1
     manifest.write_text(json.dumps(told))
-    assert Algonauts().load("simulated").fingerprint == data.fingerprint
+    assert Algonauts().load("simulated:3000").fingerprint == data.fingerprint
     assert manifest.stat().st_mtime_ns != before
