@@ -20,9 +20,14 @@ def title(board: Board) -> str:
     if data.reference:
         what += ", agreement with a reference"
     split = record.split.rule.partition(" ")[0]
-    people = f"{data.subjects} subject{'s' if data.subjects != 1 else ''}"
-    told = [f"{data.items} items of {people}", split] if split != "together" else []
+    people = counted(data.subjects, "subject")
+    told = [f"{counted(data.items, 'item')} of {people}", split] if split != "together" else []
     return f"{record.task.name} (version {record.task.version}) on {data.name}: {what}, {', '.join(told) or people}"
+
+
+def counted(number: int, what: str) -> str:
+    """``1 run`` or ``2 runs``."""
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def header(board: Board, ids: bool, wide: bool = True) -> list[str]:
@@ -192,8 +197,8 @@ def meaning(board: Board) -> str:
         data = board.first.data
         return (
             "Pearson r of each parcel, mean over parcels, people and films; interval over segments of about 90 s of "
-            f"{data.items} runs in {data.subjects} people, given the trained models: nothing follows for other people, "
-            "and little for other films"
+            f"{counted(data.items, 'run')} of film in {data.subjects} people, given the trained models: nothing follows "
+            "for other people, and little for other films"
         )
     if task.parts:
         return "mean over parts, each scored by itself; interval over test images, which parts may share"
