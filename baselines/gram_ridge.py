@@ -254,7 +254,7 @@ def leave_one_out(blocks: Blocks, model: Spectrum, alphas: np.ndarray) -> np.nda
     return errors / model.count
 
 
-def fit_leave_one_out(blocks: Blocks, inputs: int, targets: int, alphas: Sequence[float]) -> LinearMap:
+def fit_leave_one_out(blocks: Blocks, inputs: int, targets: int, alphas: Sequence[float] | np.ndarray) -> LinearMap:
     """A penalty for each target by leave-one-out, the first one of equals. The blocks are read twice."""
     moments = Moments.none(inputs, targets)
     for x, y in blocks():

@@ -10,7 +10,8 @@ parcel with folds; its loop runs over penalties (and folds), 20 parcels at once,
 parcels, where ours does all.
 
 Data are random with the same autocorrelation in every stream; ``--twin FOLDER`` takes a simulated cohort instead, and
-tells what reducing its streams takes. ``--trs N`` takes fewer, ``--only WORD`` the cases that hold a word.
+tells what reducing its streams takes. ``--trs N`` takes fewer, ``--only WORD`` the cases that hold a word,
+``--threads N`` other than two threads.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ TRS, RUN, STREAMS, COMPONENTS, DELAYS, PARCELS, FEW = 157_000, 580, 5, 64, 5, 10
 SHORT, FOLDS, FILM = 30_000, 5, 0.03
 ALPHAS = np.logspace(1, 7, 10)
 FOLDER = "BRAINBENCH_BENCH_RIDGE"
-THREADS = 2
 AGREE = 0.98
 """Share of parcels whose penalty must be that of the peer."""
 
@@ -254,6 +254,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--trs", type=int, default=TRS)
     parser.add_argument("--twin", type=Path)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--case")
     parser.add_argument("--only", default="", help="cases that hold this word")
     told = parser.parse_known_args()[0]
@@ -261,7 +262,7 @@ def main() -> None:
         case(told.case)
         return
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(THREADS)
+        os.environ[name] = str(told.threads)
     with tempfile.TemporaryDirectory() as folder:
         os.environ[FOLDER] = folder
         if told.twin:
@@ -270,7 +271,9 @@ def main() -> None:
             make(Path(folder), told.trs)
         rows, good = table([name for name in CASES if told.only in name], Path(folder))
     heads = ["case", "seconds", "processor s", "GB", "times ours: seconds", "processor s", "GB", "same penalty", "r"]
-    print(f"{STREAMS * COMPONENTS * DELAYS} columns, {PARCELS} parcels, {len(ALPHAS)} penalties, {THREADS} threads")
+    print(
+        f"{STREAMS * COMPONENTS * DELAYS} columns, {PARCELS} parcels, {len(ALPHAS)} penalties, {told.threads} threads"
+    )
     print(tabulate(rows, heads, floatfmt=".3g"))
     raise SystemExit(not good)
 
