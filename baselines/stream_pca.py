@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,22 +83,30 @@ def reduce_stream(runs: Runs, stream: str, components: int | None) -> Reduction:
 def _products(runs: Runs, stream: str) -> tuple[int, np.ndarray, np.ndarray]:
     """Number of rows, their mean (D,), and sums of products (D, D) of the rows less their mean."""
     count, shift = 0, np.empty(0, np.float32)
-    for row in first_showings(runs):
-        if stream not in runs[row].streams:
-            continue
-        values = rows_of(runs[row], stream)
+    for rows in _batches(runs, stream):
         if not count:  # a provisional mean: single precision then suffices for the products
-            shift = values.mean(axis=0)
+            shift = rows.mean(axis=0)
             sums, products = np.zeros(len(shift)), np.zeros((len(shift), len(shift)))
-        values -= shift
-        for start in range(0, len(values), BLOCK):
-            block = values[start : start + BLOCK]
-            products += block.T @ block
-            sums += block.sum(axis=0, dtype=np.float64)
-        count += len(values)
+        rows -= shift
+        products += rows.T @ rows
+        sums += rows.sum(axis=0, dtype=np.float64)
+        count += len(rows)
     if not count:
         raise BadData(f"no training run has the stream {stream!r}", "see  brainbench features list")
     return count, shift + sums / count, products - np.outer(sums, sums) / count
+
+
+def _batches(runs: Runs, stream: str) -> Iterator[np.ndarray]:
+    """The rows of a stream of all stimuli, about `BLOCK` at a time."""
+    held: list[np.ndarray] = []
+    for row in first_showings(runs):
+        if stream in runs[row].streams:
+            held.append(rows_of(runs[row], stream))
+        if sum(map(len, held)) >= BLOCK:
+            yield np.concatenate(held)
+            held = []
+    if held:
+        yield np.concatenate(held)
 
 
 def _leading(correlations: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:
