@@ -111,6 +111,12 @@ class Courses:
     courses: tuple[Course, ...]
 
 
+def source_of(record: Record) -> str:
+    """Task and data of a record for a title; a twin is called simulated."""
+    origin = "SIMULATED twin" if record.data.origin == "twin" else record.data.origin
+    return f"{record.task.name} on {record.data.name} ({origin})"
+
+
 def side_of(name: str) -> str:
     """ "L" or "R" where a parcel's name tells its hemisphere, else ""."""
     parts = name.upper().split("_")
@@ -136,7 +142,7 @@ def parcel_scores(
         kept = [r for (name, film), r in each.items() if subject in (None, name) and movie in (None, film)]
         scores[label] = np.mean(kept, axis=0)
     _, loaded = reload(first, progress)
-    title = f"{first.task.name} on {first.data.name} ({first.data.origin}): Pearson r by parcel, {who}, {which}"
+    title = f"{source_of(first)}: Pearson r by parcel, {who}, {which}"
     return ParcelScores(title, scores, atlas_of(loaded.items, subject, atlas))
 
 
@@ -184,9 +190,10 @@ def atlas_of(items: Items, subject: str | None = None, file: Path | None = None)
         return Atlas(names, networks, file, f"atlas {file.name}")
     cohort = cohort_of(items)
     for name in [subject] if subject else items_subjects(items):
-        volume = cohort.attached(f"atlas-{name}.nii.gz") if cohort else None
-        if volume is not None:
-            return Atlas(names, networks, volume, f"atlas of {name}")
+        for ending in ("nii.gz", "nii"):
+            volume = cohort.attached(f"atlas-{name}.{ending}") if cohort else None
+            if volume is not None:
+                return Atlas(names, networks, volume, f"atlas of {name}")
     return Atlas(names, networks)
 
 
@@ -225,7 +232,7 @@ def network_scores(found: Found, progress: Progress) -> NetworkScores:
     }
     counts = {name: list(meta["networks"]).count(name) for name in networks}
     ceilings = network_ceilings(loaded, networks) if first.ceiling else {}
-    title = f"{first.task.name} on {first.data.name} ({first.data.origin}): mean Pearson r by network"
+    title = f"{source_of(first)}: mean Pearson r by network"
     return NetworkScores(title, scores, ceilings, counts)
 
 
@@ -294,7 +301,7 @@ def courses(
         )
         for place, how in chosen
     )
-    title = f"{first.task.name} on {first.data.name} ({first.data.origin}): {subject}, run {run}"
+    title = f"{source_of(first)}: {subject}, run {run}"
     return Courses(title, float(loaded.items.meta.get("tr", 1.49)), made)
 
 

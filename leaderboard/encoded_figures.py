@@ -32,8 +32,8 @@ CELLS = 46
 
 SIDES = {"L": "left hemisphere", "R": "right hemisphere", "": "hemisphere unknown"}
 FLAT_NOTE = (
-    "Flat panel: a square a parcel, in the atlas's order within its network; numbers are means of networks. "
-    "For a map on the surface give the volume of the parcels by --atlas FILE."
+    "Flat panel: a square a parcel, in the atlas's order within its network; numbers are means of networks.\n"
+    "A map on the surface needs the volume of the parcels (--atlas FILE)."
 )
 
 
@@ -54,18 +54,18 @@ def surface_figure(shown: ParcelScores) -> bytes:
         import nilearn  # noqa: F401
     drawn = surface(shown.atlas)
     rows = len(shown.scores)
-    tall, head = 2.35, 0.75
+    wide, tall, head, cell, square = 11.5, 2.4, 0.7, 2.63, 2.65
     high = tall * rows + head
-    figure = Figure(figsize=(11.5, high), dpi=DPI)
+    figure = Figure(figsize=(wide, high), dpi=DPI)
     limit = scale_of(list(shown.scores.values()))
     for row, (label, values) in enumerate(shown.scores.items()):
-        top = 1 - (head + tall * row) / high
-        figure.text(0.015, top, name(label, values), fontsize=9.5, fontweight="bold", va="top", parse_math=False)
+        top = high - head - tall * row
+        figure.text(0.015, top / high, name(label, values), fontsize=9.5, fontweight="bold", va="top", parse_math=False)
         for column, view in enumerate(VIEWS):
-            left, bottom = 0.01 + 0.228 * column, top - tall / high
-            axes = figure.add_axes((left, bottom, 0.226, (tall - 0.3) / high), projection="3d")
-            drawn.draw(axes, view, values, COLOURS, limit)
-            figure.text(left + 0.113, bottom, view.title, ha="center", va="bottom", fontsize=8, color=MILD)
+            middle, centre = cell * (column + 0.5), top - tall / 2 - 0.05
+            place = ((middle - square / 2) / wide, (centre - square / 2) / high, square / wide, square / high)
+            drawn.draw(figure.add_axes(place, projection="3d"), view, values, COLOURS, limit)
+            figure.text(middle / wide, (top - tall + 0.02) / high, view.title, ha="center", fontsize=8, color=MILD)
     bar(figure, figure.add_axes((0.935, 0.5 - 0.3 / rows**0.5, 0.012, 0.6 / rows**0.5)), limit)
     return saved(figure, f"{shown.title}\n{shown.atlas.whose}, on fsaverage5; {drawn.note}")
 
@@ -85,7 +85,7 @@ def flat_figure(shown: ParcelScores) -> bytes:
     for row, (label, values) in enumerate(shown.scores.items()):
         for column, side in enumerate(sides):
             panel(panels[row][column], shown.atlas, side, tall, values, limit)
-            panels[row][column].set_title(SIDES[side], fontsize=8, color=MILD)
+            panels[row][column].set_title(SIDES[side], fontsize=8, color=MILD, loc="right")
         panels[row][0].set_title(name(label, values), fontsize=9.5, fontweight="bold", loc="left", parse_math=False)
     bar(figure, panels, limit)
     return saved(figure, f"{shown.title}\n{FLAT_NOTE}")
@@ -199,15 +199,15 @@ def one_course(axes: Axes, course: Course, tr: float) -> None:
     """A parcel's lines; their r stands above."""
     if course.measured is not None:
         axes.plot(
-            minutes(course.measured, tr), standard(course.measured), color="#9A9A9A", linewidth=1.1, label="measured"
+            minutes(course.measured, tr), standard(course.measured), color="#4D4D4D", linewidth=1.2, label="measured"
         )
     for number, (label, values) in enumerate(course.predicted.items()):
         look = LOOKS[number % len(LOOKS)]
-        axes.plot(minutes(values, tr), standard(values), color=look.colour, linewidth=1.5, label=label)
+        axes.plot(minutes(values, tr), standard(values), color=look.colour, linewidth=1.5, alpha=0.9, label=label)
     axes.set_title(course.parcel, fontsize=9, loc="left", parse_math=False)
     if course.r:
-        said = ",  ".join(f"{label} {r:.2f}" for label, r in course.r.items())
-        axes.set_title(f"r: {said}", fontsize=9, loc="right", color=INK, parse_math=False)
+        said = ",  ".join(f"{label}: {r:.2f}" for label, r in course.r.items())
+        axes.set_title(f"r of {said}", fontsize=9, loc="right", color=INK, parse_math=False)
     axes.set_ylabel("sd")
     axes.margins(x=0.005)
     tidy(axes)
@@ -261,7 +261,7 @@ def saved(figure: Figure, title: str) -> bytes:
     """The figure as PNG under its title, on white."""
     if not figure.axes:
         raise BadData("nothing to draw")
-    wide = int(figure.get_figwidth() * 13)
+    wide = int(figure.get_figwidth() * 14.5)
     told = "\n".join(line for part in title.splitlines() for line in textwrap.wrap(part, wide))
     figure.suptitle(told, fontsize=8.5, parse_math=False)
     out = io.BytesIO()

@@ -54,7 +54,7 @@ class Surface:
             view=view.side, cmap=colours, vmin=limit[0], vmax=limit[1], axes=axes, avg_method="median",
             bg_on_data=False, colorbar=False, engine="matplotlib",
         )  # fmt: skip
-        axes.set_box_aspect(None, zoom=1.75)
+        axes.set_box_aspect(None, zoom=1.4)
 
 
 def surface(atlas: Atlas) -> Surface:

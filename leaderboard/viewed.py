@@ -83,9 +83,15 @@ def view(
 
 
 def labels(found: Sequence[tuple[Record, Path]]) -> list[str]:
-    """A label a record, told apart by options or by id where methods are the same."""
+    """A label a record: the method, with preset and options where methods are the same, or else the id."""
     records = [record for record, _ in found]
-    names = [f"{record.method.name} {' '.join(options_told(record, records)[1:])}".strip() for record in records]
+    methods = [record.method.name for record in records]
+    names = [
+        record.method.name
+        if methods.count(record.method.name) == 1
+        else " ".join([record.method.name, *options_told(record, records)])
+        for record in records
+    ]
     return [name if names.count(name) == 1 else record.id for name, record in zip(names, records, strict=True)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from brainbench.benchmark.cli import app
 
 FILMS = Path(__file__).parents[1] / "plugins" / "films.py"
+DATASETS = Path(__file__).parents[1] / "benchmark" / "datasets"
 SUBJECTS = ("sub-01", "sub-02", "sub-03", "sub-05")
 INSIDE = "fmri_predictions_ood.npy"
 
@@ -67,8 +69,6 @@ def test_a_real_record_whose_truth_is_withheld_becomes_a_file(task, inside, name
 
 def test_runs_keep_their_names_and_subjects(runs, export, tmp_path):
     """Items are shuffled before a method sees them: what it predicted for a film must stand under that film."""
-    import sys
-
     sys.path.insert(0, str(FILMS.parent))
     import films
 
@@ -131,6 +131,27 @@ def test_the_seed_is_chosen(runs, export, tmp_path):
     assert export("real", name, "--out", tmp_path / "first.zip").exit_code == 0
     assert (tmp_path / "first.zip").read_bytes() == files[0].read_bytes()
     assert "seeds of" in str(export("real", name, "--seed", 7, "--out", files[0]).exception)
+
+
+def test_the_challenges_own_tree_imported_run_exported_and_checked(own_home, tmp_path):
+    """With the real layout: counts come from its sample files, and the truth is never there."""
+    pytest.importorskip("h5py")
+    sys.path.insert(0, str(DATASETS))
+    from algonauts_files import COUNTS, write_challenge
+
+    tree, store, file = write_challenge(tmp_path / "tree"), tmp_path / "runs", tmp_path / "s7.zip"
+    assert invoke("data", "import", "algonauts2025", tree).exit_code == 0
+    task = ("--task", "algonauts2025-friends", "--method", "mean-response", "--data", "real")
+    done = invoke("run", *task, "--store", store)
+    assert done.exit_code == 0, done.output
+    done = invoke("export", "algonauts2025", "algonauts2025-friends--mean-response", "--out", file, "--store", store)
+    assert done.exit_code == 0, done.exception
+    checks = [("--check", file), ("--check", file, "--counts", tree / "fmri")]
+    told = [json.loads(invoke("export", "algonauts2025", *words, "--json").stdout) for words in checks]
+    rows = 4 * sum(COUNTS["friends-s7"].values()) + len(COUNTS["friends-s7"])  # sub-02 counts one more in each
+    assert [one["rows"] for one in told] == [rows, rows]
+    assert "the installed" in told[0]["source"]
+    assert any("never change, and score 0" in note for note in told[0]["notes"])
 
 
 @pytest.mark.parametrize(
