@@ -65,4 +65,5 @@ METHODS = {
     "tribe": "tribe:Tribe",
     "cross-subject": "cross_subject:CrossSubject",
     "others-mean": "cross_subject:OthersMean",
+    "shuffled-films": "shuffled_films:ShuffledFilms",
 }

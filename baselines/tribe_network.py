@@ -85,12 +85,13 @@ class Layer(nn.Module):
 
 
 class SubjectHeads(nn.Module):
-    """A linear map to parcels for each subject."""
+    """A linear map to parcels for each subject; outputs have about the standard deviation ``start`` at first."""
 
-    def __init__(self, subjects: int, width: int, parcels: int) -> None:
+    def __init__(self, subjects: int, width: int, parcels: int, start: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(subjects, width, parcels) / width**0.5)
-        self.bias = nn.Parameter(torch.randn(subjects, parcels) / width**0.5)
+        scale = start / width**0.5
+        self.weight = nn.Parameter(scale * torch.randn(subjects, width, parcels))
+        self.bias = nn.Parameter(scale * torch.randn(subjects, parcels))
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, time, width) -> (batch, subject, time, parcel)."""
@@ -112,11 +113,13 @@ class Tribe(nn.Module):
         A projector is Linear, LayerNorm, GELU; else a linear map alone.
     dropout
         Chance of a modality to be zeroed in a window of training.
+    start
+        Scale of the random numbers that positions and heads start from; 1 in the reference.
     """
 
     def __init__(
         self, inputs: Sequence[int], width: int, depth: int, heads: int, subjects: int, parcels: int,
-        mlp: bool = True, dropout: float = 0.0,
+        mlp: bool = True, dropout: float = 0.0, start: float = 1.0,
     ) -> None:  # fmt: skip
         super().__init__()
         if width % len(inputs):
@@ -124,9 +127,9 @@ class Tribe(nn.Module):
         share = width // len(inputs)
         self.dropout = dropout
         self.projectors = nn.ModuleList(_projector(columns, share, mlp) for columns in inputs)
-        self.positions = nn.Parameter(torch.randn(POSITIONS, width))
+        self.positions = nn.Parameter(start * torch.randn(POSITIONS, width))
         self.layers = nn.Sequential(*(Layer(width, heads) for _ in range(depth)), ScaleNorm(width))
-        self.heads = SubjectHeads(subjects, width, parcels)
+        self.heads = SubjectHeads(subjects, width, parcels, start)
 
     def forward(self, features: Sequence[Tensor], there: Tensor) -> Tensor:
         """Features (batch, time, columns) of each modality, and which are there (batch, modality).
