@@ -122,7 +122,7 @@ def make_sweep(request: Request, configs: int, seed: int, tops: Sequence[int], p
         fixed = {name: values[0] for name, values in space.items() if len(values) == 1}
         common = {**options, **fixed, "members": configs, "members_seed": seed}
         for top in dict.fromkeys(tops or [options["top"]]):
-            ensembles.append(with_options(row, {**common, "top": top}, row.spec.name))
+            ensembles.append(with_options(row, {**common, "top": top}, f"{row.spec.name}+ensemble"))
     return Sweep(tuple(ensembles), plan.notes, plan.missing, tuple(trials), tuple(drawn))
 
 

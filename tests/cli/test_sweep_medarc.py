@@ -28,6 +28,7 @@ def test_members_are_trained_once_and_stitched(tmp_path):
     assert chosen["method"]["name"] == "medarc+swept"
     assert chosen["method"]["options"]["rate"] == trials[0]["options"]["rate"]
     for record, top in ((one, 1), (every, 0)):
+        assert record["method"]["name"] == "medarc+ensemble"
         assert record["method"]["options"]["top"] == top
         assert record["method"]["options"]["inner_movies"] == 2
         (cell,) = record["cells"]
