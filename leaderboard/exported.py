@@ -9,8 +9,10 @@ import numpy as np
 from ..benchmark.contracts import Progress
 from ..benchmark.datasets.codabench import (
     PARCELS,
+    SUBJECTS,
     Accepted,
     Expected,
+    Rows,
     check_submission,
     phase_of,
     problems,
@@ -30,6 +32,10 @@ DATASET = "algonauts2025"
 
 PHASES = {f"{DATASET}-friends": "friends", f"{DATASET}-ood": "ood"}
 """Task -> phase of the challenge that its predictions are for."""
+
+COUNTS_HINT = (
+    "give  --counts FOLDER  of its sub-0X_..._fmri_samples.npy, name the RECORD, or see `brainbench data list`"
+)
 
 Predictions = dict[str, dict[str, np.ndarray]]
 """Subject -> run -> (TR, parcel)."""
@@ -84,15 +90,12 @@ def check(
     if record:
         return check_submission(path, expected_of(record, chosen, counts, progress))
     if counts:
-        return check_submission(path, Expected(chosen, rows_from(counts, chosen), str(counts)))
+        return check_submission(path, expectation(chosen, rows_from(counts, chosen), str(counts)))
     dataset = load_dataset(DATASET)
     if not dataset.installed():
-        raise DataMissing(
-            "the numbers of TRs that the challenge expects are not at hand",
-            "give  --counts FOLDER  of its sub-0X_..._fmri_samples.npy, name the RECORD, or see `brainbench data list`",
-        )
+        raise DataMissing("the numbers of TRs that the challenge expects are not at hand", COUNTS_HINT)
     data = dataset.load("real", progress)
-    return check_submission(path, Expected(chosen, rows_of(data.items, chosen), f"the installed {data.name!r}"))
+    return check_submission(path, expectation(chosen, rows_of(data.items, chosen), f"the installed {data.name!r}"))
 
 
 def phase_of_record(record: Record) -> str:
@@ -108,13 +111,19 @@ def phase_of_record(record: Record) -> str:
 def expected_of(record: Record, phase: str, counts: Path | None, progress: Progress) -> Expected:
     """What is expected of a record: by the counts that are given, or by the data that it was made on."""
     if counts:
-        return Expected(phase, rows_from(counts, phase), str(counts))
+        return expectation(phase, rows_from(counts, phase), str(counts))
     _, loaded = reload(record, progress)
     twin = loaded.data.origin == "twin"
     parcels = len(loaded.items.meta.get("parcels", ())) if twin else PARCELS
-    return Expected(
-        phase, rows_of(loaded.items, phase), f"the {'twin' if twin else 'data'} {record.data.name!r}", parcels
-    )
+    source = f"the {'twin' if twin else 'data'} {record.data.name!r}"
+    return expectation(phase, rows_of(loaded.items, phase), source, parcels)
+
+
+def expectation(phase: str, rows: Rows, source: str, parcels: int = PARCELS) -> Expected:
+    """What is expected by these numbers of TRs. Raises `DataMissing` where a subject of the challenge has none."""
+    if lacking := [name for name in SUBJECTS if not rows.get(name)]:
+        raise DataMissing(f"{source}: no numbers of TRs of {', '.join(lacking)} for the phase {phase!r}", COUNTS_HINT)
+    return Expected(phase, rows, source, parcels)
 
 
 def predictions_of(record: Record, folder: Path, seed: int | None = None) -> Predictions:

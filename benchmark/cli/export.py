@@ -26,7 +26,7 @@ def _group() -> None:
 def algonauts2025(
     record: Annotated[
         str | None,
-        typer.Argument(metavar="[RECORD]", help="Record of algonauts2025-friends or -ood (its beginning is enough)."),
+        typer.Argument(metavar="RECORD", help="Record of algonauts2025-friends or -ood (its beginning is enough)."),
     ] = None,
     target: Annotated[
         Path | None,
@@ -59,6 +59,7 @@ def algonauts2025(
     Nothing in a file that is checked is run, and nothing is unpacked to disk.
 
     Example:  brainbench export algonauts2025 algonauts2025-ood--medarc --out ood.zip
+
     Example:  brainbench export algonauts2025 --check ood.zip --counts download/algonauts_2025.competitors/fmri
     """
     from ...leaderboard.exported import check as check_file

@@ -119,6 +119,10 @@ def test_a_file_is_checked_against_a_record_or_counts(runs, export, tmp_path):
     done = export("real", name, "--counts", counts, "--out", tmp_path / "none.zip")
     assert "137 TRs where 138" in str(done.exception)
     assert not (tmp_path / "none.zip").exists()
+    counts.write_text(json.dumps({"sub-01": rows, "sub-02": {}}))
+    done = export("real", "--check", file, "--counts", counts)
+    assert "no numbers of TRs of sub-02, sub-03, sub-05 for the phase 'ood'" in str(done.exception)
+    counts.write_text(json.dumps({subject: rows for subject in SUBJECTS}))
     done = export("real", "--check", file, "--phase", "friends", "--counts", counts)
     assert "not fmri_predictions_friends_s7.npy" in str(done.exception)
 
