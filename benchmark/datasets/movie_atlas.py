@@ -22,7 +22,8 @@ def schaefer_parcels() -> tuple[tuple[str, ...], tuple[str, ...]]:
     The names count parcels within hemisphere and network; the atlas's own name parts of networks as well, and differ
     between its versions, whereas the networks do not. Counts: ``benchmark/simulate/schaefer1000.csv``.
     """
-    text = (files(__package__) / "../simulate/schaefer1000.csv").read_text(encoding="utf-8")
+    folder = files(str(__package__).rpartition(".")[0] + ".simulate")
+    text = folder.joinpath("schaefer1000.csv").read_text(encoding="utf-8")
     names: list[str] = []
     networks: list[str] = []
     counted: Counter[str] = Counter()
