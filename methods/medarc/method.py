@@ -28,7 +28,8 @@ NOTES = (
     "other. Its attention pool cannot be built (wrong arguments), its ConvNeXt cannot be run (undefined layers) and "
     "its rotary positions run over heads; here the three work as they are meant to. A run without a stream is "
     "predicted from the others (the stream is left out of the sum). Ours in 'small': sizes, a higher rate, "
-    "standardised features, runs that some subjects lack, two epochs of patience. The film to stop on is 'figures' "
+    "standardised features (r 0.181 against 0.173 on held-out training films of the twin), runs that some subjects "
+    "lack, two epochs of patience. The film to stop on is 'figures' "
     "where it is in training; as in the reference, what is held out is not trained on afterwards."
 )
 
