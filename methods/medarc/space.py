@@ -46,7 +46,7 @@ SMALL: Space = {
 SPACES: Mapping[str, Space] = {"small": SMALL, "published": PUBLISHED}
 """What the option ``member_space`` names; `Method.space` of this method."""
 
-STITCHED: Mapping[str, Any] = {"members": 8, "top": 3, "member_space": "small", "inner_movies": 2}
+STITCHED: Mapping[str, Any] = {"members": 8, "top": 5, "member_space": "small", "inner_movies": 2}
 """Ensemble options of preset ``stitched``, over those of ``small``."""
 
 PUBLISHED_ENSEMBLE: Mapping[str, Any] = {"members": 140, "top": 5, "member_space": "published", "inner_movies": 2}
