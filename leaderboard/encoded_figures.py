@@ -65,7 +65,8 @@ def surface_figure(shown: ParcelScores) -> bytes:
             middle, centre = cell * (column + 0.5), top - tall / 2 - 0.05
             place = ((middle - square / 2) / wide, (centre - square / 2) / high, square / wide, square / high)
             drawn.draw(figure.add_axes(place, projection="3d"), view, values, COLOURS, limit)
-            figure.text(middle / wide, (top - tall + 0.02) / high, view.title, ha="center", fontsize=8, color=MILD)
+            if row == rows - 1:
+                figure.text(middle / wide, 0.06 / high, view.title, ha="center", fontsize=8, color=MILD)
     bar(figure, figure.add_axes((0.935, 0.5 - 0.3 / rows**0.5, 0.012, 0.6 / rows**0.5)), limit)
     return saved(figure, f"{shown.title}\n{shown.atlas.whose}, on fsaverage5; {drawn.note}")
 
