@@ -197,8 +197,8 @@ def meaning(board: Board) -> str:
         data = board.first.data
         return (
             "Pearson r of each parcel, mean over parcels, people and films; interval over segments of about 90 s of "
-            f"{counted(data.items, 'run')} of film in {data.subjects} people, given the trained models: nothing follows "
-            "for other people, and little for other films"
+            f"{counted(data.items, 'run')} of film in {data.subjects} people, given the trained models: nothing "
+            "follows for other people, and little for other films"
         )
     if task.parts:
         return "mean over parts, each scored by itself; interval over test images, which parts may share"
