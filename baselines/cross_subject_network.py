@@ -66,10 +66,12 @@ class CrossSubject(nn.Module):
         # Both encoders in one product, so that the responses are read once.
         weight = torch.cat((self.encoder.weight.T.expand(subjects, -1, -1), self.own_encoders), dim=2)
         offset = torch.cat((self.encoder.bias.expand(subjects, -1), self.own_offsets), dim=1)
-        shared, own = _linear(responses, weight, offset).split(width, dim=3)
+        codes = _linear(responses, weight, offset)
+        shared, own = codes[..., :width], codes[..., width:]
         channels = own.permute(1, 0, 3, 2).reshape(batch, subjects * width, time)
-        late: Tensor = self.convolution(channels)
-        return shared + late.view(batch, subjects, width, time).permute(1, 0, 3, 2)
+        late = self.convolution(channels).view(batch, subjects, width, time).permute(1, 0, 3, 2)
+        out: Tensor = shared + late
+        return out
 
 
 def _linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
