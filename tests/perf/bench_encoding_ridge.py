@@ -5,7 +5,7 @@ of 64 components at five delays (1,600 columns), ten penalties, one for each par
 reads the same reduced streams and responses, and ends with weights; the penalties and weights must agree with ours.
 
 himalaya multiplies held-out rows by training rows: with five folds at full size that is 16 GB and an hour, so at full
-size one film is held out, and five folds are compared on the first 30,000 TRs. scikit-learn has no penalty for each
+size one film is held out, and five folds are compared on the first 10,000 TRs. scikit-learn has no penalty for each
 parcel with folds; its loop runs over penalties (and folds), 20 parcels at once, and by leave-one-out it is asked for 20
 parcels, where ours does all.
 
@@ -31,7 +31,7 @@ from tabulate import tabulate
 from turns import apart
 
 TRS, RUN, STREAMS, COMPONENTS, DELAYS, PARCELS, FEW = 157_000, 580, 5, 64, 5, 1000, 20
-SHORT, FOLDS, FILM = 30_000, 5, 0.03
+SHORT, FOLDS, FILM = 10_000, 5, 0.03
 ALPHAS = np.logspace(1, 7, 10)
 FOLDER = "BRAINBENCH_BENCH_RIDGE"
 AGREE = 0.98
@@ -199,11 +199,11 @@ CASES: dict[str, tuple[Callable[[], tuple[np.ndarray, np.ndarray]], str]] = {
     "himalaya, one film held out": (lambda: himalaya(1), "ours, one film held out"),
     "scikit-learn loop, 20 parcels, one film held out": (lambda: scikit_learn(1), "ours, one film held out"),
     "ours, 5 folds": (lambda: ours(FOLDS), ""),
-    "ours, 5 folds, 30,000 TRs": (lambda: ours(FOLDS, SHORT), ""),
-    "himalaya, 5 folds, 30,000 TRs": (lambda: himalaya(FOLDS, SHORT), "ours, 5 folds, 30,000 TRs"),
-    "scikit-learn loop, 20 parcels, 5 folds, 30,000 TRs": (
+    "ours, 5 folds, 10,000 TRs": (lambda: ours(FOLDS, SHORT), ""),
+    "himalaya, 5 folds, 10,000 TRs": (lambda: himalaya(FOLDS, SHORT), "ours, 5 folds, 10,000 TRs"),
+    "scikit-learn loop, 20 parcels, 5 folds, 10,000 TRs": (
         lambda: scikit_learn(FOLDS, SHORT),
-        "ours, 5 folds, 30,000 TRs",
+        "ours, 5 folds, 10,000 TRs",
     ),
     "ours, leave-one-out": (ours_leave_one_out, ""),
     "scikit-learn, leave-one-out, 20 parcels": (scikit_learn_leave_one_out, "ours, leave-one-out"),
