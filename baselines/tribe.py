@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from ..benchmark.nn.training import Recipe
 
-Loss = Literal["mse", "pearson", "smooth-l1", "huber"]
-
 
 class Window(NamedTuple):
     """A stretch of a run: its position, and the first TR of the response."""
@@ -64,7 +62,7 @@ class Tribe(FilmNetwork):
     lead: int = 3
     jitter: int = 7
     dropout: float = 0.3
-    loss: Loss = "mse"
+    loss: Literal["mse", "pearson", "smooth-l1", "huber"] = "mse"
     projector: Literal["mlp", "linear"] = "mlp"
     standardise: bool = True
     start: float = 0.02
