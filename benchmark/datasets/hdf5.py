@@ -63,7 +63,7 @@ def arrays(file: Any, path: Path) -> dict[str, Any]:
         if group.id in seen:
             raise BadData(f"{path}: group {prefix!r} leads back to itself")
         seen.add(group.id)
-        for key in group:
+        for key in _keys(group, path):
             name = f"{prefix}{key}"
             if not isinstance(group.get(key, getlink=True), h5py.HardLink):
                 raise BadData(f"{path}: {name!r} is a link to elsewhere", "write the values into the file itself")
@@ -75,6 +75,16 @@ def arrays(file: Any, path: Path) -> dict[str, Any]:
             if len(found) + len(seen) > MAX_ARRAYS:
                 raise BadData(f"{path}: more than {MAX_ARRAYS} arrays")
     return dict(sorted(found.items()))
+
+
+def _keys(group: Any, path: Path) -> Iterator[str]:
+    """Names in a group. Raises `BadData` for one that is no text, or that would steer a terminal."""
+    for key in group:
+        if not isinstance(key, str):  # h5py leaves what is no UTF-8 as bytes
+            raise BadData(f"{path}: the name {key[:80]!r} is no UTF-8")
+        if not key.isprintable():
+            raise BadData(f"{path}: a name {key[:80]!r} with characters that cannot be printed")
+        yield key
 
 
 def _checked(value: Any, name: str, path: Path) -> Any:

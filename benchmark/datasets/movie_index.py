@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..errors import BadData
@@ -19,6 +22,9 @@ from ..files import write_bytes
 from ..items import ArrayRef
 
 INDEX = "streams.parquet"
+
+COPIES = "streams"
+"""Folder, beside the responses, of streams that could not stay as they were."""
 
 COLUMNS = {
     "stream": "MODEL/LAYER",
@@ -41,9 +47,9 @@ def read_index(folder: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=list(COLUMNS))
     try:
         table = pd.read_parquet(path)[list(COLUMNS)]
-        for text in table["shape"].unique():
-            _shape(text)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        for row in table.to_dict("records"):
+            _check_row(row)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise BadData(f"{path}: not an index of streams ({error})", "delete it and add the streams again") from None
     return table
 
@@ -79,7 +85,7 @@ def stream_refs(folder: Path, stimuli: Sequence[str]) -> dict[str, list[ArrayRef
 
 def check_files(folder: Path, table: pd.DataFrame) -> None:
     """Raises `BadData` for the first file of an index that is gone or has changed since it was added."""
-    for _, row in table.drop_duplicates("path").iterrows():
+    for row in table.drop_duplicates("path").to_dict("records"):
         stream, inside = row["stream"], not Path(row["path"]).is_absolute()
         file = folder / row["path"]
         if not file.is_file():
@@ -88,10 +94,29 @@ def check_files(folder: Path, table: pd.DataFrame) -> None:
                 f"{'add it again' if inside else 'put it back'}, or:  brainbench features remove {stream}",
             )
         stat = file.stat()
+        if inside and stat.st_size != _end(row):
+            raise BadData(f"stream {stream}: {file} has {stat.st_size:,} bytes, not {_end(row):,}", "add it again")
         if not inside and (stat.st_size, stat.st_mtime_ns) != (row["bytes"], row["changed"]):
             raise BadData(
                 f"stream {stream}: {file} has changed since it was added", "brainbench features add DIR  adds it anew"
             )
+
+
+def _check_row(row: Mapping[Any, Any]) -> None:
+    """Raises `ValueError` or `TypeError` for values that do not lie in their file, or that are no floats."""
+    dtype, path = np.dtype(str(row["dtype"])), Path(row["path"])
+    if dtype.kind != "f":
+        raise ValueError(f"{row['stream']} holds {dtype}, not floats")
+    if not path.is_absolute() and (path.parent != Path(COPIES) or path.name in ("", "..")):
+        raise ValueError(f"{row['stream']} lies at {row['path']!r}, which is neither a copy here nor a full path")
+    if row["offset"] < 0 or (path.is_absolute() and _end(row) > row["bytes"]):
+        raise ValueError(f"{row['stream']} ends at byte {_end(row):,} of a file of {row['bytes']:,}")
+
+
+def _end(row: Mapping[Any, Any]) -> int:
+    """The byte after the last one of an array."""
+    size: int = math.prod(_shape(row["shape"])) * np.dtype(row["dtype"]).itemsize
+    return int(row["offset"]) + size
 
 
 def _shape(text: object) -> tuple[int, ...]:

@@ -25,12 +25,9 @@ from ..extraction.names import parse
 from ..files import whole_file
 from ..items import ArrayRef
 from .hdf5 import arrays, fetched, in_place, open_hdf5
-from .movie_index import COLUMNS, read_index, write_index
+from .movie_index import COLUMNS, COPIES, read_index, write_index
 from .movie_manifest import RESPONSES, STREAM
 from .movies import MovieCohort
-
-COPIES = "streams"
-"""Folder, beside the responses, of streams that could not stay as they were."""
 
 MAX_FRAMES = 20_000
 """Chunks of one run: more than 8 hours."""

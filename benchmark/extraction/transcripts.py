@@ -23,9 +23,9 @@ SLACK = 0.05
 """Seconds by which a word's end may lie outside its chunk without a remark."""
 
 _QUOTED = r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\""
-_WORDS = re.compile(rf"\[\s*(?:(?:{_QUOTED})(?:\s*,\s*(?:{_QUOTED}))*)?\s*\]")
+_WORDS = re.compile(rf"\[(?:\s*(?:{_QUOTED})(?:\s*,\s*(?:{_QUOTED}))*)?\s*\]")
 _NUMBER = r"(?:-?[0-9.]+(?:e[+-]?[0-9]+)?|nan)"
-_NUMBERS = re.compile(rf"\[\s*(?:{_NUMBER}(?:\s*,\s*{_NUMBER})*)?\s*\]", re.IGNORECASE)
+_NUMBERS = re.compile(rf"\[(?:\s*{_NUMBER}(?:\s*,\s*{_NUMBER})*)?\s*\]", re.IGNORECASE)
 _HEADER = re.compile(r"(text|word|onset|duration)s?(?:_per_\w+)?")
 _SILENT = ("", "nan", "none", "[]")
 

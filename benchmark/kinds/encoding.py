@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, overload
 
 import numpy as np
@@ -19,6 +20,12 @@ FEATURES = "features/"
 FRAMES = "frames:"
 LENGTHS = "frames.json"
 TR = 1.49
+DAMAGED = (
+    OSError, ValueError, TypeError, AttributeError,
+    EOFError, OverflowError, RecursionError, TokenError,
+)  # fmt: skip
+"""What reading JSON and the header of a ``.npy`` file raises where these are not what they should be."""
+
 SEGMENT = 60
 """TRs (about 90 s) of a run that a bootstrap draws together, so that what is correlated in time stays together."""
 
@@ -308,8 +315,10 @@ class Encoding(Kind):
         try:
             frames = {str(name): [int(n) for n in told] for name, told in json.loads(_text(folder / LENGTHS)).items()}
             runs = max((len(told) for told in frames.values()), default=0)
+            if any(len(told) != runs for told in frames.values()):
+                raise ValueError(f"{LENGTHS} tells of different numbers of runs")
             series = {name: _series(folder, name, told) for name, told in frames.items()}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except DAMAGED as error:
             raise BadData(f"{folder}: not predictions of responses ({error})", "run the cell again") from None
         return [{name: parts[run] for name, parts in series.items() if len(parts[run])} for run in range(runs)]
 
@@ -350,7 +359,7 @@ def _series(folder: Path, subject: str, frames: list[int]) -> list[np.ndarray]:
     """A subject's runs. Raises `ValueError` where the file does not hold them."""
     if Path(subject).name != subject or min(frames, default=0) < 0:
         raise ValueError(f"subject {subject!r}")
-    stored = np.load(folder / f"{subject}.npy", mmap_mode="r", allow_pickle=False)
+    stored = np.lib.format.open_memmap(folder / f"{subject}.npy", mode="r")  # no archive, and no pickle
     if stored.ndim != 2 or stored.dtype != np.float32 or len(stored) != sum(frames):
         raise ValueError(f"{subject}.npy holds {stored.dtype} {stored.shape}, not {sum(frames)} TRs of float32")
     return np.split(stored, np.cumsum(frames)[:-1])

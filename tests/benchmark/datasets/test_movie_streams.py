@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from algonauts_files import feature, write_features
 
@@ -148,6 +149,40 @@ def test_a_copy_that_goes_is_noticed(cohort, tmp_path):
     cohort.items()
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("path", "../sub-01.bin", "neither a copy here nor a full path"),
+        ("path", "sub-01.bin", "neither a copy here nor a full path"),
+        ("path", "streams/../sub-01.bin", "neither a copy here nor a full path"),
+        ("path", "streams/..", "neither a copy here nor a full path"),
+        ("dtype", "|O", "not floats"),
+        ("dtype", "<i8", "not floats"),
+        ("dtype", "no type", "not an index"),
+        ("offset", -8, "ends at byte"),
+        ("shape", "[1000000000000, 1000000]", "ends at byte"),
+        ("shape", "[9, -4]", "not an index"),
+        ("shape", "[" * 100_000, "not an index"),
+    ],
+)
+def test_an_index_that_points_elsewhere_is_refused(cohort, tmp_path, column, value, reason):
+    add_streams(cohort, write_features(tmp_path / "f", "clip", STIMULI))
+    index = pd.read_parquet(cohort.path / "streams.parquet")
+    index[column] = [value, *index[column].iloc[1:]]
+    index.to_parquet(cohort.path / "streams.parquet")
+    with pytest.raises(BadData, match=reason):
+        cohort.items()
+
+
+def test_a_copy_of_another_length_is_refused_before_it_is_read(cohort, tmp_path):
+    add_streams(cohort, write_features(tmp_path / "f", "clip", STIMULI, chunks=True))
+    index = pd.read_parquet(cohort.path / "streams.parquet")
+    index["shape"] = "[1000000000000, 4]"
+    index.to_parquet(cohort.path / "streams.parquet")
+    with pytest.raises(BadData, match="bytes, not 16,000,000,000,000"):
+        cohort.items()
+
+
 def test_stimuli_that_nobody_saw_and_unfetched_files_are_left_out_with_the_reason(cohort, tmp_path):
     folder = write_features(tmp_path / "f", "clip", {**STIMULI, "friends/s2/s02e01a": 5})
     gone = folder / "clip" / "friends" / "s1" / "s01e01a.h5"
@@ -194,6 +229,10 @@ def hostile(kind: str, file: h5py.File, folder: Path) -> None:
         file["last"] = values[0]
     elif kind == "NaN":
         file["last"] = values * np.nan
+    elif kind == "no UTF-8":
+        file.create_dataset(b"\xff\xfe", data=values)
+    elif kind == "terminal codes":
+        file["\x1b[2Jlast"] = values
     elif kind == "beyond float32":
         file.create_dataset("last", data=values.astype(float) * 1e300, chunks=True)
 
@@ -215,6 +254,8 @@ def hostile(kind: str, file: h5py.File, folder: Path) -> None:
         "one axis": "expected",
         "NaN": "not finite",
         "beyond float32": "not finite",
+        "no UTF-8": "no UTF-8",
+        "terminal codes": "cannot be printed",
     }.items(),
 )
 def test_hostile_files_are_left_out_with_the_reason(cohort, tmp_path, kind, reason):

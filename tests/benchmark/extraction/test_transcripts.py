@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,16 @@ def test_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("brainbench.benchmark.extraction.transcripts.LARGEST_FILE", 100)
     with pytest.raises(BadData, match="larger than"):
         read(path)
+
+
+def test_a_cell_of_spaces_is_refused_at_once(tmp_path: Path) -> None:
+    """Time grows with the length of a cell, not with its square."""
+    for cell in ("[" + " " * 60_000 + "x]", "['a'" + " " * 60_000 + "x]", "[" + "'a' , " * 10_000 + "x]"):
+        started = time.perf_counter()
+        for row in (f"x\t{cell}\t[]\t[]\n", f"x\t[]\t{cell.replace(chr(39) + 'a' + chr(39), '1')}\t[]\n"):
+            with pytest.raises(BadData, match="no list of"):
+                read(write(tmp_path, HEADER + row))
+        assert time.perf_counter() - started < 5
 
 
 def test_half_characters_do_not_reach_a_tokenizer(tmp_path: Path) -> None:
