@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from tabulate import tabulate
 
 from ..benchmark.record import DRAWN, Record, ScorePart
 from .board import Board, Line
-from .sections import SHOWN, interval, method_label, number, safe, score_notes, sections, shown_metrics
+from .narrow import fitted
+from .sections import SHOWN, interval, method_label, number, safe, score_notes, sections, short, shown_metrics
 from .suite import SuiteLine, SuiteTable
 
 
@@ -43,11 +46,6 @@ def header(board: Board, ids: bool, wide: bool = True) -> list[str]:
         columns.append(share_title(board))
     columns += [*(short(board, name) for name in names[1:]), "fit + predict s", "peak MiB", "status"]
     return [*columns, "record"] if ids else columns
-
-
-def short(board: Board, name: str) -> str:
-    """A metric's column title: ``:PART`` for a part of the headline."""
-    return name.removeprefix(board.headline) if name.startswith(f"{board.headline}:") else name
 
 
 def has_share(board: Board) -> bool:
@@ -135,8 +133,8 @@ def status(record: Record) -> str:
     return record.status if not marks else f"{record.status}; LEAK: {', '.join(marks)}"
 
 
-def footnotes(board: Board, wide: bool = True) -> list[str]:
-    """What a reader must know below the table."""
+def footnotes(board: Board, wide: bool = True, lost: Sequence[str] = ()) -> list[str]:
+    """What a reader must know below the table; ``lost`` are columns that the terminal had no room for."""
     record = board.first
     score = next(
         (line.record.scores[board.headline] for line in board.every if board.headline in line.record.scores), None
@@ -148,7 +146,9 @@ def footnotes(board: Board, wide: bool = True) -> list[str]:
         + "."
     ]
     notes += score_notes(board.every, shown_metrics(board, wide), wide)
-    hidden = shown_metrics(board, wide=True)[SHOWN:]
+    names = shown_metrics(board, wide=True)
+    gone = {f"{board.headline}{title}" if title.startswith(":") else title: None for title in lost}
+    hidden = [*gone, *names[SHOWN:]]
     if hidden and not wide:
         notes.append(f"With --format markdown also: {', '.join(hidden)}.")
     if record.ceiling:
@@ -225,21 +225,26 @@ NOTHING = ScorePart(
 
 
 def to_terminal(board: Board, console: Console, ids: bool = False) -> None:
-    """Print a board on a terminal."""
-    columns = header(board, ids, wide=False)
+    """Print a board on a terminal; what has no room beside the score is named below."""
+    further = [title for name in shown_metrics(board, wide=False)[:0:-1] for title in (short(board, name), name)]
+    costs = ("peak MiB", "fit + predict s", *spreads(board), other_aggregate(board))
+    lost: list[str] = []
     if board.lines:
-        table = Table(*map(safe, columns), title=safe(title(board)), title_justify="left")
-        for line in board.lines:
-            table.add_row(*map(safe, cells(board, line, ids, wide=False)), style="bold" if line.rank == 1 else None)
+        table = Table(title=safe(title(board)), title_justify="left")
+        rows = [list(map(safe, cells(board, line, ids, wide=False))) for line in board.lines]
+        columns = list(map(safe, header(board, ids, wide=False)))
+        lost += fitted(table, columns, rows, [*further, *costs], console)
+        for row, line in zip(table.rows, board.lines, strict=True):
+            row.style = "bold" if line.rank == 1 else None
         console.print(table)
     else:
         console.print(safe(title(board)), style="italic")
     for part in sections(board, ids, wide=False):
-        below = Table(*map(safe, part.header), title=safe(part.title), title_justify="left")
-        for row in part.rows:
-            below.add_row(*map(safe, row), style="dim" if part.quiet else None)
+        below = Table(title=safe(part.title), title_justify="left", row_styles=("dim",) if part.quiet else None)
+        rows = [list(map(safe, row)) for row in part.rows]
+        lost += fitted(below, list(map(safe, part.header)), rows, further, console)
         console.print(below)
-    for note in footnotes(board, wide=False):
+    for note in footnotes(board, wide=False, lost=lost):
         console.print(safe(note), style="dim")
     console.print()
 

@@ -35,7 +35,7 @@ def sections(board: Board, ids: bool, wide: bool) -> Iterator[Section]:
     names = shown_metrics(board, wide)
     for made in (
         Section(RESCORED_TITLE, rescored_header(board, names, ids), tuple(rescored_rows(board, names, ids))),
-        Section(ORACLES_TITLE, ("regime", "method", *names), tuple(oracle_rows(board, names)), quiet=True),
+        Section(ORACLES_TITLE, oracle_header(board, names), tuple(oracle_rows(board, names)), quiet=True),
         Section(f"{board.headline} of each part", parts_header(board), tuple(parts_rows(board))),
         Section(controls_title(board), ("control", *names), tuple(control_rows(board, names)), quiet=True),
         Section(PUBLISHED_TITLE, published_header(board), tuple(published_rows(board))),
@@ -52,6 +52,11 @@ def shown_metrics(board: Board, wide: bool) -> list[str]:
     return names if wide else names[:SHOWN]
 
 
+def short(board: Board, name: str) -> str:
+    """A metric's column title: ``:PART`` for a part of the headline."""
+    return name.removeprefix(board.headline) if name.startswith(f"{board.headline}:") else name
+
+
 def rescored_header(board: Board, names: Sequence[str], ids: bool) -> tuple[str, ...]:
     """Column titles of the rescored rows."""
     first = (f"{name} [95 % interval]" if name == board.headline else name for name in names)
@@ -65,6 +70,11 @@ def rescored_rows(board: Board, names: Sequence[str], ids: bool) -> Iterator[tup
         scores = [interval(record.scores.get(name), short=name != board.headline) for name in names]
         known = str(record.card.get("notes") or "nothing")
         yield (str(line.rank or "-"), record.method.name, *scores, known, *((record.id,) if ids else ()))
+
+
+def oracle_header(board: Board, names: Sequence[str]) -> tuple[str, ...]:
+    """Column titles of the oracles."""
+    return ("regime", "method", f"{board.headline} [95 % interval]", *(short(board, name) for name in names[1:]))
 
 
 def oracle_rows(board: Board, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
