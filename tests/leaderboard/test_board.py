@@ -102,6 +102,25 @@ def test_the_terminal_prints_the_same_cells(record, capsys):
 HOSTILE = "a\\|b\x1b[2J[red]c[/red] [d](javascript:e)\r<script>"
 
 
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_a_narrow_terminal_has_fewer_columns_and_whole_numbers(record, capsys, width):
+    from rich.console import Console
+
+    board = make_board([record, score(record, 0.9, "best")])
+    to_terminal(board, Console(width=width))
+    printed = capsys.readouterr().out
+    table = [line for line in printed.splitlines() if line.startswith("│")]
+    assert table
+    assert all(len(line) <= width for line in table)
+    assert "…" not in "".join(table)
+    headline = board.lines[0].record.scores["auc"]
+    assert f"{headline.value:.3f} [{headline.low:.3f}, {headline.high:.3f}]" in "".join(table)
+    shown, _, notes = " ".join(printed.split()).partition("auc: ")
+    left_out = "mcc" in notes.partition("--format markdown also: ")[2]
+    assert left_out is ("mcc" not in shown)
+    assert left_out is (width < 130)
+
+
 def test_a_name_from_outside_is_text_on_every_face(record, capsys):
     from rich.console import Console
 
