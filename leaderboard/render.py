@@ -40,7 +40,7 @@ def header(board: Board, ids: bool, wide: bool = True) -> list[str]:
     columns += [
         title for title, field in spreads(board).items() if any(spread(line, board, field) for line in board.lines)
     ]
-    if len(board.first.split.folds) > 1 and not ranges(board) and not drawn(board):
+    if len(board.first.split.folds) > 1 and not (ranges(board) or drawn(board) or board.first.task.parts):
         columns.append(other_aggregate(board))
     if has_share(board):
         columns.append(share_title(board))

@@ -140,10 +140,15 @@ def of_people(derive: Callable[[Items], Items] | None, wanted: tuple[str, ...], 
 
 
 def cross_subject(task: Task, argument: str) -> Task:
-    """One subject an item, with the others' responses to the same run as the only streams."""
+    """One subject an item, with the others' responses to the same run as the only streams.
+
+    Each subject is tested in a fold of its own: beside a tested item of another one, its truth would lie as a stream.
+    """
     refuse_argument(task, "cross-subject", argument)
     return replace(
         task,
+        split=Given("given, subject by subject", apart=WHO),
+        metrics=tuple(name for name in task.metrics if not name.startswith("encoding-r:sub-")),
         title=f"{task.title}, from the other people's responses",
         derive=partial(by_subject, task.derive),
         published=None,
@@ -172,6 +177,7 @@ def by_subject(derive: Callable[[Items], Items] | None, items: Items) -> Items:
         )
     table = made.table.iloc[[row for row, _ in rows]].copy()
     table.index = pd.Index([f"{made.table.index[row]}/{name}" for row, name in rows], name=made.table.index.name)
+    table[WHO] = [name for _, name in rows]
     for name in whom:
         mine = np.array([name == one for _, one in rows])
         table[f"{FRAMES}{name}"] = np.where(mine, table[f"{FRAMES}{name}"], 0)
@@ -188,6 +194,9 @@ def refuse_argument(task: Task, regime: str, argument: str) -> None:
     if argument:
         raise BadOption(f"{task.name}@{regime}:{argument}: takes nothing after the colon", f"use  {task.name}@{regime}")
 
+
+WHO = "whose"
+"""Column with the subject that an item of the oracle is of; no method sees it."""
 
 VALIDATION = (("s6", "figures", "life"), ("s1", "s2", "s3", "s4", "s5", "bourne", "wolf"))
 REGIMES = {"held-out": held_out, "subjects": subjects, "cross-subject": cross_subject}
