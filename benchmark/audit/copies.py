@@ -30,9 +30,12 @@ def group_crossing(case: Case) -> Result:
     """Subjects or families that train and test in one fold; the engine refuses such a split."""
     crossing = {name: _crossing(case, name) for name in ("subject", "group")}
     if any(crossing.values()):
-        told = " and ".join(f"{count} {name}s" for name, count in crossing.items() if count)
+        names = {"subject": "stimuli", "group": "groups"} if case.task.kind == "encoding" else {}
+        told = " and ".join(f"{count} {names.get(name, f'{name}s')}" for name, count in crossing.items() if count)
         return SUBJECTS.leak(f"{told} are in both train and test of a fold", **crossing)
     cuts = f"any of the {len(case.folds)} folds" if len(case.folds) > 1 else "the cut"
+    if case.task.kind == "encoding":  # the same people train and test; an item's subject is its stimulus
+        return SUBJECTS.ok(f"no stimulus crosses {cuts}; the people are the same on both sides")
     return SUBJECTS.ok(f"no subject or family crosses {cuts}")
 
 

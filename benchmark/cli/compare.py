@@ -104,6 +104,15 @@ def print_rows(first: Record, rows: list[Compared]) -> None:
         if not record.ranked:
             print(f"{record.id} is not ranked: its checkpoint was trained on test subjects")
     print(
-        "difference: mean over folds; interval and p over test subjects, given the trained models. "
+        f"difference: {basis(first)}, given the trained models. "
         "p over folds: corrected resampled t-test, which counts the training as well."
     )
+
+
+def basis(record: Record) -> str:
+    """What a difference averages, and what its interval and p are over."""
+    if record.task.kind == "encoding":
+        return f"mean over films; interval and p over segments of film in {record.data.subjects} people and no others"
+    if record.task.parts:
+        return "mean over parts; interval and p over test images"
+    return "mean over folds; interval and p over test subjects"

@@ -23,11 +23,12 @@ def rescore(
     found, folder = Store(store_path(store)).find(record)
     with errors().status("scoring ..."):
         result = score_again(found, folder, lambda label, done, total: None)
+    wide = max((len(name) for name in result.scores), default=0)
     for name, score in result.scores.items():
         if score.value is None:
-            print(f"{name:20} not defined")
+            print(f"{name:{wide}}  not defined")
         else:
-            print(f"{name:20} {score.value:.6f}  [{score.low:.6f}, {score.high:.6f}]")
+            print(f"{name:{wide}}  {score.value:.6f}  [{score.low:.6f}, {score.high:.6f}]")
     if result.differences:
         print("\n".join(result.differences))
         errors().print(f"{len(result.differences)} numbers differ from the record {found.id}", style="red")

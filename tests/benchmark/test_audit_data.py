@@ -236,3 +236,12 @@ def test_every_run_carries_what_is_cheap_to_find():
     levels = {finding.detector: finding.level for finding in audit(ASD, found.items, found.split, None)}
     assert levels == {"group-crossing": "ok", "duplicate-scans": "ok", "shared-frames": "ok",
                       "site-and-class": "note", "site-alone": "leak", "motion-alone": "ok"}  # fmt: skip
+
+
+def test_films_of_the_same_people_are_told_by_their_stimuli():
+    films = replace(ASD, kind="encoding")
+    found = case(people(8), task=films)
+    assert "no stimulus crosses" in group_crossing(found).message
+    assert "the people are the same on both sides" in group_crossing(found).message
+    mixed = by_hand(found, ["scan0", "scan1"], ["scan1"])
+    assert group_crossing(mixed).message.startswith("1 stimuli")

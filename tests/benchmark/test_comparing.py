@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
+from brainbench.benchmark.cli.compare import basis
 from brainbench.benchmark.comparing import compare
 from brainbench.benchmark.errors import BadOption
 from support import plan_of, write_planted
@@ -54,3 +55,14 @@ def test_the_command_names_methods_and_what_is_missing(records, store):
     assert "difference to majority" in done.stdout
     missing = CliRunner().invoke(app, [*arguments[:2], "bnt", *arguments[3:]])
     assert "brainbench run --task abide1-asd --method bnt" in str(missing.exception)
+
+
+@pytest.mark.parametrize(("kind", "parts", "told"), [
+    ("encoding", "movie", "segments of film in 60 people and no others"), ("caption", "subject", "over test images"),
+    ("classification", "", "over test subjects"),
+])  # fmt: skip
+def test_the_table_says_what_the_interval_is_over(records, kind, parts, told):
+    record, _ = records["majority"]
+    task = record.task.model_copy(update={"kind": kind, "parts": parts})
+    data = record.data.model_copy(update={"subjects": 60})
+    assert told in basis(record.model_copy(update={"task": task, "data": data}))
