@@ -344,9 +344,9 @@ def _length(run: Mapping[str, np.ndarray]) -> int:
 
 
 def _cut(measured: Measured, run: int, length: int) -> list[Piece]:
-    """A run in pieces of nearly equal length, about `SEGMENT`."""
-    edges = np.linspace(0, length, max(1, round(length / SEGMENT)) + 1).round().astype(int)
-    return [Piece(measured, run, number, int(a), int(b)) for number, (a, b) in enumerate(pairwise(edges))]
+    """A run in pieces of `SEGMENT` TRs; the last takes what is over. A TR more moves no edge but the last."""
+    edges = [*range(0, max(1, round(length / SEGMENT)) * SEGMENT, SEGMENT), length]
+    return [Piece(measured, run, number, a, b) for number, (a, b) in enumerate(pairwise(edges))]
 
 
 def _text(path: Path) -> str:

@@ -41,9 +41,9 @@ class Options:
     width
         Channels d that each stream is projected to.
     kernel
-        TRs k of the depthwise kernel of each channel, odd; 0 for no convolution.
+        TRs k of the depthwise kernel of each channel, odd; 0 or 1 for no convolution.
     causal
-        A kernel sees the present and the past only.
+        A kernel sees the present and the past only; not with a hidden model, which sees all of a run.
     positive
         Kernels are the absolute values of their weights.
     tied
@@ -130,6 +130,8 @@ class Options:
             value = getattr(self, name)
             if value < 0 or (value and value % 2 == 0):
                 raise BadOption(f"{name}={value}: a kernel has a centre", f"give an odd number (--set {name}=...)")
+        if self.causal and self.hidden != "none":
+            raise BadOption(f"causal=true, but hidden={self.hidden} sees the future", "use one of them")
         if not self.hidden_kernel:
             raise BadOption("hidden_kernel=0", "give an odd number (--set hidden_kernel=...)")
         attends = self.pool == "attention" or self.hidden == "transformer"

@@ -241,7 +241,7 @@ def test_the_loss_counts_what_was_measured_only():
         {"kernel": 4}, {"kernel": -1}, {"pool": "max"}, {"heads": "none"}, {"hidden": "lstm"}, {"rate": 0},
         {"crop": 0}, {"weight_decay": -1}, {"hidden_kernel": 0}, {"members": -1}, {"member_space": "huge"},
         {"width": 32, "pool": "attention", "attention_heads": 3},
-        {"width": 6, "hidden": "transformer", "attention_heads": 2},
+        {"width": 6, "hidden": "transformer", "attention_heads": 2}, {"causal": True, "hidden": "convnext"},
     ],
 )  # fmt: skip
 def test_options_that_cannot_work_are_refused(wrong):

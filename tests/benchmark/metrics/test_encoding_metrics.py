@@ -88,6 +88,17 @@ def test_segments_are_drawn_as_the_counts_say():
     assert [label for _, label in owners][:3] == ["segment 0", "segment 1", "segment 0"]
 
 
+def test_segments_of_one_film_start_at_the_same_trs_whatever_its_length():
+    frames = (449, 450, 451)
+    truth = [{"sub-01": np.zeros((t, 1), np.float32)} for t in frames]
+    held, _, owners = pieces(truth, [dict(run) for run in truth], ["Vis"])
+    starts = {}
+    for piece, (_, label) in zip(held, owners, strict=True):
+        starts.setdefault(label, set()).add(piece.start)
+    assert all(len(found) == 1 for found in starts.values())
+    assert [max(p.stop for p, (run, _) in zip(held, owners, strict=True) if run == k) for k in range(3)] == [*frames]
+
+
 def test_a_resample_without_a_subject_scores_the_other():
     truth, found = runs()
     held, parts, owners = pieces(truth, found)
