@@ -54,7 +54,8 @@ def cut(test: tuple[str, ...], train: tuple[str, ...], showings: int, items: Ite
     learned = ~tested & (named(table, train) if train else np.ones(len(table), bool)) & measured(items)
     missing = [name for name in test if not named(table, (name,)).any()]
     if missing:
-        raise BadData(f"the data hold no run of {', '.join(missing)}", "see `brainbench data check algonauts2025`")
+        films = ", ".join(sorted(table["movie"].unique()))
+        raise BadData(f"the data hold no run of {', '.join(missing)}", f"their films: {films}; or a stimulus of one")
     part = np.where(tested & (table["showing"].to_numpy() <= showings), "test", np.where(learned, "train", ""))
     chosen = items.take(np.flatnonzero(part != ""))
     # Segments of one stimulus are drawn together, whoever saw them and how often.
@@ -84,7 +85,8 @@ def held_out(task: Task, argument: str) -> Task:
     names = tuple(argument.split(",")) if argument else ()
     if not names or "" in names or len(set(names)) != len(names) or list(names) != sorted(names):
         raise BadOption(
-            f"{task.name}@held-out:{argument}: expected films or stimuli, each once and in alphabetical order",
+            f"{task.name}@held-out{argument and ':'}{argument}: expected films or stimuli after a colon, each once and "
+            "in alphabetical order",
             f"use  {task.name}@held-out:figures,life   or  {task.name}@held-out:s01e02b",
         )
     return replace(

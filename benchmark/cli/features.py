@@ -116,7 +116,9 @@ def _tell(outcome: Outcome, folder: Path, json_: bool) -> None:
     else:
         counts = f"{len(outcome.written)} runs written, {len(outcome.kept)} were there, {len(outcome.failed)} failed"
         lines = f"{outcome.folder}: {counts}\nlayers: {', '.join(outcome.layers)}"
-        out().print(f"{lines}\nnext:  brainbench features add {folder}", markup=False, highlight=False, soft_wrap=True)
+        if outcome.written or outcome.kept:
+            lines += f"\nnext:  brainbench features add {folder}"
+        out().print(lines, markup=False, highlight=False, soft_wrap=True)
     if outcome.failed:
         raise typer.Exit(1)
 

@@ -24,7 +24,7 @@ def pretrain(
     ] = None,
     stage: Annotated[int, typer.Option(min=0, help="One stage of a method that has several; 0 for all.")] = 0,
     checkpoint: Annotated[Path | None, typer.Option(metavar="DIR", help="Weights to start from.")] = None,
-    data: Annotated[str, typer.Option(help="real | simulated | simulated:full | simulated:PEOPLE.")] = "real",
+    data: Annotated[str, typer.Option(help="real | simulated | simulated:full | simulated:SIZE.")] = "real",
     preset: Annotated[str | None, typer.Option(help="Size of the method.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,

@@ -29,7 +29,7 @@ def run(
     suite: Annotated[
         str | None, typer.Option(metavar="S[@REGIME]", help="All tasks of a suite; under a regime of theirs.")
     ] = None,
-    data: Annotated[str, typer.Option(help="auto | real | simulated | simulated:full | simulated:PEOPLE.")] = "auto",
+    data: Annotated[str, typer.Option(help="auto | real | simulated | simulated:full | simulated:SIZE.")] = "auto",
     preset: Annotated[str | None, typer.Option(help="Size of the method, such as small or B.")] = None,
     set_: Annotated[
         list[str] | None,

@@ -111,8 +111,9 @@ def remove_stream(cohort: MovieCohort, stream: str) -> int:
     table = read_index(cohort.path)
     mine = table["stream"] == stream
     if not mine.any():
-        have = ", ".join(sorted(table["stream"].unique())) or "none"
-        raise BadOption(f"no stream {stream!r} was added to {cohort.manifest.name} (there are: {have})", "name one")
+        have = sorted(table["stream"].unique())
+        told = f"added are: {', '.join(have)}" if have else "none was added; a cohort's own streams stay"
+        raise BadOption(f"no stream {stream!r} was added to {cohort.manifest.name}", told)
     write_index(cohort.path, table[~mine])
     _clean(cohort.path)
     return int(mine.sum())

@@ -120,7 +120,7 @@ def test_streams_are_listed_and_removed(cohort, tmp_path):
     assert remove_stream(cohort, "llm/last") == 3
     assert not list((cohort.path / "streams").iterdir())
     assert list(cohort.items().arrays) == ["features/clip/last", "responses/sub-01"]
-    with pytest.raises(BadOption, match="there are: clip/last"):
+    with pytest.raises(BadOption, match="added are: clip/last"):
         remove_stream(cohort, "llm/last")
 
 
