@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-from pathlib import Path
 
 import pytest
 
+from brainbench.benchmark import files
 from brainbench.benchmark.errors import StoreError
 
 torch = pytest.importorskip("torch")
@@ -24,10 +24,10 @@ def test_weights_have_the_permissions_of_the_other_files(tmp_path):
 
 
 def test_a_full_disk_is_told(tmp_path, monkeypatch):
-    def full(self, content):
+    def full(file):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(files, "_sync", full)
     with pytest.raises(StoreError, match="no space left"):
         save_weights(tmp_path / "w", {"a": torch.arange(3.0)}, {})
     assert not list((tmp_path / "w").iterdir())
