@@ -138,24 +138,32 @@ class Together:
 
 @dataclass(frozen=True)
 class Given:
-    """Training and test items as the data set itself tells them apart: its column ``set``.
-
-    With ``apart`` there is a fold for each value of that column: it tests the items with this value, and all folds
-    train on the same items.
-    """
+    """Training and test items as the data set itself tells them apart: its column ``set``."""
 
     name: str = "given"
     min_per_class: int = 0
-    apart: str = ""
 
     def folds(self, table: pd.DataFrame, target: str, seed: int) -> list[Fold]:
-        """The one fold ``test``, or one with the name of each value."""
-        parts = {name: table.index[table["set"] == name] for name in ("train", "test")}
-        train = tuple(map(str, parts["train"]))
-        if not self.apart:
-            return [Fold("test", train, tuple(map(str, parts["test"])))]
-        owners = table.loc[parts["test"], self.apart].astype(str)
-        return [Fold(name, train, tuple(map(str, rows.index))) for name, rows in owners.groupby(owners, sort=True)]
+        """The one fold ``test``."""
+        parts = {name: tuple(map(str, table.index[table["set"] == name])) for name in ("train", "test")}
+        return [Fold("test", parts["train"], parts["test"])]
+
+
+@dataclass(frozen=True)
+class GivenApart:
+    """The same with a fold for each value of a column: it tests the items with this value alone."""
+
+    column: str
+    name: str = "given-apart"
+    min_per_class: int = 0
+
+    def folds(self, table: pd.DataFrame, target: str, seed: int) -> list[Fold]:
+        """A fold with the name of each value; all train on the same items."""
+        (whole,) = Given().folds(table, target, seed)
+        owners = table.loc[list(whole.test), self.column].astype(str)
+        return [
+            Fold(name, whole.train, tuple(map(str, rows.index))) for name, rows in owners.groupby(owners, sort=True)
+        ]
 
 
 def one_row_a_group(table: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from ..benchmark.contracts import Task
 from ..benchmark.errors import BadData, BadOption
 from ..benchmark.items import Items
 from ..benchmark.kinds.encoding import FEATURES, FRAMES
-from ..benchmark.splits import Given
+from ..benchmark.splits import Given, GivenApart
 
 NAME = "algonauts2025"
 TARGET = "responses"
@@ -149,7 +149,7 @@ def cross_subject(task: Task, argument: str) -> Task:
     refuse_argument(task, "cross-subject", argument)
     return replace(
         task,
-        split=Given("given, subject by subject", apart=WHO),
+        split=GivenApart(WHO),
         metrics=tuple(name for name in task.metrics if not name.startswith("encoding-r:sub-")),
         title=f"{task.title}, from the other people's responses",
         derive=partial(by_subject, task.derive),
