@@ -135,7 +135,7 @@ def test_networks_and_subjects_are_parts_of_the_score():
 
 def test_constant_predictions_score_nothing_and_a_copy_scores_one():
     truth, _ = runs()
-    for value, expected in ((0.0, 0.0), (1e6, 0.0)):
+    for value, expected in ((0.0, 0.0), (1e6, 0.0), (0.1, 0.0), (-1 / 3, 0.0), (1e-9, 0.0)):
         flat = [{s: np.full_like(x, value) for s, x in run.items()} for run in truth]
         held, parts, _ = pieces(truth, flat)
         assert EncodingR().score(held, parts) == expected
