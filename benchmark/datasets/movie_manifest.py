@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from .manifest_file import File
+
 MANIFEST, RUNS, PARTS, CEILINGS = "movies.json", "runs.parquet", "parts.parquet", "ceilings.parquet"
 FEATURES, RESPONSES, FRAMES = "features/", "responses/", "frames:"
 
@@ -46,15 +48,6 @@ Subject = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,40}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,60}$")]
 Count = Annotated[int, Field(ge=0)]
 Size = Annotated[int, Field(ge=1)]
-
-
-class File(BaseModel):
-    """Size and SHA-256 of a file."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    bytes: Count
-    digest: str
 
 
 class Block(BaseModel):

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..errors import BadData
 from ..files import digest_file, whole_folder
+from .manifest_file import File
 from .movie_manifest import (
     CEILING_COLUMNS,
     CEILINGS,
@@ -28,7 +29,6 @@ from .movie_manifest import (
     RUNS,
     STREAM,
     Block,
-    File,
     Manifest,
     fingerprint,
 )

@@ -23,9 +23,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..errors import BadData, DataMissing
+from ..errors import BadData
 from ..files import digest_file
 from ..items import ArrayRef, Items
+from .manifest_file import AGAIN, read_manifest, refuse_sizes
 from .movie_index import read_index, stream_digest, stream_refs
 from .movie_manifest import (
     CEILING_COLUMNS,
@@ -45,8 +46,6 @@ from .movie_writer import MovieWriter
 
 __all__ = ["MovieCohort", "MovieWriter", "installed"]
 
-AGAIN = "import or simulate it again"
-
 
 @dataclass(frozen=True)
 class MovieCohort:
@@ -58,20 +57,8 @@ class MovieCohort:
     @classmethod
     def open(cls, path: Path) -> MovieCohort:
         """Open a folder. Raises `DataMissing`, or `BadData` when its files do not fit the manifest."""
-        file = path / MANIFEST
-        if not file.is_file():
-            raise DataMissing(f"no responses to movies at {path}", "see `brainbench data list`")
-        try:
-            manifest = Manifest.model_validate_json(file.read_bytes())
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[-2 if "\n" in str(error) else 0].strip()
-            raise BadData(f"{file}: not a manifest of responses to movies ({reason})", AGAIN) from None
-        for name, told in manifest.files.items():
-            size = (path / name).stat().st_size if (path / name).is_file() else 0
-            if size != told.bytes:
-                raise BadData(
-                    f"{path / name}: {size} bytes, the manifest says {told.bytes}: truncated or replaced", AGAIN
-                )
+        manifest = read_manifest(path / MANIFEST, Manifest, "responses to movies")
+        refuse_sizes(path, {name: told.bytes for name, told in manifest.files.items()})
         return cls(path, manifest)
 
     @property

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from .manifest_file import File
+
 MANIFEST, IMAGES, ROWS, PIXELS = "responses.json", "images.parquet", "rows.parquet", "images.bin"
 INDEX_TYPE, MAP_TYPE = "<i8", "<f4"
 
@@ -56,15 +58,6 @@ class Space(BaseModel):
     rois: list[RoiName]
     trials: Count = 0
     maps: Count = 0
-
-
-class File(BaseModel):
-    """Size and SHA-256 of a file."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    bytes: Count
-    digest: str
 
 
 class Manifest(BaseModel):

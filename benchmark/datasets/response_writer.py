@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..errors import BadData
 from ..files import digest_file, whole_folder
+from .manifest_file import File
 from .response_manifest import (
     IMAGES,
     INDEX_TYPE,
@@ -23,7 +24,6 @@ from .response_manifest import (
     MAP_TYPE,
     PIXELS,
     ROWS,
-    File,
     Manifest,
     Space,
     fingerprint,

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import BadData, DataMissing
+from ..errors import BadData
 from ..files import digest_file
 from ..items import ArrayRef, Items
+from .manifest_file import AGAIN, read_manifest, refuse_sizes
 from .response_manifest import (
     IMAGE_COLUMNS,
     IMAGES,
@@ -55,54 +56,39 @@ class ResponseCohort:
     @classmethod
     def open(cls, path: Path) -> ResponseCohort:
         """Open a folder. Raises `DataMissing`, or `BadData` when its files do not fit the manifest."""
-        file = path / MANIFEST
-        if not file.is_file():
-            raise DataMissing(f"no responses at {path}", "see `brainbench data list`")
-        try:
-            manifest = Manifest.model_validate_json(file.read_bytes())
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[-2 if "\n" in str(error) else 0].strip()
-            raise BadData(f"{file}: not a manifest of responses ({reason})", "import or simulate it again") from None
-        for name, told in manifest.files.items():
-            size = (path / name).stat().st_size if (path / name).is_file() else 0
-            if size != told.bytes:
-                raise BadData(
-                    f"{path / name}: {size} bytes, the manifest says {told.bytes}: truncated or replaced",
-                    "import or simulate it again",
-                )
+        manifest = read_manifest(path / MANIFEST, Manifest, "responses")
+        refuse_sizes(path, {name: told.bytes for name, told in manifest.files.items()})
         return cls(path, manifest)
 
     def images(self) -> pd.DataFrame:
         """The table of images, indexed by image id. Raises `BadData`."""
         table = self._table(IMAGES, IMAGE_COLUMNS, self.manifest.images).set_index("image")
         if not table.index.is_unique:
-            raise BadData(f"{self.path / IMAGES}: an image occurs twice", "import or simulate it again")
+            raise BadData(f"{self.path / IMAGES}: an image occurs twice", AGAIN)
         size = self.manifest.files[PIXELS].bytes if PIXELS in self.manifest.files else 0
         area = table["height"] * table["width"] * 3
         if ((table["offset"] >= 0) & ((area <= 0) | (table["offset"] + area > size))).any():
-            raise BadData(f"{self.path / IMAGES}: a picture lies outside of {PIXELS}", "import or simulate it again")
+            raise BadData(f"{self.path / IMAGES}: a picture lies outside of {PIXELS}", AGAIN)
         return table
 
     def rows(self) -> pd.DataFrame:
         """The table of (brain, image) rows. Raises `BadData` for one that points outside of its file."""
         table = self._table(ROWS, ROW_COLUMNS, self.manifest.rows)
         if table.duplicated(["brain", "image"]).any():
-            raise BadData(f"{self.path / ROWS}: an image of a brain occurs twice", "import or simulate it again")
+            raise BadData(f"{self.path / ROWS}: an image of a brain occurs twice", AGAIN)
         trials = table["brain"].map({brain: space.trials for brain, space in self.manifest.spaces.items()}).fillna(0)
         held = table["start"] >= 0
         if (held & ((table["repeats"] < 1) | (table["start"] + table["repeats"] > trials))).any():
-            raise BadData(f"{self.path / ROWS}: a row lies outside of its responses", "import or simulate it again")
+            raise BadData(f"{self.path / ROWS}: a row lies outside of its responses", AGAIN)
         return table
 
     def _table(self, name: str, columns: Mapping[str, str], rows: int) -> pd.DataFrame:
         try:
             table = pd.read_parquet(self.path / name)
         except (OSError, ValueError) as error:  # pyarrow's errors are among them
-            raise BadData(
-                f"{self.path / name}: cannot be read ({type(error).__name__})", "import or simulate it again"
-            ) from None
+            raise BadData(f"{self.path / name}: cannot be read ({type(error).__name__})", AGAIN) from None
         if len(table) != rows or list(table.columns) != list(columns):
-            raise BadData(f"{self.path / name}: does not fit the manifest", "import or simulate it again")
+            raise BadData(f"{self.path / name}: does not fit the manifest", AGAIN)
         for column in set(columns).intersection(LISTS):
             table[column] = [[str(text) for text in texts] for texts in table[column]]
         return table
@@ -129,7 +115,7 @@ class ResponseCohort:
         if index.min() < 0 or index.max() >= np.prod(space.shape, dtype=np.int64) or (np.diff(index) <= 0).any():
             raise BadData(
                 f"{self.path / f'{brain}.space.bin'}: voxels lie outside of the grid {space.shape}",
-                "import or simulate it again",
+                AGAIN,
             )
         return index
 
@@ -149,7 +135,7 @@ class ResponseCohort:
         """
         images, rows = self.images(), self.rows()
         if not rows["image"].isin(images.index).all():
-            raise BadData(f"{self.path / ROWS}: names an unknown image", "import or simulate it again")
+            raise BadData(f"{self.path / ROWS}: names an unknown image", AGAIN)
         for brain in self.manifest.spaces:
             self.index(brain)
         said = images.loc[rows["image"], ["set", "captions", "blip2", "description", "boxes", "dialogue"]]

@@ -23,9 +23,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...contracts import Data
-from ...errors import BadData, DataMissing
+from ...errors import BadData
 from ...files import whole_folder
 from ...items import ArrayRef, Items
+from ..manifest_file import AGAIN, read_manifest, refuse_sizes
 from .raw import Direction, Origin, RawPart, Truth, edges, graph_of
 
 MANIFEST, SERIES = "recordings.json", "series.f64"
@@ -135,23 +136,10 @@ class Recordings:
     def open(cls, path: Path) -> Recordings:
         """Open a folder. Raises `DataMissing`, or `BadData` when the files do not fit each other."""
         file = path / MANIFEST
-        if not file.is_file():
-            raise DataMissing(f"no recordings at {path}", "see `brainbench data list`")
-        try:
-            manifest = Manifest.model_validate_json(file.read_bytes())
-        except (OSError, ValueError) as error:  # pydantic's ValidationError is a ValueError
-            reason = str(error).splitlines()[-2 if "\n" in str(error) else 0].strip()
-            raise BadData(f"{file}: not a manifest of recordings ({reason})", "import or simulate it again") from None
-        series = path / SERIES
-        size = series.stat().st_size if series.is_file() else 0
-        expected = manifest.frames * len(manifest.nodes) * DTYPE.itemsize
-        if size != expected:
-            raise BadData(
-                f"{series}: {size} bytes, the manifest says {expected}: truncated or replaced",
-                "import or simulate it again",
-            )
+        manifest = read_manifest(file, Manifest, "recordings")
+        refuse_sizes(path, {SERIES: manifest.frames * len(manifest.nodes) * DTYPE.itemsize})
         if manifest.content() != manifest.fingerprint:
-            raise BadData(f"{file}: edited after it was written", "import or simulate it again")
+            raise BadData(f"{file}: edited after it was written", AGAIN)
         return cls(path, manifest)
 
     def _ref(self, subject: Subject) -> ArrayRef:
@@ -180,7 +168,7 @@ class Recordings:
         if edited := self.changed():
             raise BadData(
                 f"{self.path / SERIES}: the recording of {edited[0]} was edited after it was written",
-                "import or simulate it again",
+                AGAIN,
             )
 
     def data(self) -> Data:
