@@ -12,7 +12,7 @@ import numpy as np
 from ..benchmark.contracts import Context, Method, Train
 from ..benchmark.errors import BadData, BadOption
 from ..benchmark.kinds.encoding import Measured, Run, Runs
-from ..benchmark.metrics.encoding import correlation, moments
+from ..benchmark.nn.film_sums import FilmSums
 from ..benchmark.nn.inner_movies import hold_out, names_of
 from .network_baseline import training_loop
 
@@ -139,13 +139,9 @@ def inner_r(
 
     ``respond`` predicts a run from its position; ``films`` names the film of each of the ``rows``.
     """
-    totals: dict[tuple[str, str], np.ndarray] = {}
+    sums = FilmSums()
     for row, film in zip(rows, films, strict=True):
-        predicted = respond(int(row))
-        for subject in targets.subjects(int(row)):
-            truth = targets.read(int(row), subject)
-            level = np.zeros(truth.shape[1], np.float32)  # responses are centred within runs
-            mine = moments(truth, predicted[subject][: len(truth)].astype(np.float32), (level, level))
-            key = (film, subject)
-            totals[key] = totals[key] + mine if key in totals else mine
-    return float(np.mean([correlation(total).mean() for total in totals.values()]))
+        truth, predicted = targets[int(row)], respond(int(row))
+        sums.add(film, {name: predicted[name][: len(values)] for name, values in truth.items()}, truth)
+    found = sums.r(sorted(set(films)))
+    return float(np.nanmean([r.mean(axis=1) for r in found.values()]))

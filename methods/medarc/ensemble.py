@@ -11,7 +11,8 @@ import numpy as np
 from ...benchmark.contracts import Progress
 from ...benchmark.errors import BadOption
 from ...benchmark.kinds.encoding import Measured, Run, Runs
-from .stitching import WEIGHTS, FilmSums, Recipe, Scores, best_member, headline, member_weights
+from ...benchmark.nn.film_sums import FilmSums
+from .stitching import WEIGHTS, Recipe, Scores, best_member, headline, member_weights
 
 ESTIMATES = ("nested", "same-movies")
 

@@ -10,9 +10,10 @@ import torch
 
 from ...benchmark.errors import BadData
 from ...benchmark.kinds.encoding import Measured, Run
+from ...benchmark.nn.film_sums import Sums
 from .crops import presence, read_stream
 from .network import Encoder
-from .stitching import Sums, mean_known
+from .stitching import mean_known
 
 Prediction = dict[str, np.ndarray]
 

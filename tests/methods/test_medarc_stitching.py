@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brainbench.benchmark.nn.film_sums import FilmSums, Sums
 from brainbench.methods.medarc.stitching import (
     WEIGHTS,
-    FilmSums,
     Recipe,
     Scores,
-    Sums,
     best_member,
     headline,
     member_weights,
