@@ -300,6 +300,8 @@ class Task:
         The task whose predictions this one scores in another way; None for its own.
     oracle_of
         The task in whose table these rows stand without a rank, because they see what its methods do not.
+    withheld
+        Whether the truth of the test items may be missing: they are predicted, and its keeper scores them.
     interval
         What stands beside a score: an interval over test "subjects", over subjects and "draws" of the
         labelled items, or a "range" over half-samples of the subjects or seeds, where there is one item only.
@@ -333,6 +335,7 @@ class Task:
     derive: Callable[[Items], Items] | None = None
     computed_as: Task | None = None
     oracle_of: str = ""
+    withheld: bool = False
     interval: Literal["subjects", "draws", "range"] = "subjects"
 
     @property

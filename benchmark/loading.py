@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
-from .contracts import Ceiling, Data, Progress, Task
+from .contracts import Ceiling, Data, Kind, Progress, Task
 from .datasets.dataset import load_cohort
 from .errors import BadData, BadOption
 from .items import Items
@@ -64,7 +65,7 @@ def load(task: Task, source: str, progress: Progress) -> Loaded:
             raise BadOption(f"{task.name}: external validation needs real data", "use --data real")
         data = with_external(data, load_cohort(task.test_dataset))
     kind = get_kind(task.kind)
-    items, left_out = kind.clean(labelled(data.items, task), task.info)
+    items, left_out = usable(kind, labelled(data.items, task), task)
     if task.derive:
         items, more = kind.clean(task.derive(items), task.info)
         left_out = {**left_out, **more}
@@ -74,6 +75,20 @@ def load(task: Task, source: str, progress: Progress) -> Loaded:
             f"see `brainbench data check {data.name}`",
         )
     return Loaded(replace(data, items=items, ceilings=ceilings_of(task, data, items)), left_out)
+
+
+def usable(kind: Kind, items: Items, task: Task) -> tuple[Items, dict[str, int]]:
+    """Items with a usable truth, and how many were left out for each reason; test items whose truth is kept stay."""
+    if not task.withheld:
+        return kind.clean(items, task.info)
+    if "set" not in items.table:
+        raise BadData(
+            f"{task.name}: the cohort does not say who is tested (it has no column 'set')",
+            "take one that  brainbench data withhold  made",
+        )
+    test = (items.table["set"] == "test").to_numpy()
+    train, left_out = kind.clean(items.take(np.flatnonzero(~test)), task.info)
+    return items.take(np.flatnonzero(test | items.table.index.isin(train.table.index))), left_out
 
 
 def ceilings_of(task: Task, data: Data, items: Items) -> Mapping[str, Ceiling]:

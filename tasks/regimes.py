@@ -9,7 +9,7 @@ from itertools import pairwise
 from ..benchmark.contracts import Task
 from ..benchmark.errors import BadOption
 from ..benchmark.shots import Shots
-from ..benchmark.splits import External, KFold, SiteOut
+from ..benchmark.splits import External, Given, KFold, SiteOut
 from .labels import Bands, Status
 
 
@@ -29,6 +29,20 @@ def external(task: Task, argument: str) -> Task:
     if not argument:
         raise BadOption(f"{task.name}@external: which cohort?", f"use  {task.name}@external:NAME")
     return replace(task, split=External(), test_dataset=argument, title=f"{task.title}, tested on {argument}")
+
+
+def hidden(task: Task, argument: str) -> Task:
+    """Test people whose labels somebody keeps: predictions are made here, and scored where the truth is."""
+    if not argument:
+        raise BadOption(f"{task.name}@hidden: which cohort?", f"use  {task.name}@hidden:NAME")
+    return replace(
+        task,
+        split=Given(),
+        dataset=f"own:{argument}",
+        withheld=True,
+        published=None,
+        title=f"{task.title}, hidden labels",
+    )
 
 
 def repeated(task: Task, argument: str) -> Task:
@@ -137,5 +151,5 @@ def with_shots(task: Task, source: str = "ukb-sex", instead: str = "hcp-sex") ->
 CLASS_SHOTS = (2, 4, 10)
 REGRESSION_SHOTS = (4, 10, 20)
 
-SPLITS = {"site-out": site_out, "external": external, "repeats": repeated}
+SPLITS = {"site-out": site_out, "external": external, "repeats": repeated, "hidden": hidden}
 """Regime name -> function, of every task on a cohort of scans."""

@@ -10,6 +10,7 @@ from ..contracts import Task
 from ..items import Items
 from ..record import Finding
 from ..splits import SplitManifest
+from ..withheld import missing
 from .alone import length_alone, motion_alone, site_alone
 from .copies import duplicate_scans, group_crossing, shared_frames
 from .detector import Case, Result
@@ -28,7 +29,7 @@ def audit(task: Task, items: Items, split: SplitManifest, overlap: Finding | Non
         return (Finding(detector="labels", level="ok", message=told), *([overlap] if overlap else []))
     case = Case(task, items, split)
     always = (group_crossing(case), duplicate_scans(case))
-    if task.few:  # too few people train for a floor to be learned
+    if task.few or missing(task, items):  # too few people train for a floor to be learned, or none can be scored
         return (*(result.finding for result in always), *([overlap] if overlap else []))
     where_covered = (look(case) for look in (shared_frames, site_imbalance, site_alone, motion_alone, length_alone))
     found = [result.finding for result in (*always, *(result for result in where_covered if covered(result)))]

@@ -28,6 +28,7 @@ from . import (
     show_vision,
     sweep,
     weights,
+    withhold,
 )
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("tasks")(listing.tasks)
 app.command("methods")(listing.methods)
+data.app.command("withhold")(withhold.withhold)
 app.add_typer(data.app, name="data")
 app.command("pretrain")(pretrain.pretrain)
 app.command("leaderboard")(leaderboard.leaderboard)
