@@ -33,6 +33,8 @@ KEPT = ("session", "site", "tr", "frames", "start", "flags", "digest")
 LARGEST = 1 << 28
 """Bytes of a file of truth that are read at most."""
 
+WRITTEN = "give the file that  brainbench data withhold  wrote"
+
 
 class Truth(BaseModel):
     """The withheld truth: ``data`` is the fingerprint of the open cohort, ``labels`` item id -> truth.
@@ -98,6 +100,7 @@ def withhold(
         names={alias[subject]: subject for subject in sorted(alias)},
     )
     write_text(truth, sealed.model_dump_json(indent=1))
+    truth.chmod(0o600)
     return Withheld(cohorts() / name, truth, len(table) - len(labels), len(labels))
 
 
@@ -135,7 +138,7 @@ def aliases(table: pd.DataFrame, seed: int) -> dict[str, str]:
 def opened(task: Task, items: pd.DataFrame, tested: set[str], alias: dict[str, str]) -> pd.DataFrame:
     """The table that anybody may have: a column ``set``, and of test people no label, name or other fact."""
     test = items.index.isin(tested)
-    table = items.drop(columns=[name for name in ("group", *_made(task, items)) if name in items])
+    table = items.drop(columns=[name for name in ("group", *_made(task)) if name in items])
     for name in [name for name in table if name not in (*KEPT, *task.covariates, "subject", "family")]:
         empty = np.nan if pd.api.types.is_numeric_dtype(table[name]) else ""
         table[name] = table[name].where(~test, empty)
@@ -148,7 +151,7 @@ def opened(task: Task, items: pd.DataFrame, tested: set[str], alias: dict[str, s
     return table.set_axis(pd.Index(np.where(test, ids, table.index), name="scan"))
 
 
-def _made(task: Task, items: pd.DataFrame) -> tuple[str, ...]:
+def _made(task: Task) -> tuple[str, ...]:
     """The target's column where the task makes it from others: it is made again when the cohort is loaded."""
     return (task.target,) if task.label is not None else ()
 
@@ -173,7 +176,7 @@ def read_truth(path: Path) -> Truth:
     """The withheld truth from its file. Raises `BadData`."""
     try:
         if path.stat().st_size > LARGEST:
-            raise BadData(f"{path}: larger than {LARGEST >> 20} MiB", "give the file that `data withhold` wrote")
+            raise BadData(f"{path}: larger than {LARGEST >> 20} MiB", WRITTEN)
         return Truth.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]

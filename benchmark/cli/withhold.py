@@ -45,7 +45,8 @@ def withhold(
         print(json.dumps({"cohort": str(made.cohort), "truth": str(truth), "train": made.train, "test": made.test}))
         return
     out().print(
-        f"{made.cohort}\n{made.train} scans with labels, {made.test} without\nthe truth, which is yours to keep:  {truth}\n"
+        f"{made.cohort}\n{made.train} scans with labels, {made.test} without\n"
+        f"the truth, which is yours to keep:  {truth}\n"
         f"next:  brainbench run --task {asked.name}@hidden:{name} --method fc-svm",
         markup=False,
         soft_wrap=True,
