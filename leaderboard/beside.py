@@ -1,0 +1,185 @@
+"""Tables that stand under a board's own: rescored rows, oracles, parts, controls, published numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..benchmark.record import ScorePart
+from .board import Board, Line
+from .fields import (
+    Field,
+    filled,
+    headline_field,
+    higher_is_better,
+    method_field,
+    metric_fields,
+    metrics_of,
+    number_cell,
+    rank_field,
+    record_field,
+    status_fields,
+)
+from .published import Published
+from .table import Cell, Column, Row, Table
+from .wording import method_label, short
+
+CONTROLS_TITLE = "Controls: made from the graph that scores, or from the order of the file; not methods, not ranked"
+SEEN_CONTROLS_TITLE = "Controls: made from what was seen itself; not methods, not ranked"
+RESCORED_TITLE = "Rescored: somebody's predictions, our metrics; ranked among themselves, not run here"
+ORACLES_TITLE = "Oracles: they see what methods do not, such as other people's responses; not ranked"
+PUBLISHED_TITLE = "Published: printed by the papers on their own splits; not ranked, not run here"
+YARDSTICKS_TITLE = "What scores are read against: no methods, not ranked"
+
+
+def tables_beside(board: Board, ids: bool) -> Iterator[Table]:
+    """The tables below the reproduced rows, those that have rows, in the order in which they are printed."""
+    for table in (
+        yardsticks(board),
+        rescored(board, ids),
+        oracles(board, ids),
+        parts(board),
+        controls(board),
+        published(board),
+    ):
+        if table.rows:
+            yield table
+
+
+def yardsticks(board: Board) -> Table:
+    """Chance and the best attainable, in the columns of the metrics."""
+    names = metrics_of(board)
+    columns = (Column("yardstick", "yardstick"), *metric_columns(board), Column("meaning", "meaning"))
+    made: dict[str, dict[str, float]] = {"chance": chances(board)}
+    meaning = {"chance": "a guess that knows the task but no scan"}
+    if ceiling := board.first.ceiling:
+        made["best attainable"] = {ceiling.metric: ceiling.value}
+        meaning["best attainable"] = f"{ceiling.note} (Monte-Carlo error {ceiling.error:.4f})".strip()
+        if ceiling.with_covariates is not None:
+            made["best with covariates"] = {ceiling.metric: ceiling.with_covariates}
+        if ceiling.at_training_size is not None:
+            made["best at the training size"] = {ceiling.metric: ceiling.at_training_size}
+            what = "images" if board.first.task.parts else "subjects"
+            meaning["best at the training size"] = f"its weights are learned from {ceiling.training_size} {what}"
+    rows = tuple(
+        Row((Cell(label), *(number_cell(values.get(name)) for name in names), Cell(meaning.get(label, ""))))
+        for label, values in made.items()
+        if values
+    )
+    return Table("yardsticks", YARDSTICKS_TITLE, columns, rows, quiet=True)
+
+
+def chances(board: Board) -> dict[str, float]:
+    """Chance level of each metric that has one."""
+    found: dict[str, float] = {}
+    for line in board.every:
+        for name, score in line.record.scores.items():
+            if score.chance is not None:
+                found.setdefault(name, score.chance)
+    return found
+
+
+def metric_columns(board: Board) -> tuple[Column, ...]:
+    """Every metric of a board as a column without marks, the headline first."""
+    return tuple(
+        Column(name, short(board, name), sort="number", leaves=10 + min(place, 80) if place else 0)
+        for place, name in enumerate(metrics_of(board))
+    )
+
+
+def rescored(board: Board, ids: bool) -> Table:
+    """Predictions that were made elsewhere, ranked among themselves."""
+    fields = [
+        rank_field(),
+        method_field(board, "predictions of"),
+        headline_field(board),
+        *metric_fields(board, metrics_of(board)[1:]),
+        *status_fields(),
+        Field(Column("known", "known of how they were made"), known_cell),
+        *((record_field(),) if ids else ()),
+    ]
+    return filled("rescored", RESCORED_TITLE, fields, board.rescored)
+
+
+def known_cell(line: Line) -> Cell:
+    """What is known of how predictions were made."""
+    return Cell(str(line.record.card.get("notes") or "nothing"))
+
+
+def oracles(board: Board, ids: bool) -> Table:
+    """Rows of regimes that show their methods more than this task does."""
+
+    def regime(line: Line) -> Cell:
+        name = line.record.task.name
+        return Cell(name.partition("@")[2], link=f"task:{name}")
+
+    fields = [
+        Field(Column("regime", "regime"), regime),
+        method_field(board),
+        headline_field(board),
+        *metric_fields(board, metrics_of(board)[1:]),
+        *((record_field(),) if ids else ()),
+    ]
+    return filled("oracles", ORACLES_TITLE, fields, board.oracles, quiet=True)
+
+
+def parts(board: Board) -> Table:
+    """The headline of every row on each part, such as a brain; no row where there is one part only."""
+    scores = {line.record.id: line.record.scores.get(board.headline) for line in board.every}
+    names = sorted({part for score in scores.values() if score for part in score.parts})
+    better = higher_is_better(board, board.headline)
+    columns = (
+        Column("method", "method"),
+        *(Column(name, name, sort="number", higher_is_better=better, leaves=10 + min(k, 80))
+          for k, name in enumerate(names)),
+    )  # fmt: skip
+    rows = tuple(
+        parts_row(board, line, names, score)
+        for line in board.every
+        if len(names) > 1 and (score := scores[line.record.id]) and score.parts
+    )
+    return Table("parts", f"{board.headline} of each part", columns, rows)
+
+
+def parts_row(board: Board, line: Line, names: list[str], score: ScorePart) -> Row:
+    """A row of the table of parts."""
+    label = Cell(method_label(board, line.record), link=f"method:{line.record.method.name}")
+    return Row((label, *(number_cell(score.parts.get(name)) for name in names)), record=line.record.id)
+
+
+def controls(board: Board) -> Table:
+    """What predictions made from the truth itself would score."""
+    found = next((line.record.controls for line in board.every if line.record.controls), {})
+    names = metrics_of(board)
+    rows = tuple(
+        Row((Cell(label), *(number_cell(scores.get(name)) for name in names))) for label, scores in found.items()
+    )
+    title = CONTROLS_TITLE if board.first.task.kind == "connectivity" else SEEN_CONTROLS_TITLE
+    return Table("controls", title, (Column("control", "control"), *metric_columns(board)), rows, quiet=True)
+
+
+def published(board: Board) -> Table:
+    """Rows of papers: source, method, the metrics that they print, and what to know of them."""
+    names = [name for name in board.first.task.metrics if any(name in row.values for row in board.published)]
+    columns = (
+        Column("source", "source"),
+        Column("method", "method"),
+        *(Column(name, name, sort="number", leaves=10 + min(place, 80) if place else 0)
+          for place, name in enumerate(names)),
+        Column("caveats", "caveats", leaves=5),
+    )  # fmt: skip
+    rows = tuple(published_row(row, names) for row in board.published)
+    return Table("published", PUBLISHED_TITLE, columns, rows)
+
+
+def published_row(row: Published, names: list[str]) -> Row:
+    """A row of a paper; after ± stands what the paper prints there, mostly a standard deviation over runs."""
+    values = (paper_cell(row.values.get(name)) for name in names)
+    return Row((Cell(f"{row.source} {row.table}"), Cell(row.method), *values, Cell("; ".join(row.notes))))
+
+
+def paper_cell(value: tuple[float, float | None] | None) -> Cell:
+    """A printed mean, with its deviation where there is one."""
+    if value is None:
+        return Cell("-")
+    mean, sd = value
+    return Cell(f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}", value=mean)

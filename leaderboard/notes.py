@@ -1,0 +1,111 @@
+"""What a reader must know below a board, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..benchmark.record import Record
+from .board import Board, Line
+from .fields import drawn, higher_is_better, metrics_of, ranges
+from .wording import counted, method_label
+
+
+def board_notes(board: Board) -> Iterator[str]:
+    """Every note of a board, what the headline means first."""
+    record = board.first
+    if record.data.reference:
+        yield "Scores are agreement with a reference, not with a measured truth."
+    yield headline_note(board)
+    lower = [name for name in metrics_of(board) if higher_is_better(board, name) is False]
+    if lower:
+        yield f"Lower is better: {', '.join(lower)}."
+    yield from score_notes(board.every, metrics_of(board))
+    if record.ceiling:
+        yield ceiling_note(record)
+    if record.data.left_out:
+        yield f"Left out: {', '.join(f'{count} {reason}' for reason, count in record.data.left_out.items())}."
+    for line in board.every:
+        if line.record.reason:
+            yield f"{method_label(board, line.record)} {line.record.status}: {line.record.reason}"
+    audit = {f"{finding.detector}: {finding.message}" for line in board.every for finding in line.record.audit}
+    yield from (f"Audit, {text}." for text in sorted(audit))
+    if board.lines and not any(line.record.isolated for line in board.lines):
+        yield "Workers saw no test label, but their file system was not closed to the cohort (isolated: no)."
+    if board.superseded:
+        yield f"Older records of the same rows, left out: {board.superseded}."
+    if board.published_elsewhere:
+        base = record.task.name.partition("@")[0]
+        command = f"brainbench leaderboard --task {base} --data real"
+        yield f"{board.published_elsewhere} published rows stand under the real-data table: {command}"
+
+
+def headline_note(board: Board) -> str:
+    """What the headline averages, and its chance level."""
+    found = (line.record.scores.get(board.headline) for line in board.every)
+    chance = next((score.chance for score in found if score), None)
+    return f"{board.headline}: {meaning(board)}{'' if chance is None else f'; chance {chance:g}'}."
+
+
+def meaning(board: Board) -> str:
+    """What the headline averages, and what stands in its brackets."""
+    if ranges(board):
+        return range_meaning(board)
+    task, data = board.first.task, board.first.data
+    scores = [line.record.scores.get(board.headline) for line in board.every]
+    if any(score and score.item_sd is not None for score in scores):
+        return "mean over subjects, each alone; interval and standard deviation over subjects"
+    if task.track == "score-mean":
+        return "the subjects' score matrices averaged, then scored; interval over subjects"
+    if drawn(board):
+        draws = len(board.first.split.folds)
+        return f"mean over {draws} draws of the labelled items; interval over test subjects and draws"
+    if task.kind == "encoding":
+        return (
+            "Pearson r of each parcel, mean over parcels, people and films; interval over segments of about 90 s of "
+            f"{counted(data.items, 'run')} of film in {data.subjects} people, given the trained models: nothing "
+            "follows for other people, and little for other films"
+        )
+    if task.parts:
+        return "mean over parts, each scored by itself; interval over test images, which parts may share"
+    return f"{'pooled' if task.pooled else 'mean'} over folds; interval over test subjects, given the trained models"
+
+
+def range_meaning(board: Board) -> str:
+    """What stands in the brackets of one item's scores."""
+    found: dict[str, list[str]] = {}
+    for line in board.every:
+        if score := line.record.scores.get(board.headline):
+            found.setdefault(score.spread or "nothing (one seed)", []).append(line.record.method.name)
+    each = "; ".join(f"{spread} for {', '.join(sorted(set(names)))}" for spread, names in found.items())
+    return f"all subjects together, one graph; in brackets no interval but the {each}"
+
+
+def ceiling_note(record: Record) -> str:
+    """Best attainable score of the twin in one sentence."""
+    ceiling = record.ceiling
+    assert ceiling is not None
+    text = f"Best attainable {ceiling.metric} {ceiling.value:.3f} (Monte-Carlo error {ceiling.error:.4f})"
+    if ceiling.with_covariates is not None:
+        text += f", {ceiling.with_covariates:.3f} with covariates"
+    if ceiling.at_training_size is not None:
+        learned = f"{ceiling.training_size} {'images' if record.task.parts else 'subjects'}"
+        text += f", {ceiling.at_training_size:.3f} when its weights are learned from {learned}"
+    return f"{text}. {ceiling.note}".rstrip()
+
+
+def score_notes(lines: Sequence[Line], names: Sequence[str]) -> Iterator[str]:
+    """What scores rest on, and why some are not there: one sentence for metrics that share it."""
+    made: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
+    for line in lines:
+        for name, score in line.record.scores.items():
+            if score.missing and name not in missing.setdefault(score.missing, []):
+                missing[score.missing].append(name)
+            if score.made_with and name in names and name not in made.setdefault(score.made_with, []):
+                made[score.made_with].append(name)
+    for what, metrics in made.items():
+        yield f"{', '.join(metrics)}: {what}."
+    for why, metrics in missing.items():
+        yield f"Not scored here, {', '.join(metrics)}: {why.partition(chr(10))[0]}."
+    if missing:
+        yield "What brings them:  brainbench doctor   and  brainbench weights list"

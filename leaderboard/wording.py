@@ -1,0 +1,48 @@
+"""How numbers and names are printed, on every face."""
+
+from __future__ import annotations
+
+from ..benchmark.record import Record, ScorePart
+from .board import Board, identity, options_told
+
+
+def number(value: float | None) -> str:
+    """Three decimals, or a dash."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def interval(score: ScorePart | None, short: bool = False) -> str:
+    """``0.771 [0.735, 0.806]``; ``short`` leaves the interval out."""
+    if score is None or score.value is None:
+        return "-"
+    if short or score.low is None or score.high is None:
+        return number(score.value)
+    return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
+
+
+def counted(number: int, what: str) -> str:
+    """``1 run`` or ``2 runs``."""
+    return f"{number} {what}{'s' if number != 1 else ''}"
+
+
+def scaled(count: int) -> str:
+    """A count of many in few characters: ``842``, ``76.6k``, ``35.4M``, ``1.2G``."""
+    if count < 1000:
+        return str(count)
+    size, unit = next(((size, unit) for size, unit in ((1e9, "G"), (1e6, "M")) if count >= size), (1e3, "k"))
+    return f"{count / size:.1f}{unit}"
+
+
+def method_label(board: Board, record: Record) -> str:
+    """Method and preset, and in what rows of the same name differ: options, number of seeds, weights."""
+    others = [line.record for line in board.every]
+    told = options_told(record, others)
+    same = [other for other in others if identity(other) == identity(record)]
+    if any(other.seeds != record.seeds for other in same):
+        told.append(f"seeds={len(record.seeds)}")
+    return f"{record.method.name} ({', '.join(told)})" if told else record.method.name
+
+
+def short(board: Board, name: str) -> str:
+    """A metric's column title: ``:PART`` for a part of the headline."""
+    return name.removeprefix(board.headline) if name.startswith(f"{board.headline}:") else name
