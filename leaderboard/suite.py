@@ -1,20 +1,21 @@
 """A suite's table, of methods that have a record on the same tasks.
 
 Tasks that ask the same, such as networks to recover, are averaged. Others stand side by side with their
-headlines, and only ranks are averaged: a mean of different targets' scores means nothing.
+headlines, and only ranks are averaged: a mean of different targets' scores means nothing. Tests over the tasks
+(`brainbench.leaderboard.critical`) say which mean ranks differ.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ..benchmark.record import Record, ScorePart
 from .board import Board, may_rank, options_told
+from .critical import Critical, critical
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,11 @@ class SuiteLine:
     headlines
         Task -> its headline score.
     rank
-        Mean rank over the tasks; None where tasks are averaged, or for a row that lacks one.
+        Mean rank over the tasks, among the rows that have them all; None for a row that lacks one.
+    tied
+        Whether it is not separated from the best mean rank; None where it has no rank.
+    p
+        Of the test against the best mean rank, adjusted by Holm over all pairs; None for the best, or without a rank.
     """
 
     label: str
@@ -46,6 +51,8 @@ class SuiteLine:
     seconds: float
     headlines: dict[str, ScorePart]
     rank: float | None = None
+    tied: bool | None = None
+    p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,8 @@ class SuiteTable:
         Tasks with at least one record, and the others.
     truths
         Number of distinct truths that the tasks with a record hold; 0 where tasks do not share truths.
+    critical
+        Mean ranks of the rows that have all the tasks, and tests of them; None with fewer than two such rows.
     """
 
     name: str
@@ -70,6 +79,7 @@ class SuiteTable:
     tasks: tuple[str, ...]
     missing: tuple[str, ...]
     truths: int
+    critical: Critical | None = None
 
     @property
     def averaged(self) -> bool:
@@ -132,14 +142,22 @@ def _table(name: str, origin: str, tasks: Sequence[str], rows: dict[str, dict[st
     first = records[0]
     present = {task for place in rows.values() for task in place}
     metrics = first.task.metrics
-    lines = [_line(place, records, metrics) for place in rows.values()]
+    lines = distinct([_line(place, records, metrics) for place in rows.values()])
     higher = {metric: first.scores[metric].higher_is_better for metric in metrics if metric in first.scores}
     truths = len({truth for record in records for truth in record.data.truths})
     here = tuple(task for task in tasks if task in present)
     best = -1 if higher.get(metrics[0], True) else 1
-    if not truths:
-        lines = ranked(lines, here)
-    lines.sort(key=lambda line: (-len(line.tasks), line.rank or best * (line.scores[metrics[0]] or 0), line.label))
+    headlines = {task: record.task.metrics[0] for place in rows.values() for task, record in place.items()}
+    tested = ranks_of(lines, {task: headlines[task] for task in here})
+    lines = [with_rank(line, tested) for line in lines] if tested else lines
+    by_rank = {line.label: line.rank for line in lines if line.rank and not truths}
+    lines.sort(
+        key=lambda line: (
+            -len(line.tasks),
+            by_rank.get(line.label) or best * (line.scores[metrics[0]] or 0),
+            line.label,
+        )
+    )
     return SuiteTable(
         name=name,
         origin=origin,
@@ -149,21 +167,47 @@ def _table(name: str, origin: str, tasks: Sequence[str], rows: dict[str, dict[st
         tasks=here,
         missing=tuple(task for task in tasks if task not in present),
         truths=truths,
+        critical=tested,
     )
 
 
-def ranked(lines: Sequence[SuiteLine], tasks: Sequence[str]) -> list[SuiteLine]:
-    """The lines with the mean of their ranks over all tasks, among those that have all; ties share a rank."""
+def distinct(lines: Sequence[SuiteLine]) -> list[SuiteLine]:
+    """The lines, numbered where labels are the same, such as two files' methods of one name."""
+    seen: Counter[str] = Counter()
+    found = []
+    for line in lines:
+        seen[line.label] += 1
+        again = seen[line.label] > 1
+        found.append(replace(line, label=f"{line.label} [{seen[line.label]}]") if again else line)
+    return found
+
+
+def ranks_of(lines: Sequence[SuiteLine], headlines: Mapping[str, str]) -> Critical | None:
+    """Mean ranks of the lines that have all tasks, and tests; None with fewer than two.
+
+    ``headlines`` are the names of the tasks' headline metrics.
+    """
+    tasks = tuple(headlines)
     whole = [line for line in lines if len(line.tasks) == len(tasks)]
-    if len(whole) < 2:
-        return list(lines)
-    ranks = np.zeros(len(whole))
-    for task in tasks:
-        scores = [line.headlines[task] for line in whole]
-        values = np.array([np.nan if score.value is None else score.value for score in scores])
-        ranks += rankdata(-values if scores[0].higher_is_better else values)
-    mean = {line.label: float(rank) / len(tasks) for line, rank in zip(whole, ranks, strict=True)}
-    return [replace(line, rank=mean.get(line.label)) for line in lines]
+    if len(whole) < 2 or len(tasks) < 2:
+        return None
+    heads = [whole[0].headlines[task] for task in tasks]
+    scores = [[line.headlines[task].value for line in whole] for task in tasks]
+    return critical(
+        [line.label for line in whole],
+        np.array(scores, dtype=np.float64),
+        [head.higher_is_better for head in heads],
+        one_metric=len(set(headlines.values())) == 1,
+    )
+
+
+def with_rank(line: SuiteLine, tested: Critical) -> SuiteLine:
+    """The line with its mean rank and the test against the best, where it has one."""
+    if line.label not in tested.labels:
+        return line
+    place = tested.labels.index(line.label)
+    p = next((pair.holm for pair in tested.pairs if (pair.first, pair.second) == (0, place)), None)
+    return replace(line, rank=tested.ranks[place], tied=tested.tied(line.label), p=p)
 
 
 def _line(place: dict[str, Record], records: Sequence[Record], metrics: Sequence[str]) -> SuiteLine:
