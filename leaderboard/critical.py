@@ -8,7 +8,7 @@ within a task enter, so tasks may have headlines of different units.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, count
 from typing import Literal
@@ -146,6 +146,29 @@ def critical(labels: Sequence[str], scores: np.ndarray, higher: Sequence[bool], 
         pairs=_pairs(signed[:, order], kind),
         few=too_few(methods, tasks, test.least),
     )
+
+
+def findings(tested: Critical) -> Iterator[str]:
+    """What the tests found, in sentences: for the notes below a table."""
+    own = tested.friedman
+    yield (
+        f"Friedman's test of {len(tested.labels)} rows over {tested.tasks} tasks: chi2 {own.chi2:.2f}, "
+        f"F {own.f:.2f}, p {own.p:.2g} by random orders within each task."
+    )
+    if own.p > ALPHA:
+        yield "It does not reject, so no row is separated from another by its mean rank."
+    else:
+        names = [f"{tested.labels[first]} to {tested.labels[last]}" for first, last in tested.groups]
+        yield (
+            f"Nemenyi's critical difference of mean ranks at 5 %: {tested.difference:.2f}. "
+            f"Not separated: {'; '.join(names) or 'none'}."
+        )
+    how = {
+        "wilcoxon": "exact Wilcoxon signed-rank test over tasks",
+        "sign": "exact sign test over tasks, as differences of several metrics have no common order",
+    }[tested.test]
+    yield f"p against the best: {how}; Holm over all {len(tested.pairs)} pairs."
+    yield from (f"{sentence}." for sentence in tested.few)
 
 
 def friedman(ranks: np.ndarray, shuffles: int = SHUFFLES, seed: int = 0) -> Friedman:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..benchmark.record import Record, ScorePart
 from .board import Board, may_rank, options_told
-from .critical import Critical, critical
+from .critical import Critical, critical, findings
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class SuiteTable:
         Number of distinct truths that the tasks with a record hold; 0 where tasks do not share truths.
     critical
         Mean ranks of the rows that have all the tasks, and tests of them; None with fewer than two such rows.
+    cohorts
+        Number of different data that the tasks with a record are on.
     """
 
     name: str
@@ -80,6 +82,18 @@ class SuiteTable:
     missing: tuple[str, ...]
     truths: int
     critical: Critical | None = None
+    cohorts: int = 0
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What tests over the tasks found, in sentences; none with fewer than two rows to rank."""
+        if self.critical is None:
+            return ()
+        shared = (
+            f"These tests take tasks as independent; the {len(self.tasks)} tasks share {self.cohorts} sets of data, so "
+            "their p are too small by an amount that is not known.",
+        )
+        return (*findings(self.critical), *(shared if self.cohorts < len(self.tasks) else ()))
 
     @property
     def averaged(self) -> bool:
@@ -168,6 +182,7 @@ def _table(name: str, origin: str, tasks: Sequence[str], rows: dict[str, dict[st
         missing=tuple(task for task in tasks if task not in present),
         truths=truths,
         critical=tested,
+        cohorts=len({record.data.fingerprint for record in records}),
     )
 
 
