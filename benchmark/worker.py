@@ -29,6 +29,9 @@ from .items import Items
 
 PROGRESS_SECONDS = 0.1
 
+STATUSES = ("ok", "skipped", "failed", "timeout", "out-of-memory")
+"""How a cell can end."""
+
 
 class Outcome(BaseModel):
     """How a cell ended: ``outcome.json`` in the output folder.
@@ -39,21 +42,27 @@ class Outcome(BaseModel):
         ok, skipped, failed, timeout or out-of-memory.
     reason
         Why, in one line; "" when ok.
+    error
+        Class of the error that a method raised; "" for none.
     report
         The method's own facts; of several items predicted apart, those of the first.
     items
         Position -> reason of the items that failed, where items are predicted apart.
     fit_seconds, predict_seconds, peak_memory
         Wall seconds, and bytes of resident memory at the most.
+    isolated
+        Whether it ran in a sandbox, to which labels are closed. The parent process says so, never the worker.
     """
 
     status: str
     reason: str = ""
+    error: str = ""
     report: dict[str, Any] = {}
     items: dict[int, str] = {}
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
     peak_memory: int = 0
+    isolated: bool = False
 
 
 def main() -> None:
@@ -88,17 +97,17 @@ def _failure(error: Exception) -> Outcome:
         found = {row: _failure(cause) for row, cause in error.causes.items()}
         first = next(iter(found.values()))
         return first.model_copy(update={"items": {row: outcome.reason for row, outcome in found.items()}})
+    name = type(error).__name__
     if isinstance(error, MemoryError):
-        return Outcome(status="out-of-memory", reason=f"MemoryError: {error}")
+        return Outcome(status="out-of-memory", reason=f"MemoryError: {error}", error=name)
     if isinstance(error, Skipped):
-        return Outcome(status="skipped", reason=error.message)
+        return Outcome(status="skipped", reason=error.message, error=name)
     if isinstance(error, BrainbenchError):
-        return Outcome(status="failed", reason=str(error).replace("\n", " "))
+        return Outcome(status="failed", reason=str(error).replace("\n", " "), error=name)
     traceback.print_exception(error)
     out_of_memory = "out of memory" in str(error).lower()
-    return Outcome(
-        status="out-of-memory" if out_of_memory else "failed", reason=f"{type(error).__name__}: {error}"[:500]
-    )
+    status = "out-of-memory" if out_of_memory else "failed"
+    return Outcome(status=status, reason=f"{name}: {error}"[:500], error=name)
 
 
 class ItemsError(Exception):
