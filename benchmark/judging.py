@@ -222,7 +222,7 @@ def _scored(asked: Asked, judge: Judge, found: dict[str, Verdict]) -> Opinion:
     scores = {}
     for metric in (make() for make in METRICS):
         values = [metric.score(cell.truth, cell.prediction) for cell in judged]
-        scores[metric.name] = score_metric(asked.task, metric, judged, values)
+        scores[metric.name], _ = score_metric(asked.task, metric, judged, values)
     every = [verdict for cell in verdicts for row in cell for verdict in row.values()]
     part = JudgePart(name=judge.name, version=judge.version, where=judge.where, instructions=instructions_hash(judge))
     return Opinion(

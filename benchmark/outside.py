@@ -112,13 +112,14 @@ def score_outside(offer: Offer, store: Store, progress: Progress) -> tuple[Recor
     done: dict[str, Finished | Outcome] = {
         cell.key: keep(cell, task, loaded, split.fold(cell.fold), offer.files, store, progress) for cell in cells
     }
-    record = make_record(row, done, Settings(device="cpu", threads=1, executor="none"))
+    record, draws = make_record(row, done, Settings(device="cpu", threads=1, executor="none"))
     names = ", ".join(path.name for path in offer.files.values())
     card = Card(offer.method, f"Predictions that were made elsewhere: {names}.", notes="; ".join(offer.notes))
     ranked = record.ranked and source != OWN
     update = {"row": "rescored", "card": asdict(card), "audit": tuple(findings(task, done)), "ranked": ranked}
     record = record.model_copy(update=update)
-    return record, store.save(record, split, [part for part in done.values() if isinstance(part, Finished)])
+    finished = [part for part in done.values() if isinstance(part, Finished)]
+    return record, store.save(record, split, finished, draws)
 
 
 def findings(task: Task, done: Mapping[str, Finished | Outcome]) -> Iterator[Finding]:

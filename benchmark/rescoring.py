@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .contracts import Progress, Task
+from .draws import Draws
 from .errors import BadData, StoreError
 from .loading import Loaded, load
 from .record import OWN, Record, ScorePart
@@ -18,10 +19,11 @@ from .store import Finished, read_cell, read_split
 
 @dataclass(frozen=True)
 class Rescored:
-    """The new scores, and one line for every number that is not the old one."""
+    """The new scores, one line for every number that is not the old one, and the resamples of the scores."""
 
     scores: dict[str, ScorePart]
     differences: tuple[str, ...]
+    draws: Draws | None = None
 
 
 def rescore(record: Record, folder: Path, progress: Progress) -> Rescored:
@@ -31,7 +33,7 @@ def rescore(record: Record, folder: Path, progress: Progress) -> Rescored:
     """
     task, judged, cells = rejudge(record, folder, progress)
     finished = [part for part in record.cells if part.status == "ok"]
-    scores, own = score_cells(task, judged)
+    scores, own, draws = score_cells(task, judged)
     hashes = {(done.cell.fold, done.cell.seed): done.prediction for done in cells}
     lines = [
         line
@@ -45,7 +47,7 @@ def rescore(record: Record, folder: Path, progress: Progress) -> Rescored:
     ]
     for name, score in record.scores.items():
         lines += _differences(name, score.model_dump(), scores[name].model_dump())
-    return Rescored(scores, tuple(lines))
+    return Rescored(scores, tuple(lines), draws)
 
 
 def rejudge(record: Record, folder: Path, progress: Progress) -> tuple[Task, list[Judged], list[Finished]]:

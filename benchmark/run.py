@@ -14,12 +14,13 @@ import pandas as pd
 
 from .audit import audit, leave_manifest
 from .cells import CELL_VERSION, Cell
+from .draws import Draws
 from .executors import Event, LocalPool, Work
 from .files import write_error
 from .items import Items
 from .plan import Plan, Row
 from .record import CellCost, CellPart, DataPart, Record, SplitPart, TaskPart
-from .score import Judged, judge, score_cells, score_truth, share_of_ceiling
+from .score import Judged, Scores, judge, score_cells, score_truth, share_of_ceiling
 from .sources import Lent, cleared, content, told
 from .splits import HALVES
 from .staging import Extras, Shown, stage
@@ -174,23 +175,23 @@ def _finish(
         if all(cell.key in done for cell in row.cells):
             waiting.remove(row)
             cells = {cell.key: done[cell.key] for cell in row.cells}
-            record = make_record(row, cells, settings)
-            store.save(record, row.split, [part for part in cells.values() if isinstance(part, Finished)])
+            record, draws = make_record(row, cells, settings)
+            store.save(record, row.split, [part for part in cells.values() if isinstance(part, Finished)], draws)
             yield record
 
 
-def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Settings) -> Record:
-    """Score the finished cells of a row and describe everything."""
+def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Settings) -> tuple[Record, Draws | None]:
+    """Score the finished cells of a row and describe everything; and the resamples of its scores."""
     task, data = row.task, row.loaded.data
     done, cells = judge_cells(row, done)
     judged = list(cells.values())
-    scores, own = score_cells(task, judged) if judged else ({}, [])
+    scores, own, draws = score_cells(task, judged) if judged else Scores({}, [], None)
     by_key = dict(zip(cells, own, strict=True))
     parts = tuple(_cell_part(cell, done[cell.key], row, by_key.get(cell.key, {})) for cell in row.cells)
     status, reason = overall(parts)
     table = data.items.table
     controls, truths = score_truth(task, judged)
-    return Record(
+    record = Record(
         id=record_id(row),
         harness=harness_version(),
         task=TaskPart(
@@ -246,6 +247,7 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
             {cell_folder(c.fold, c.seed): _cost(done[c.key]) for c in row.cells},
         ),
     )
+    return record, draws
 
 
 def judge_cells(

@@ -6,19 +6,20 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from .contracts import Ceiling, Data, Fold, Kind, Metric, Task
+from .draws import Draws, as_draws
 from .errors import ExtraMissing, StoreError, Unavailable
 from .kinds import get_kind
 from .record import DRAWN, CeilingPart, ScorePart
 from .registry import load_metric
 from .splits import HALVES, SplitManifest
 from .staging import order_seed, show_test
-from .stats import Scored, bootstrap
+from .stats import Scored, bootstrap, resampling
 from .store import Finished
 
 
@@ -54,6 +55,14 @@ class Judged:
     def by_item(self, metric: Metric) -> np.ndarray:
         """Scores (n,) of the items, each by itself."""
         return metric.resample(self.truth, self.prediction, np.eye(len(self.clusters)))
+
+
+class Scores(NamedTuple):
+    """What predictions score: each metric with its interval, each cell's own, and the resamples (None of none)."""
+
+    scores: dict[str, ScorePart]
+    own: list[dict[str, float | None]]
+    draws: Draws | None
 
 
 def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finished) -> Judged:
@@ -96,25 +105,33 @@ def in_pieces(kind: Kind, whole: Judged) -> Judged:
     )
 
 
-def score_cells(task: Task, cells: Sequence[Judged]) -> tuple[dict[str, ScorePart], list[dict[str, float | None]]]:
-    """Scores over all cells with their intervals, and each cell's own: the mean over its parts."""
+def score_cells(task: Task, cells: Sequence[Judged]) -> Scores:
+    """Scores over all cells with their intervals and resamples, and each cell's own: the mean over its parts."""
     own: list[dict[str, float | None]] = [{} for _ in cells]
     kind = get_kind(task.kind)
     apart = [cell.apart(kind) for cell in cells]
     owner = [number for number, parts in enumerate(apart) for _ in parts]
     every = [part for parts in apart for part in parts]
-    scores = {}
+    scores: dict[str, ScorePart] = {}
+    draws: dict[str, np.ndarray | None] = {}
     for name in task.metrics:
         metric = load_metric(name)
         try:
             values = [metric.score(part.truth, part.prediction) for part in every]
-            scores[name] = score_metric(task, metric, every, values)
+            scores[name], draws[name] = score_metric(task, metric, every, values)
         except (Unavailable, ExtraMissing) as error:
             values = [math.nan] * len(every)
-            scores[name] = without_value(metric, str(error))
+            scores[name], draws[name] = without_value(metric, str(error)), None
         for number, entry in enumerate(own):
             entry[name] = _number(_mean([value for value, at in zip(values, owner, strict=True) if at == number]))
-    return scores, own
+    return Scores(scores, own, _as_draws(task, every, draws))
+
+
+def _as_draws(task: Task, cells: Sequence[Judged], rows: dict[str, np.ndarray | None]) -> Draws | None:
+    """The resamples with what was resampled; None where nothing was."""
+    if all(row is None for row in rows.values()):
+        return None
+    return as_draws(rows, resampling(resampled(task, cells), over_folds=task.interval == "draws"))
 
 
 def without_value(metric: Metric, reason: str) -> ScorePart:
@@ -125,25 +142,26 @@ def without_value(metric: Metric, reason: str) -> ScorePart:
     )  # fmt: skip
 
 
-def score_metric(task: Task, metric: Metric, cells: Sequence[Judged], values: Sequence[float]) -> ScorePart:
-    """One metric: mean over folds, interval over subjects, spread over folds and seeds, pooled score.
+def score_metric(
+    task: Task, metric: Metric, cells: Sequence[Judged], values: Sequence[float]
+) -> tuple[ScorePart, np.ndarray | None]:
+    """One metric: mean over folds, interval over subjects, spread over folds and seeds, pooled score; its resamples.
 
     ``values`` are the cells' own scores, in the order of ``cells``.
     """
     if task.interval == "range":
-        return score_range(metric, cells, values)
+        return score_range(metric, cells, values), None
     drawn = task.interval == "draws"
     together = [] if drawn or task.parts else pooled_folds(get_kind(task.kind), cells)
-    apart = [Scored(cell.truth, cell.prediction, cell.clusters, cell.fold) for cell in cells if cell.scorable]
     by_seed: dict[int, list[float]] = defaultdict(list)
     for cell, value in zip(cells, values, strict=True):
         if cell.scorable and not math.isnan(value):
             by_seed[cell.seed].append(value)
-    chosen = together if task.pooled else apart
+    chosen = resampled(task, cells)
     result = bootstrap(metric, chosen, over_folds=drawn) if chosen else None
     seeds = [float(np.mean(scores)) for scores in by_seed.values()]
     folds = [score for scores in by_seed.values() for score in scores]
-    return ScorePart(
+    part = ScorePart(
         value=_number(result.value) if result else None,
         low=_number(result.low) if result else None,
         high=_number(result.high) if result else None,
@@ -158,6 +176,14 @@ def score_metric(task: Task, metric: Metric, cells: Sequence[Judged], values: Se
         parts=part_means(cells, values),
         made_with=metric.made_with(cells[0].truth) if cells else "",
     )
+    return part, result.draws if result else None
+
+
+def resampled(task: Task, cells: Sequence[Judged]) -> list[Scored]:
+    """What a bootstrap resamples: the scorable folds, or all folds of a seed as one where the task pools them."""
+    if task.pooled:
+        return [] if task.interval == "draws" or task.parts else pooled_folds(get_kind(task.kind), cells)
+    return [Scored(cell.truth, cell.prediction, cell.clusters, cell.fold) for cell in cells if cell.scorable]
 
 
 def part_means(cells: Sequence[Judged], values: Sequence[float]) -> dict[str, float | None]:

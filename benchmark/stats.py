@@ -9,8 +9,10 @@ labelled items, on the same test subjects, a resample draws among them too.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +23,8 @@ from .contracts import Metric
 RESAMPLES = 2000
 LEVEL = 0.95
 BLOCK_CELLS = 1 << 25
+STREAM = 32
+"""Numbers by which a generator is known again: another version of it may draw others from the same seed."""
 
 
 class Scored(NamedTuple):
@@ -59,6 +63,8 @@ class Estimate:
         Number of folds, and of those in which the metric is defined.
     resamples, resamples_defined
         Number of resamples, and of those with a value in at least one fold.
+    draws
+        The score (resamples,) in each resample; NaN where none of the folds has a value.
     """
 
     value: float
@@ -69,6 +75,7 @@ class Estimate:
     folds_defined: int
     resamples: int
     resamples_defined: int
+    draws: np.ndarray = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ def bootstrap(
     """
     values = np.array([metric.score(fold.truth, fold.prediction) for fold in folds])
     draws = _mean(_scores(metric, folds, resamples, seed), _weights(folds, resamples, seed) if over_folds else None)
-    low, high = _interval(draws)
+    low, high = interval(draws)
     defined = values[~np.isnan(values)]
     return Estimate(
         value=float(_mean(values[None])[0]),
@@ -122,7 +129,20 @@ def bootstrap(
         folds_defined=len(defined),
         resamples=resamples,
         resamples_defined=int((~np.isnan(draws)).sum()),
+        draws=draws,
     )
+
+
+def resampling(folds: Sequence[Scored], seed: int = 0, over_folds: bool = False) -> str:
+    """Hash of what `bootstrap` resamples and of how its generator begins.
+
+    Where it is equal (and the number of resamples too), resample k drew the same subjects, and the same draws of the
+    labelled items, whatever was scored.
+    """
+    names = _subjects(folds)[0].tolist()
+    draws = sorted({fold.draw for fold in folds}) if over_folds else []
+    begins = np.random.default_rng(seed).integers(0, len(names), STREAM).tolist()
+    return hashlib.sha256(json.dumps([names, draws, begins]).encode()).hexdigest()
 
 
 def paired(
@@ -147,8 +167,8 @@ def paired(
     )
     differences = _scores(metric, first, resamples, seed) - _scores(metric, second, resamples, seed)
     draws = _mean(differences, _weights(first, resamples, seed) if over_folds else None)
-    low, high = _interval(draws)
-    return Difference(float(_mean(values[None])[0]), low, high, _two_sided(draws), tuple(values.tolist()))
+    low, high = interval(draws)
+    return Difference(float(_mean(values[None])[0]), low, high, two_sided(draws), tuple(values.tolist()))
 
 
 def corrected_resampled_t(differences: Sequence[float], train: float, test: float) -> TTest:
@@ -180,9 +200,28 @@ def holm(p: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
+def interval(draws: np.ndarray) -> tuple[float, float]:
+    """The 95 % percentile interval of draws, NaN left out; NaN of none."""
+    values = draws[~np.isnan(draws)]
+    if not len(values):
+        return float("nan"), float("nan")
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def two_sided(draws: np.ndarray) -> float:
+    """Twice the smaller tail at 0; the observed sample counts as one draw, so p is never 0."""
+    values = draws[~np.isnan(draws)]
+    if not len(values):
+        return float("nan")
+    tail = min(int((values <= 0).sum()), int((values >= 0).sum()))
+    return min(1.0, 2 * (tail + 1) / (len(values) + 1))
+
+
 def _scores(metric: Metric, folds: Sequence[Scored], resamples: int, seed: int) -> np.ndarray:
     """Scores (resamples, folds)."""
-    subjects, codes = np.unique([str(name) for fold in folds for name in fold.clusters], return_inverse=True)
+    subjects, codes = _subjects(folds)
     parts = np.split(codes, np.cumsum([len(fold.clusters) for fold in folds])[:-1])
     rng = np.random.default_rng(seed)
     out = np.empty((resamples, len(folds)))
@@ -192,6 +231,11 @@ def _scores(metric: Metric, folds: Sequence[Scored], resamples: int, seed: int) 
         for column, (fold, part) in enumerate(zip(folds, parts, strict=True)):
             out[start : start + step, column] = metric.resample(fold.truth, fold.prediction, counts[:, part])
     return out
+
+
+def _subjects(folds: Sequence[Scored]) -> tuple[np.ndarray, np.ndarray]:
+    """The sorted clusters of all folds, and the number of each item's."""
+    return np.unique([str(name) for fold in folds for name in fold.clusters], return_inverse=True)
 
 
 def _weights(folds: Sequence[Scored], resamples: int, seed: int) -> np.ndarray:
@@ -214,21 +258,3 @@ def _mean(scores: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     total = np.where(share > 0, scores * share, 0).sum(axis=1)
     count = share.sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _interval(draws: np.ndarray) -> tuple[float, float]:
-    values = draws[~np.isnan(draws)]
-    if not len(values):
-        return float("nan"), float("nan")
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def _two_sided(draws: np.ndarray) -> float:
-    """Twice the smaller tail at 0; the observed sample counts as one draw, so p is never 0."""
-    values = draws[~np.isnan(draws)]
-    if not len(values):
-        return float("nan")
-    tail = min(int((values <= 0).sum()), int((values >= 0).sum()))
-    return min(1.0, 2 * (tail + 1) / (len(values) + 1))

@@ -3,7 +3,7 @@
 ::
 
     cells/KEY/          cell.json, outcome.json, ids.json, prediction/     one finished cell
-    records/ID/         record.json, record.sha256, split.json, cells/FOLD-SEED/...   one method on one task
+    records/ID/         record.json, record.sha256, split.json, draws.npy, draws.json, cells/FOLD-SEED/...
     work/HOST.PID-.../  staged cells in flight; removed when their process is gone
     log.txt             what methods printed
 """
@@ -22,6 +22,7 @@ import psutil
 from pydantic import BaseModel
 
 from .cells import Cell
+from .draws import Draws, read_draws, write_draws
 from .errors import StoreError
 from .files import host, whole_folder, write_error
 from .record import SCHEMA_VERSION, Record
@@ -104,8 +105,8 @@ class Store:
         assert found is not None
         return found
 
-    def save(self, record: Record, split: SplitManifest, cells: list[Finished]) -> Path:
-        """Write a record with its split and its cells' predictions."""
+    def save(self, record: Record, split: SplitManifest, cells: list[Finished], draws: Draws | None = None) -> Path:
+        """Write a record with its split, its cells' predictions and the resamples of its scores."""
         folder = self.path / "records" / record.id
         with whole_folder(folder) as new:
             content = record.model_dump_json(indent=1).encode()
@@ -114,7 +115,16 @@ class Store:
             (new / "split.json").write_text(split.model_dump_json())
             for done in cells:
                 shutil.copytree(done.folder, new / "cells" / cell_folder(done.cell.fold, done.cell.seed))
+            if draws is not None:
+                write_draws(new, draws)
         return folder
+
+    def draws(self, record: Record) -> Draws | None:
+        """The resamples of a record's scores; None where there are none, or they are damaged: `rescore` makes them."""
+        try:
+            return read_draws(self.path / "records" / record.id)
+        except StoreError:
+            return None
 
     def records(self) -> Iterator[Record]:
         """All records that can be read; a damaged or edited one is left out (see `doctor`)."""
@@ -183,22 +193,36 @@ def read_record(path: Path) -> Record:
     """
     try:
         raw = path.read_bytes()
-        content = json.loads(raw)
-        version = content["schema_version"]
-        if version != SCHEMA_VERSION:
-            raise StoreError(
-                f"{path}: schema {version}; this version reads {SCHEMA_VERSION}",
-                "read it with the version that wrote it, or run the method again",
-            )
+        record = Record.model_validate_json(raw)
         seal = path.parent / SEAL
-        if seal.is_file() and seal.read_text().strip() != hashlib.sha256(raw).hexdigest():
-            raise StoreError(
-                f"{path}: edited: it is not the file that was written", "run the method again: finished cells are kept"
-            )
-        return Record.model_validate(content)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise StoreError(f"{path}: not a record ({reason})", "run the method again: finished cells are kept") from None
+        sealed = seal.read_text().strip() if seal.is_file() else None
+    except (OSError, ValueError) as error:
+        raise _not_a_record(path, raw_schema(path), str(error).splitlines()[0]) from None
+    if record.schema_version != SCHEMA_VERSION:
+        raise _not_a_record(path, record.schema_version, "")
+    if sealed is not None and sealed != hashlib.sha256(raw).hexdigest():
+        raise StoreError(
+            f"{path}: edited: it is not the file that was written", "run the method again: finished cells are kept"
+        )
+    return record
+
+
+def raw_schema(path: Path) -> object:
+    """The schema version that a file names which cannot be read as a record; None for none."""
+    try:
+        content = json.loads(path.read_bytes())
+        return content.get("schema_version") if isinstance(content, dict) else None
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _not_a_record(path: Path, schema: object, reason: str) -> StoreError:
+    if schema is not None and schema != SCHEMA_VERSION:
+        return StoreError(
+            f"{path}: schema {schema}; this version reads {SCHEMA_VERSION}",
+            "read it with the version that wrote it, or run the method again",
+        )
+    return StoreError(f"{path}: not a record ({reason})", "run the method again: finished cells are kept")
 
 
 def read_split(folder: Path) -> SplitManifest:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from ..benchmark.draws import Draws
 from ..benchmark.record import Record
 from .published import Published, published
+from .standing import Entry, Standing, standings
+
+if TYPE_CHECKING:
+    from ..benchmark.withdrawing import Tombstone
+
+GetDraws = Callable[[Record], Draws | None]
+
+APART = ("rescored", "reported")
+"""Sorts of rows that stand in sections of their own."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row: a record and its rank among those of its sort that may be ranked (None otherwise)."""
+    """A row: a record and its rank among those of its sort that may be ranked (None otherwise).
+
+    ``standing`` says how sure that rank is; None where it was not asked for, or the row is not ranked.
+    """
 
     record: Record
     rank: int | None
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,12 @@ class Board:
         Rows of papers; only where the data are real.
     published_elsewhere
         Number of published rows that a twin's table only points to.
+    reported
+        Aggregates that a lab told and nobody else can score again; by name, never ranked.
+    withdrawn
+        What is left of records that were withdrawn.
+    metric
+        The metric that ranks; "" for the task's headline.
     """
 
     lines: tuple[Line, ...]
@@ -44,6 +65,9 @@ class Board:
     published: tuple[Published, ...]
     published_elsewhere: int
     oracles: tuple[Line, ...] = ()
+    reported: tuple[Line, ...] = ()
+    withdrawn: tuple[Tombstone, ...] = ()
+    metric: str = ""
 
     @property
     def first(self) -> Record:
@@ -52,8 +76,8 @@ class Board:
 
     @property
     def every(self) -> tuple[Line, ...]:
-        """Reproduced rows, then rescored ones."""
-        return self.lines + self.rescored
+        """Reproduced rows, then rescored and reported ones."""
+        return self.lines + self.rescored + self.reported
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -63,11 +87,19 @@ class Board:
     @property
     def headline(self) -> str:
         """The metric that ranks."""
-        return self.first.task.metrics[0]
+        return self.metric or self.first.task.metrics[0]
 
 
-def boards(records: Iterable[Record]) -> Iterator[Board]:
-    """Boards over records. Versions, data, splits and sources are never ranked together."""
+def boards(records: Iterable[Record], draws: GetDraws | None = None, metric: str = "") -> Iterator[Board]:
+    """Boards over records. Versions, data, splits and sources are never ranked together.
+
+    Parameters
+    ----------
+    draws
+        Gives the resamples of a record (`Store.draws`); without it rows have no standing.
+    metric
+        Rank by this metric instead of each task's headline; tasks without it are left out.
+    """
     groups: dict[tuple[object, ...], list[Record]] = defaultdict(list)
     for record in records:
         key = (
@@ -79,7 +111,8 @@ def boards(records: Iterable[Record]) -> Iterator[Board]:
             record.split.hash,
         )
         groups[key].append(record)
-    made = [make_board(groups[name]) for name in sorted(groups, key=str)]
+    asked = [groups[name] for name in sorted(groups, key=str)]
+    made = [make_board(group, draws, metric) for group in asked if not metric or any(metric in r.scores for r in group)]
     for board in made:
         yield replace(board, oracles=tuple(line for other in made for line in other.lines if is_oracle(line, board)))
 
@@ -91,42 +124,70 @@ def is_oracle(line: Line, board: Board) -> bool:
     return asked == (first.task.name, first.task.version, first.data.origin, first.data.fingerprint)
 
 
-def make_board(records: Sequence[Record]) -> Board:
-    """One board: the newest record of each method and configuration, ranked by the headline metric."""
+def make_board(records: Sequence[Record], draws: GetDraws | None = None, metric: str = "") -> Board:
+    """One board: the newest record of each method and configuration, ranked by the headline or the given metric."""
     newest: dict[str, Record] = {}
     for record in sorted(records, key=lambda record: record.environment.created):
         method = record.method
-        newest[f"{method.ref} {method.options} {method.weights} {record.seeds}"] = record
-    rescored = [record for record in newest.values() if record.row == "rescored"]
+        newest[f"{record.row} {method.ref} {method.options} {method.weights} {record.seeds}"] = record
+    sorts: dict[str, list[Record]] = defaultdict(list)
+    for record in newest.values():
+        sorts[record.row if record.row in APART else "reproduced"].append(record)
     names = max(records, key=lambda record: record.environment.created).task.published
     papers = published(*names) if names else []
     real = records[0].data.origin != "twin"
     return Board(
-        lines=in_order([record for record in newest.values() if record.row != "rescored"]),
-        rescored=in_order(rescored),
+        lines=in_order(sorts["reproduced"], draws, metric),
+        rescored=in_order(sorts["rescored"], draws, metric),
         superseded=len(records) - len(newest),
         published=tuple(papers) if real else (),
         published_elsewhere=0 if real else len(papers),
+        reported=tuple(Line(record, None) for record in sorted(sorts["reported"], key=_name)),
+        metric=metric,
     )
 
 
-def in_order(records: Sequence[Record]) -> tuple[Line, ...]:
-    """Rows of one sort: ranked by the headline, then those that may not be ranked, by name."""
-    ranked = sorted((record for record in records if may_rank(record)), key=_order)
-    rest = sorted((record for record in records if not may_rank(record)), key=lambda record: record.method.name)
-    return (*(Line(record, k + 1) for k, record in enumerate(ranked)), *(Line(record, None) for record in rest))
+def in_order(records: Sequence[Record], draws: GetDraws | None = None, metric: str = "") -> tuple[Line, ...]:
+    """Rows of one sort: ranked by the headline or the given metric, then those that may not be ranked, by name."""
+    ranked = sorted((r for r in records if may_rank(r, metric)), key=lambda r: _order(r, metric))
+    rest = sorted((r for r in records if not may_rank(r, metric)), key=_name)
+    stand = stand_of(ranked, draws, metric) if draws else [None] * len(ranked)
+    lines = [Line(record, k + 1, stand[k]) for k, record in enumerate(ranked)]
+    return (*lines, *(Line(record, None) for record in rest))
 
 
-def may_rank(record: Record) -> bool:
-    """Whether a record is complete, allowed to rank, and has a headline score."""
-    score = record.scores.get(record.task.metrics[0])
+def stand_of(ranked: Sequence[Record], draws: GetDraws, metric: str = "") -> list[Standing]:
+    """Standings of the ranked rows of one sort, best first."""
+    if not ranked:
+        return []
+    name = ranking_metric(ranked[0], metric)
+    entries = []
+    for record in ranked:
+        score = record.scores[name]
+        assert score.value is not None
+        entries.append(Entry(record.id, score.value, score.low, score.high, draws(record)))
+    return standings(entries, name, ranked[0].scores[name].higher_is_better)
+
+
+def ranking_metric(record: Record, metric: str = "") -> str:
+    """The metric that ranks a record: the one that was asked for, else its task's headline."""
+    return metric or record.task.metrics[0]
+
+
+def may_rank(record: Record, metric: str = "") -> bool:
+    """Whether a record is complete, allowed to rank, and has a score by the metric that ranks."""
+    score = record.scores.get(ranking_metric(record, metric))
     return record.ranked and score is not None and score.value is not None
 
 
-def _order(record: Record) -> tuple[float, str]:
-    score = record.scores[record.task.metrics[0]]
+def _order(record: Record, metric: str = "") -> tuple[float, str]:
+    score = record.scores[ranking_metric(record, metric)]
     assert score.value is not None
     return (-score.value if score.higher_is_better else score.value), record.method.name
+
+
+def _name(record: Record) -> str:
+    return record.method.name
 
 
 def identity(record: Record) -> tuple[str, str, str]:
