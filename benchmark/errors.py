@@ -70,6 +70,10 @@ class Unavailable(BrainbenchError):
     """A metric that cannot be computed here for want of weights, Java or models; the others still score."""
 
 
+class NoSandbox(BrainbenchError):
+    """Code that may run in a closed room only, on a machine that has none."""
+
+
 class StoreError(BrainbenchError):
     """A record or store that cannot be read or written."""
 

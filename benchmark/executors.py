@@ -1,34 +1,53 @@
-"""Executors: where cells run. The local pool gives each a process of its own, with limits."""
+"""Executors: where cells run. The local pool gives each a process of its own, with limits, and a sandbox if asked."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import queue
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
+from pydantic import ValidationError
 
-from .worker import Outcome
+from .leftovers import tidy
+from .sandbox import NOTHING, Room, Sandbox
+from .worker import STATUSES, Outcome
 
 POLL_SECONDS = 0.2
+
+LINE_BYTES = 1 << 20
+"""The longest message of a worker."""
+
+OUTCOME_BYTES = 64 << 20
+"""The largest ``outcome.json``."""
+
+LABEL = 200
+"""The longest label of a progress message."""
+
+RESERVE_BYTES = 1 << 30
+"""Disk that a cell leaves free, or half of what was free where that is less."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one cell: wall seconds and bytes of resident memory."""
+    """Limits of one cell: wall seconds, bytes of resident memory, and in a sandbox the number of its processes."""
 
     seconds: float = 12 * 3600
     memory: int = 0
+    processes: int = 256
 
     @classmethod
     def default(cls) -> Limits:
@@ -49,15 +68,40 @@ class Event:
 
 
 class Worker:
-    """One worker process. What a method keeps in it must not outlive a cell: folds test what others train on."""
+    """One worker process. What a method keeps in it must not outlive a cell: folds test what others train on.
 
-    def __init__(self, threads: int, log: Path) -> None:
+    Parameters
+    ----------
+    threads
+        CPU threads.
+    log
+        File that keeps what methods print.
+    sandbox, room
+        The closed room that it runs in, and what it may touch there; without a sandbox it sees what the parent sees.
+    limits
+        What the kernel keeps in the sandbox, beside what `run` looks after.
+    """
+
+    def __init__(
+        self,
+        threads: int,
+        log: Path,
+        sandbox: Sandbox | None = None,
+        room: Room = NOTHING,
+        limits: Limits | None = None,
+    ) -> None:
         environment = dict(os.environ)
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             environment[name] = str(threads)
+        # In a process namespace the parent is its first process.
+        command = [sys.executable, "-P", "-m", f"{__package__}.worker", "1" if sandbox else str(os.getpid())]
+        if sandbox:
+            command = sandbox.command(command, room.writable, room.readable, limits, room.gpu)
+            environment = sandbox.environment(environment)
+        self.sandbox = sandbox
         with open(log, "ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", f"{__package__}.worker", str(os.getpid())],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
@@ -67,7 +111,18 @@ class Worker:
             )
 
     def run(self, folder: Path, limits: Limits, progress: Callable[[str, int, int], None]) -> Outcome:
-        """Run a staged cell; the process may be dead afterwards."""
+        """Run a staged cell; the process may be dead afterwards, and is where it ran in a sandbox."""
+        outcome = self._wait(folder, limits, progress)
+        if self.sandbox:
+            self.kill()
+            if odd := tidy(folder, folder / "out"):
+                outcome = Outcome(status="failed", reason=f"it left {odd}")
+        if outcome is None:
+            outcome = read_outcome(folder / "out" / "outcome.json")
+        return outcome.model_copy(update={"isolated": self.sandbox is not None})
+
+    def _wait(self, folder: Path, limits: Limits, progress: Callable[[str, int, int], None]) -> Outcome | None:
+        """Why a cell was ended, or None where it says that it has ended."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:
@@ -76,6 +131,7 @@ class Worker:
         except BrokenPipeError:
             return self._died()
         start = time.monotonic()
+        reserve = min(RESERVE_BYTES, shutil.disk_usage(folder).free // 2)
         pipe = self.process.stdout.fileno()
         pending = b""
         with selectors.DefaultSelector() as selector:
@@ -86,13 +142,18 @@ class Worker:
                     if not got:
                         return self._died()
                     *lines, pending = (pending + got).split(b"\n")
-                    for message in map(json.loads, lines):
-                        if "done" in message:
-                            return Outcome.model_validate_json((folder / "out" / "outcome.json").read_text())
-                        progress(*message["progress"])
+                    try:
+                        if len(pending) > LINE_BYTES:
+                            raise ValueError("a line without an end")
+                        if hear(lines, progress):
+                            return None
+                    except (ValueError, TypeError, KeyError, RecursionError) as error:
+                        self.kill()
+                        return Outcome(status="failed", reason=f"the worker's messages cannot be read: {error}"[:300])
                 elif not self.alive:  # a child that it left may keep the pipe open
                     return self._died()
-                if broken := self._over(limits, time.monotonic() - start):
+                broken = self._over(limits, time.monotonic() - start) or self._spreads(limits, folder, reserve)
+                if broken:
                     self.kill()
                     return broken
 
@@ -108,24 +169,45 @@ class Worker:
             )
         return None
 
+    def _spreads(self, limits: Limits, folder: Path, reserve: int) -> Outcome | None:
+        """Why a cell in a sandbox is ended before it fills the machine with processes or files."""
+        if not self.sandbox:
+            return None
+        if (count := len(self._processes())) > limits.processes:
+            return Outcome(status="failed", reason=f"it started {count} processes, the limit is {limits.processes}")
+        if shutil.disk_usage(folder).free < reserve:
+            return Outcome(status="failed", reason="it filled the disk")
+        return None
+
     def _died(self) -> Outcome:
         code = self.process.wait()
+        if self.sandbox and code > 128:  # so the sandbox says that a signal ended what it held
+            code = 128 - code
         if code == -signal.SIGKILL:
             return Outcome(
                 status="out-of-memory",
                 reason="the worker was killed by the system, most likely for memory;"
                 " fewer --jobs or a smaller --preset need less",
             )
-        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        known = -code in set(signal.Signals)
+        name = signal.Signals(-code).name if known else f"exit code {code}"
         return Outcome(status="failed", reason=f"the worker process ended by itself ({name}); see the log")
 
     def memory(self) -> int:
         """Resident bytes of the process and its children."""
+        total = 0
+        for process in self._processes():
+            with suppress(psutil.Error):  # it may have ended meanwhile
+                total += process.memory_info().rss
+        return total
+
+    def _processes(self) -> list[psutil.Process]:
+        """The process and its children."""
         try:
             process = psutil.Process(self.process.pid)
-            return sum(p.memory_info().rss for p in (process, *process.children(recursive=True)))
+            return [process, *process.children(recursive=True)]
         except psutil.Error:
-            return 0
+            return []
 
     @property
     def alive(self) -> bool:
@@ -144,22 +226,54 @@ class Worker:
                 stream.close()
 
 
+def hear(lines: Iterable[bytes], progress: Callable[[str, int, int], None]) -> bool:
+    """Pass on a worker's messages; whether one says that the cell has ended.
+
+    Raises `ValueError`, `TypeError` or `KeyError` for what is no message: a method may write there, too.
+    """
+    for line in lines:
+        message = json.loads(line)
+        if "done" in message:
+            return True
+        label, done, total = message["progress"]
+        progress("".join(c for c in str(label)[:LABEL] if c.isprintable()), int(done), int(total))
+    return False
+
+
+def read_outcome(path: Path) -> Outcome:
+    """How a cell says that it ended; a failed one where that cannot be read."""
+    try:
+        if path.stat().st_size > OUTCOME_BYTES:
+            raise ValueError(f"larger than {OUTCOME_BYTES >> 20} MiB")
+        outcome = Outcome.model_validate_json(path.read_text())
+    except (OSError, ValueError) as error:
+        told = f"{error.error_count()} fields" if isinstance(error, ValidationError) else str(error)
+        return Outcome(status="failed", reason=f"its outcome cannot be read: {told}"[:300])
+    sound = all(0 <= seconds < math.inf for seconds in (outcome.fit_seconds, outcome.predict_seconds))
+    if outcome.status not in STATUSES or not sound:
+        return Outcome(status="failed", reason="its outcome has no known status, or no number of seconds")
+    return outcome
+
+
 @dataclass(frozen=True)
 class Work:
-    """A cell for an executor: its key, and how to stage it when its turn comes."""
+    """A cell for an executor: its key, how to stage it when its turn comes, and what it may touch in a sandbox."""
 
     key: str
     stage: Callable[[], Path]
+    room: Room = NOTHING
 
 
 class LocalPool:
     """Runs cells in ``jobs`` worker processes on this machine.
 
-    Cells are staged when their turn comes, so that the disk holds only those in flight.
+    Cells are staged when their turn comes, so that the disk holds only those in flight. With a ``sandbox`` each runs
+    in a closed room, in which its staged folder may be written beside what its `Work.room` names.
     """
 
-    def __init__(self, jobs: int, threads: int, limits: Limits, log: Path) -> None:
+    def __init__(self, jobs: int, threads: int, limits: Limits, log: Path, sandbox: Sandbox | None = None) -> None:
         self._jobs, self._threads, self._limits, self._log = jobs, threads, limits, log
+        self._sandbox = sandbox
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue()
         self._todo: queue.SimpleQueue[Work] = queue.SimpleQueue()
         self._workers: dict[int, Worker] = {}
@@ -210,7 +324,8 @@ class LocalPool:
         folder = work.stage()
         if self._stop.is_set():
             return
-        worker = self._workers[slot] = Worker(self._threads, self._log)
+        room = replace(work.room, writable=(folder, *work.room.writable))
+        worker = self._workers[slot] = Worker(self._threads, self._log, self._sandbox, room, self._limits)
         self._events.put(Event(work.key, "started"))
 
         def progress(label: Any, done: Any, total: Any) -> None:

@@ -14,7 +14,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def source_hash(plugin: type) -> str:
-    """Hash of the files that a plugin is made of.
+    """Hash of the files that a plugin is made of: see `source_files`."""
+    digest = hashlib.sha256()
+    for path in sorted(source_files(plugin)):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def source_files(plugin: type) -> set[Path]:
+    """The files that a plugin is made of.
 
     Inside this package: its file and all that it imports relatively, followed, with the JSON tables of packages.
     In another package: every Python file of it. A single file: that file and the files beside it that it imports,
@@ -25,16 +33,11 @@ def source_hash(plugin: type) -> str:
     except (OSError, TypeError):
         raise PluginBroken(f"{plugin.__name__} has no source file", "define it in a file") from None
     if file.is_relative_to(ROOT) and not plugin.__module__.startswith("brainbench_plugin_"):
-        files = closure(file, _relative_imports)
-    elif "." in plugin.__module__:
+        return closure(file, _relative_imports)
+    if "." in plugin.__module__:
         top = file.parents[plugin.__module__.count(".") - (file.name != "__init__.py")]
-        files = set(top.rglob("*.py"))
-    else:
-        files = closure(file, _sibling_imports)
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+        return set(top.rglob("*.py"))
+    return closure(file, _sibling_imports)
 
 
 def closure(start: Path, imports: Callable[[Path], list[Path]]) -> set[Path]:
