@@ -89,9 +89,10 @@ class SuiteTable:
         """What tests over the tasks found, in sentences; none with fewer than two rows to rank."""
         if self.critical is None:
             return ()
+        sets = f"{self.cohorts} set{'s' if self.cohorts > 1 else ''} of data"
         shared = (
-            f"These tests take tasks as independent; the {len(self.tasks)} tasks share {self.cohorts} sets of data, so "
-            "their p are too small by an amount that is not known.",
+            f"These tests take tasks as independent; the {len(self.tasks)} tasks rest on {sets}, so their p are too "
+            "small by an amount that is not known.",
         )
         return (*findings(self.critical), *(shared if self.cohorts < len(self.tasks) else ()))
 
