@@ -25,7 +25,7 @@ from .store import Finished
 
 @dataclass(frozen=True)
 class Judged:
-    """The truth and prediction of a finished cell, in the same order."""
+    """The truth and prediction of a finished cell, in the same order; ``ids`` are those of the items."""
 
     fold: str
     seed: int
@@ -35,6 +35,7 @@ class Judged:
     scorable: bool
     part: str = ""
     parts: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
 
     def apart(self, kind: Kind) -> list[Judged]:
         """The items of each part by themselves, in the order of the parts' names; itself where there are none."""
@@ -48,6 +49,7 @@ class Judged:
                 clusters=[self.clusters[row] for row in here],
                 part=str(name),
                 parts=(),
+                ids=tuple(self.ids[row] for row in here) if self.ids else (),
             )
             for name, here in rows.items()
         ] or [self]
@@ -86,6 +88,7 @@ def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finish
         items.table["subject"].astype(str).tolist(),
         kind.scorable(truth, least),
         parts=tuple(items.table[task.parts].astype(str)) if task.parts else (),
+        ids=done.ids,
     )
     return in_pieces(kind, whole)
 
@@ -102,6 +105,7 @@ def in_pieces(kind: Kind, whole: Judged) -> Judged:
         prediction=prediction,
         clusters=[f"{whole.clusters[item]}, {label}" for item, label in owners],
         parts=tuple(whole.parts[item] for item, _ in owners) if whole.parts else (),
+        ids=tuple(whole.ids[item] for item, _ in owners) if whole.ids else (),
     )
 
 
