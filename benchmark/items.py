@@ -118,13 +118,16 @@ class Items:
         arrays = {name: values for name, values in self.arrays.items() if wanted(name)}
         return Items(self.table[columns], arrays, self.meta)
 
-    def save(self, path: Path) -> None:
-        """Write the table to ``path`` (Parquet) and arrays that lie in memory to a file beside it."""
+    def save(self, path: Path, whole: bool = False) -> None:
+        """Write the table to ``path`` (Parquet) and arrays that lie in memory to a file beside it.
+
+        ``whole`` copies arrays that lie in other files, too, for a reader to whom these are closed.
+        """
         table = self.table.copy()
         blob = path.with_suffix(".bin")
         with open(blob, "wb") as file:
             for name, values in self.arrays.items():
-                table[ARRAY_COLUMN + name] = [_reference(value, blob, file) for value in values]
+                table[ARRAY_COLUMN + name] = [_reference(value, blob, file, whole) for value in values]
         table.attrs = {}
         table.to_parquet(path)
         path.with_suffix(".json").write_text(json.dumps(dict(self.meta)))
@@ -139,10 +142,12 @@ class Items:
         return cls(table.drop(columns=names), arrays, meta)
 
 
-def _reference(value: ArrayRef | np.ndarray | None, blob: Path, file: Any) -> str:
-    """A reference as JSON text; an array in memory is appended to the blob first."""
+def _reference(value: ArrayRef | np.ndarray | None, blob: Path, file: Any, whole: bool) -> str:
+    """A reference as JSON text; an array in memory, or any where ``whole`` says so, is appended to the blob first."""
     if value is None:
         return ""
+    if whole and isinstance(value, ArrayRef):
+        value = value.read()
     if not isinstance(value, ArrayRef):
         array = np.ascontiguousarray(value)
         value = ArrayRef(str(blob), file.tell(), array.shape, array.dtype.str)

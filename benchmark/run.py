@@ -20,7 +20,9 @@ from .files import write_error
 from .items import Items
 from .plan import Plan, Row
 from .record import CellCost, CellPart, DataPart, Record, SplitPart, TaskPart
+from .sandbox import NOTHING, Room
 from .score import Judged, Scores, judge, score_cells, score_truth, share_of_ceiling
+from .source import source_files
 from .sources import Lent, cleared, content, told
 from .splits import HALVES
 from .staging import Extras, Shown, stage
@@ -46,6 +48,8 @@ class Settings:
         Name for the record.
     checkpoint, save
         As in `plan.Request`.
+    isolated
+        Whether only what ran in a sandbox counts as finished; the pool must have one.
     """
 
     device: str
@@ -53,6 +57,7 @@ class Settings:
     executor: str = "local"
     checkpoint: Path | None = None
     save: Path | None = None
+    isolated: bool = False
 
 
 def run(
@@ -68,15 +73,18 @@ def run(
     for number, (row, cell) in enumerate(plan.cells):
         # A cell whose weights are asked for is computed again: the cache holds predictions only.
         found = None if settings.save else store.finished(cell.key)
-        if found is not None:
+        if found is not None and (found.outcome.isolated or not settings.isolated):
             done[cell.key] = found
         elif number % shard[1] == shard[0] - 1:
             owners.setdefault(cell.key, (row, cell))
     waiting = list(plan.rows)
     yield from _finish(waiting, done, store, settings)
     shown: dict[str, Shown] = {}
-    works = [Work(key, _stager(row, cell, store, settings, shown)) for key, (row, cell) in owners.items()]
-    shared = {shared_folder(row, cell, store) for row, cell in owners.values()}
+    works = [
+        Work(key, _stager(row, cell, store, settings, shown), room_of(row, cell, store, settings))
+        for key, (row, cell) in owners.items()
+    ]
+    shared = {shared_folder(row, cell, store, settings.isolated) for row, cell in owners.values()}
     for event in pool.run(works):
         row, cell = owners[event.key]
         watch(cell, event)
@@ -105,8 +113,9 @@ def _stager(row: Row, cell: Cell, store: Store, settings: Settings, shown: dict[
                     device=settings.device,
                     checkpoint=str(settings.checkpoint.resolve()) if settings.checkpoint else None,
                     save=str(_save_folder(row, cell, settings)) if settings.save else None,
-                    shared=str(shared_folder(row, cell, store).resolve()),
+                    shared=str(shared_folder(row, cell, store, settings.isolated).resolve()),
                     sources=tuple((lent.task, items) for lent, items in lent_items(row, cell)),
+                    whole=settings.isolated,
                 ),
             )
         except OSError as error:
@@ -116,19 +125,37 @@ def _stager(row: Row, cell: Cell, store: Store, settings: Settings, shown: dict[
     return make
 
 
+def room_of(row: Row, cell: Cell, store: Store, settings: Settings) -> Room:
+    """What a cell may touch in a sandbox, beside its staged folder: its method's source, weights, and what it shares.
+
+    Of the method's files those that its hash covers: what else lies beside them may be labels.
+    """
+    if not settings.isolated:
+        return NOTHING
+    shared = shared_folder(row, cell, store, isolated=True).resolve()
+    save = [_save_folder(row, cell, settings)] if settings.save else []
+    for folder in (shared, *save):
+        folder.mkdir(parents=True, exist_ok=True)
+    weights = [settings.checkpoint.resolve()] if settings.checkpoint else []
+    return Room((*sorted(source_files(row.method)), *weights), (shared, *save), gpu=settings.device.startswith("cuda"))
+
+
 def lent_items(row: Row, cell: Cell) -> list[tuple[Lent, Items]]:
     """The sources of a cell, without anybody whom its fold tests."""
     fold = row.split.fold(cell.fold)
     return [(lent, cleared(lent, row.loaded.data, fold)) for lent in row.sources]
 
 
-def shared_folder(row: Row, cell: Cell, store: Store) -> Path:
+def shared_folder(row: Row, cell: Cell, store: Store, isolated: bool = False) -> Path:
     """The folder of the cells that differ from this one in their options alone; of few labels, in these too.
 
-    What is kept there is learned from the sources then, and these do not change with the draw.
+    What is kept there is learned from the sources then, and these do not change with the draw. Isolated cells share
+    none across draws and folds: what one is told, another is tested on.
     """
     where = cell.model_dump(mode="json", exclude={"method": {"name", "preset", "options"}})
-    if row.task.few:
+    if isolated:
+        where["isolated"] = True
+    elif row.task.few:
         for name in ("task", "version", "fold", "split", "data"):
             del where[name]
         where["sources"] = content(lent_items(row, cell))
@@ -238,7 +265,7 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
             *audit(task, data.items, row.split, row.overlap),
             *told(row.sources, data, [row.split.fold(name) for name in row.split.folds]),
         ),
-        isolated=False,
+        isolated=all(found.outcome.isolated for found in done.values() if isinstance(found, Finished)) and bool(judged),
         ranked=status == "ok" and not task.oracle_of and (row.overlap is None or row.overlap.level != "leak"),
         environment=environment(
             settings.device,

@@ -108,7 +108,8 @@ class Sandbox:
         gpu
             Whether graphics cards are there.
         """
-        mounts = _system() | _environment() | {path: ["--ro-bind", path] for path in map(_absolute, readable)}
+        mounts = _system() | _environment()
+        mounts |= {path: ["--ro-bind", path] for path in map(_absolute, readable) if not _shown(path, mounts)}
         mounts |= {path: ["--bind", path] for path in map(_absolute, writable)}
         parts = [self.program, "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
         parts += ["--cap-drop", "ALL", "--hostname", "sandbox", "--proc", "/proc", "--dev", "/dev"]
@@ -167,6 +168,12 @@ def _find() -> Sandbox | str:
 def _absolute(path: Path) -> str:
     """A path as the process inside names it: whole, with its links as they are."""
     return os.path.abspath(path)  # noqa: PTH100 - `resolve` would follow links
+
+
+def _shown(path: str, mounts: Mapping[str, list[str]]) -> bool:
+    """Whether a path can be read where these are mounted."""
+    over = [place for place in mounts if Path(path).is_relative_to(place)]
+    return bool(over) and mounts[max(over, key=len)][0] == "--ro-bind"
 
 
 def _system() -> dict[str, list[str]]:

@@ -69,6 +69,8 @@ class Extras:
         Weights to start from, where to leave weights, and the folder that similar cells share.
     sources
         Source tasks with their items, cleared of everybody who is tested.
+    whole
+        Whether arrays are copied into the staged folder, for a worker to whom other folders are closed.
     """
 
     threads: int
@@ -77,6 +79,7 @@ class Extras:
     save: str | None = None
     shared: str | None = None
     sources: tuple[tuple[Task, Items], ...] = ()
+    whole: bool = False
 
 
 class Shown(BaseModel):
@@ -150,10 +153,10 @@ def stage(cell: Cell, task: Task, items: Items, fold: Fold, folder: Path, extras
     kind = get_kind(task.kind)
     seed = order_seed(cell.data, cell.split, cell.fold)
     test, shown = show_test(kind, task, items, fold, seed)
-    show_train(kind, task, items, fold, seed).save(folder / "train.parquet")
-    test.save(folder / "test.parquet")
+    show_train(kind, task, items, fold, seed).save(folder / "train.parquet", extras.whole)
+    test.save(folder / "test.parquet", extras.whole)
     for number, (source, lent) in enumerate(extras.sources):
-        show_source(source, lent).save(folder / source_file(number))
+        show_source(source, lent).save(folder / source_file(number), extras.whole)
     job = Job(
         kind=task.kind,
         task=dict(vars(task.run_as.info)),

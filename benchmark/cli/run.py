@@ -68,6 +68,12 @@ def run(
             help="Memory of one cell.",
         ),
     ] = None,
+    isolated: Annotated[
+        bool,
+        typer.Option(
+            "--isolated", help="Run methods in a sandbox: no network, no home, and labels out of reach (Linux)."
+        ),
+    ] = False,
     store: StoreOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan: cells, what is cached and why.")] = False,
     json_: JsonOption = False,
@@ -109,7 +115,7 @@ def run(
     if dry_run:
         print_plan(plan, place, json_)
         return
-    records = execute(plan, place, request, jobs, shard, time_limit, memory_limit)
+    records = execute(plan, place, request, jobs, shard, time_limit, memory_limit, isolated=isolated)
     print_records(records, place, json_)
     if suite and not json_:
         print_suite(suite, place)
@@ -229,20 +235,25 @@ def execute(
     time_limit: float,
     memory_limit: float | None,
     also: Watch | None = None,
+    isolated: bool = False,
 ) -> list[Record]:
-    """Run the plan with progress bars, told to ``also`` as well; Ctrl-C says what is kept."""
+    """Run the plan with progress bars, told to ``also`` as well; Ctrl-C says what is kept.
+
+    Raises `NoSandbox` where cells are to be isolated and cannot be.
+    """
     import os
 
     from ..executors import Limits, LocalPool
     from ..run import Settings
     from ..run import run as run_plan
+    from ..sandbox import need_sandbox
     from .progress import Bars
 
     threads = max(1, (os.cpu_count() or 1) // jobs)
     memory = int(memory_limit * 2**30) if memory_limit else Limits.default().memory
     store.prepare()
-    pool = LocalPool(jobs, threads, Limits(time_limit, memory), store.log)
-    settings = Settings(request.device, threads, "local", request.checkpoint, request.save)
+    pool = LocalPool(jobs, threads, Limits(time_limit, memory), store.log, need_sandbox() if isolated else None)
+    settings = Settings(request.device, threads, "local", request.checkpoint, request.save, isolated)
     part, parts = parse_shard(shard)
     records: list[Record] = []
     with Bars(plan, store) as bars:
