@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import StoreError
 from .files import write_bytes
+from .stats import Resampling
 
 VALUES = "draws.npy"
 PART = "draws.json"
@@ -35,8 +36,8 @@ class DrawsPart(BaseModel):
         Names of the rows, in the order of the task's.
     resamples, seed
         How many, and what the generator began with.
-    clusters
-        Hash of what was resampled and of how it was drawn (`stats.resampling`).
+    clusters, units
+        What was resampled, as in `stats.Resampling`.
     sha256
         Of the file of numbers.
     """
@@ -47,6 +48,7 @@ class DrawsPart(BaseModel):
     resamples: int = Field(ge=1, le=MOST_RESAMPLES)
     seed: int
     clusters: str
+    units: int = Field(ge=1)
     sha256: str
 
 
@@ -60,19 +62,21 @@ class Draws:
         Names of the rows.
     values
         (metrics, resamples) float32; NaN where a resample, or a whole metric, has no value.
-    clusters, seed
-        As in `DrawsPart`.
+    of_what
+        What was resampled.
+    seed
+        What the generator began with.
     """
 
     metrics: tuple[str, ...]
     values: np.ndarray
-    clusters: str
+    of_what: Resampling
     seed: int = 0
 
     @property
     def resampled(self) -> tuple[str, int, int]:
         """Equal for records that were resampled alike, draw by draw."""
-        return self.clusters, self.values.shape[1], self.seed
+        return self.of_what.clusters, self.values.shape[1], self.seed
 
     def of(self, metric: str) -> np.ndarray | None:
         """The resamples (B,) of a metric; None where it is not among them, or has no value in any."""
@@ -82,7 +86,7 @@ class Draws:
         return None if np.isnan(row).all() else row
 
 
-def as_draws(rows: Mapping[str, np.ndarray | None], clusters: str, seed: int = 0) -> Draws | None:
+def as_draws(rows: Mapping[str, np.ndarray | None], of_what: Resampling, seed: int = 0) -> Draws | None:
     """The draws of some metrics, a row of NaN for one without; None where none has any."""
     lengths = {len(row) for row in rows.values() if row is not None}
     if not lengths:
@@ -92,7 +96,7 @@ def as_draws(rows: Mapping[str, np.ndarray | None], clusters: str, seed: int = 0
     for number, row in enumerate(rows.values()):
         if row is not None:
             values[number] = row
-    return Draws(tuple(rows), values, clusters, seed)
+    return Draws(tuple(rows), values, of_what, seed)
 
 
 def write_draws(folder: Path, draws: Draws) -> None:
@@ -104,7 +108,8 @@ def write_draws(folder: Path, draws: Draws) -> None:
         metrics=draws.metrics,
         resamples=draws.values.shape[1],
         seed=draws.seed,
-        clusters=draws.clusters,
+        clusters=draws.of_what.clusters,
+        units=draws.of_what.units,
         sha256=hashlib.sha256(content).hexdigest(),
     )
     write_bytes(folder / VALUES, content)
@@ -129,7 +134,18 @@ def read_draws(folder: Path) -> Draws | None:
         raise _unfit(part_file, f"not a description of draws ({error.errors()[0]['msg']})") from None
     except (OSError, ValueError) as error:
         raise _unfit(folder, str(error).splitlines()[0] if str(error) else "damaged") from None
-    return Draws(part.metrics, values, part.clusters, part.seed)
+    return Draws(part.metrics, values, Resampling(part.clusters, part.units), part.seed)
+
+
+def same_draws(folder: Path, draws: Draws) -> bool:
+    """Whether a record's folder holds these draws, up to rounding in the last places."""
+    try:
+        found = read_draws(folder)
+    except StoreError:
+        return False
+    if found is None or (found.metrics, found.resampled) != (draws.metrics, draws.resampled):
+        return False
+    return np.allclose(found.values, draws.values, rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
 def _numbers(content: bytes, shape: tuple[int, int]) -> np.ndarray:

@@ -161,12 +161,7 @@ def stand_of(ranked: Sequence[Record], draws: GetDraws, metric: str = "") -> lis
     if not ranked:
         return []
     name = ranking_metric(ranked[0], metric)
-    entries = []
-    for record in ranked:
-        score = record.scores[name]
-        assert score.value is not None
-        entries.append(Entry(record.id, score.value, score.low, score.high, draws(record)))
-    return standings(entries, name, ranked[0].scores[name].higher_is_better)
+    return standings([Entry(record.id, record.scores[name], draws(record)) for record in ranked], name)
 
 
 def ranking_metric(record: Record, metric: str = "") -> str:

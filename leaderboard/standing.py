@@ -16,6 +16,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ..benchmark.draws import Draws
+from ..benchmark.record import ScorePart
 from ..benchmark.stats import LEVEL, holm, interval, two_sided
 
 
@@ -52,60 +53,68 @@ class Entry:
     ----------
     name
         Its record's id.
-    value, low, high
-        Its score and interval, as its record says.
+    score
+        The score that ranks it, with a value.
     draws
         The resamples that its record keeps; None where there are none.
     """
 
     name: str
-    value: float
-    low: float | None
-    high: float | None
+    score: ScorePart
     draws: Draws | None
 
 
 class Resampled(NamedTuple):
-    """The resamples (B,) of a row with what tells how they were drawn; or why there are none."""
+    """The resamples (B,) of a row, what tells how they were drawn, and of how many units; or why there are none."""
 
     row: np.ndarray | None
     drawn: tuple[str, int, int] | None
+    units: int
     reason: str
 
 
-def standings(entries: Sequence[Entry], metric: str, higher_is_better: bool) -> list[Standing]:
+def standings(entries: Sequence[Entry], metric: str) -> list[Standing]:
     """Standings of a board's ranked rows, which come best first.
 
-    The rank interval counts, in each resample, the rows that do better. A row that was not resampled like the others
-    keeps its score in all of them. The test is against the first row, which was chosen for being the best: that makes
-    it a little too ready to separate, which Holm over all other rows more than makes up for.
+    The rank interval counts, in each resample, the rows that do better; a row that was not resampled like the others
+    keeps its score in all of them. The test is against the first row. It was chosen for being the best, which its p
+    does not know of.
     """
     rows = [resamples_of(entry, metric) for entry in entries]
     if not rows:
         return []
-    best = rows[0].drawn
-    low, high = rank_intervals(rows, [entry.value for entry in entries], higher_is_better)
+    values = [entry.score.value or 0.0 for entry in entries]
+    ranks = rank_intervals(rows, values, entries[0].score.higher_is_better)
     reasons = [rows[0].reason, *(reason_of(row, rows[0], entries[0].name) for row in rows[1:])]
-    p = [two_sided(rows[0].row - row.row) if best and row.drawn == best else math.nan for row in rows[1:]]
-    adjusted = [math.nan, *holm(p).tolist()]
+    adjusted = [math.nan, *holm([p_against(rows[0], row) for row in rows[1:]]).tolist()]
     return [
-        Standing(*ranks, *((None, None) if math.isnan(one) else (one, one < 1 - LEVEL)), reason)
-        for ranks, one, reason in zip(zip(low, high, strict=True), adjusted, reasons, strict=True)
+        Standing(*place, reason=reason) if math.isnan(p) else Standing(*place, p, p < 1 - LEVEL, reason)
+        for place, p, reason in zip(ranks, adjusted, reasons, strict=True)
     ]
+
+
+def p_against(best: Resampled, row: Resampled) -> float:
+    """Two-sided paired bootstrap p of no difference; NaN where they were not resampled alike."""
+    if best.row is None or row.row is None or best.drawn != row.drawn:
+        return math.nan
+    return two_sided(best.row - row.row, best.units)
 
 
 def resamples_of(entry: Entry, metric: str) -> Resampled:
     """The resamples of a row, when they are those that its interval was made from."""
+
+    def none(reason: str) -> Resampled:
+        return Resampled(None, None, 0, reason)
+
+    score = entry.score
+    if score.low is None or score.spread:
+        return none(f"nothing was resampled: it has {score.spread or 'no interval'}")
     if entry.draws is None:
-        return Resampled(None, None, f"no resamples are kept; to add them:  brainbench rescore {entry.name}")
+        return none(f"no resamples are kept; to add them:  brainbench rescore {entry.name}")
     row = entry.draws.of(metric)
-    if row is None:
-        return Resampled(None, None, f"its score by {metric} was not resampled")
-    if not np.allclose(interval(row), (entry.low or 0.0, entry.high or 0.0), rtol=1e-5, atol=1e-6):
-        return Resampled(
-            None, None, f"its resamples are not those of its interval; to mend them:  brainbench rescore {entry.name}"
-        )
-    return Resampled(row, entry.draws.resampled, "")
+    if row is None or not np.allclose(interval(row), (score.low, score.high), rtol=1e-5, atol=1e-6):
+        return none(f"its resamples are not those of its interval; to mend them:  brainbench rescore {entry.name}")
+    return Resampled(row, entry.draws.resampled, entry.draws.of_what.units, "")
 
 
 def reason_of(row: Resampled, best: Resampled, name: str) -> str:
@@ -119,7 +128,7 @@ def reason_of(row: Resampled, best: Resampled, name: str) -> str:
 
 def rank_intervals(
     rows: Sequence[Resampled], values: Sequence[float], higher_is_better: bool
-) -> tuple[list[int | None], list[int | None]]:
+) -> list[tuple[int | None, int | None]]:
     """Lowest and highest rank of each row in 95 % of the resamples; None for rows that were not resampled alike.
 
     These are the best row's resamples, or where it has none those that most rows share. A score that is not defined
@@ -128,20 +137,21 @@ def rank_intervals(
     common = Counter(row.drawn for row in rows if row.drawn)
     drawn = rows[0].drawn or (common.most_common(1)[0][0] if common else None)
     if drawn is None:
-        return [None] * len(rows), [None] * len(rows)
+        return [(None, None)] * len(rows)
     alike = [row.drawn == drawn for row in rows]
-    scores = np.array(
-        [
-            row.row if here else np.full(drawn[1], value, np.float32)
-            for row, value, here in zip(rows, values, alike, strict=True)
-        ]
-    )
+    scores = np.empty((len(rows), drawn[1]), dtype=np.float32)
+    for k, (row, value) in enumerate(zip(rows, values, strict=True)):
+        scores[k] = row.row if alike[k] else value
     scores = scores[:, ~np.isnan(scores[alike]).all(axis=0)]
-    worse = np.nan_to_num(-scores if higher_is_better else scores, nan=np.inf)
+    low, high = ranks_of(np.nan_to_num(-scores if higher_is_better else scores, nan=np.inf))
+    return [(int(a), int(b)) if here else (None, None) for a, b, here in zip(low, high, alike, strict=True)]
+
+
+def ranks_of(worse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 2.5 % quantile of the first, and the 97.5 % one of the last of the ranks that each row (R, B) shares."""
     tail = (1 - LEVEL) / 2
-    low = np.quantile(rankdata(worse, "min", axis=0), tail, axis=1, method="lower")
-    high = np.quantile(rankdata(worse, "max", axis=0), 1 - tail, axis=1, method="higher")
+    first, last = (rankdata(worse, method, axis=0) for method in ("min", "max"))
     return (
-        [int(rank) if here else None for rank, here in zip(low, alike, strict=True)],
-        [int(rank) if here else None for rank, here in zip(high, alike, strict=True)],
+        np.quantile(first, tail, axis=1, method="lower"),
+        np.quantile(last, 1 - tail, axis=1, method="higher"),
     )

@@ -1,36 +1,72 @@
-"""``brainbench rescore``: the numbers of a record, made anew from its predictions."""
+"""``brainbench rescore``: the numbers of records, made anew from their predictions."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import StoreOption, errors, store_path
 
+if TYPE_CHECKING:
+    from ..draws import Draws
+    from ..record import Record
+
 
 def rescore(
-    record: Annotated[str, typer.Argument(help="Record id (its beginning is enough), or its folder.")],
+    records: Annotated[
+        list[str], typer.Argument(metavar="RECORD...", help="Record ids (their beginnings are enough), or folders.")
+    ],
     store: StoreOption = None,
 ) -> None:
-    """Score a record again from its predictions, and say whether every number is the same.
+    """Score records again from their predictions, and say whether every number is the same.
+
+    Beside a record whose numbers are, the resamples of its scores are kept, which the leaderboard's tests need.
 
     Example:  brainbench rescore abide2-asd--fc-svm
     """
-    from ..rescoring import rescore as score_again
     from ..store import Store
 
-    found, folder = Store(store_path(store)).find(record)
+    place = Store(store_path(store))
+    found = [place.find(name) for name in records]
+    same = [again(record, folder, titled=len(found) > 1) for record, folder in found]
+    if not all(same):
+        raise typer.Exit(1)
+
+
+def again(record: Record, folder: Path, titled: bool) -> bool:
+    """Score one record again, tell the numbers, and keep its resamples; whether the numbers are the same."""
+    from ..rescoring import rescore as score_again
+
     with errors().status("scoring ..."):
-        result = score_again(found, folder, lambda label, done, total: None)
+        result = score_again(record, folder, lambda label, done, total: None)
+    if titled:
+        print(record.id)
     wide = max((len(name) for name in result.scores), default=0)
     for name, score in result.scores.items():
-        if score.value is None:
-            print(f"{name:{wide}}  not defined")
-        else:
-            print(f"{name:{wide}}  {score.value:.6f}  [{score.low:.6f}, {score.high:.6f}]")
+        value = "not defined" if score.value is None else f"{score.value:.6f}"
+        around = "" if score.low is None or score.high is None else f"  [{score.low:.6f}, {score.high:.6f}]"
+        print(f"{name:{wide}}  {value}{around}")
     if result.differences:
         print("\n".join(result.differences))
-        errors().print(f"{len(result.differences)} numbers differ from the record {found.id}", style="red")
-        raise typer.Exit(1)
-    print(f"every number of {found.id} is reproduced")
+        errors().print(f"{len(result.differences)} numbers differ from the record {record.id}", style="red")
+        return False
+    print(f"every number of {record.id} is reproduced")
+    keep(folder, result.draws)
+    return True
+
+
+def keep(folder: Path, draws: Draws | None) -> None:
+    """Keep the resamples beside a record that lacks them, or holds others."""
+    from ..draws import same_draws, write_draws
+    from ..errors import StoreError
+
+    if draws is None or same_draws(folder, draws):
+        return
+    try:
+        write_draws(folder, draws)
+    except StoreError as error:  # the numbers are reproduced all the same
+        errors().print(f"its resamples are not kept: {error.message}", style="yellow", markup=False)
+        return
+    print(f"its {draws.values.shape[1]:,} resamples are now beside it: {folder / 'draws.npy'}")
