@@ -13,11 +13,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 from pydantic import ValidationError
@@ -80,7 +80,11 @@ class Worker:
         The closed room that it runs in, and what it may touch there; without a sandbox it sees what the parent sees.
     limits
         What the kernel keeps in the sandbox, beside what `run` looks after.
+    variables
+        Environment variables beside the parent's.
     """
+
+    module: ClassVar[str] = f"{__package__}.worker"
 
     def __init__(
         self,
@@ -89,12 +93,13 @@ class Worker:
         sandbox: Sandbox | None = None,
         room: Room = NOTHING,
         limits: Limits | None = None,
+        variables: Mapping[str, str] = {},
     ) -> None:
-        environment = dict(os.environ)
+        environment = {**os.environ, **variables}
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             environment[name] = str(threads)
         # In a process namespace the parent is its first process.
-        command = [sys.executable, "-P", "-m", f"{__package__}.worker", "1" if sandbox else str(os.getpid())]
+        command = [sys.executable, "-P", "-m", self.module, "1" if sandbox else str(os.getpid())]
         if sandbox:
             command = sandbox.command(command, room.writable, room.readable, limits, room.gpu)
             environment = sandbox.environment(environment)
