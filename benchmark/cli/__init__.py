@@ -9,6 +9,7 @@ import typer
 from ..errors import BrainbenchError
 from . import (
     audit,
+    check,
     compare,
     data,
     describe,
@@ -26,7 +27,9 @@ from . import (
     show_answers,
     show_encoding,
     show_vision,
+    submit,
     sweep,
+    verify,
     weights,
     withhold,
 )
@@ -59,9 +62,12 @@ app.add_typer(export.app, name="export")
 app.command("sweep")(sweep.sweep)
 app.command("compare")(compare.compare)
 app.command("score")(score.score)
+app.command("submit")(submit.submit)
+app.command("verify")(verify.verify)
 app.command("rescore")(rescore.rescore)
 app.command("judge")(judge.judge)
 app.command("audit")(audit.audit)
+app.command("check")(check.check)
 app.command("describe")(describe.describe)
 app.add_typer(weights.app, name="weights")
 app.add_typer(features.app, name="features")

@@ -1,0 +1,110 @@
+"""Tiny data with a planted signal, one set a kind of task: every reasonable method finds it within seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..contracts import Fold, Method, Task
+from ..errors import BadOption
+from ..items import ArrayRef, Items
+from ..kinds import get_kind
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Items with their truth, cut into one fold.
+
+    Attributes
+    ----------
+    task
+        What is asked; its first metric judges.
+    items
+        Training and test items, the truth included.
+    train, test
+        Ids.
+    troubles
+        Name of a trouble -> the same items with it: what real data hold sooner or later.
+    few
+        Training ids with hardly any item of one class (or subject, or at all); empty where nothing is trained on.
+    """
+
+    task: Task
+    items: Items
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    troubles: Mapping[str, Callable[[Items], Items]]
+    few: tuple[str, ...] = ()
+
+    @property
+    def fold(self) -> Fold:
+        """The one fold."""
+        return Fold("planted", self.train, self.test)
+
+    def rows(self, ids: tuple[str, ...]) -> np.ndarray:
+        """Positions of items."""
+        return self.items.table.index.get_indexer(pd.Index(list(ids)))
+
+    def without_signal(self, seed: int) -> Planted:
+        """The same inputs with the truths dealt out anew among all items: there is nothing to find."""
+        order = np.random.default_rng(seed).permutation(len(self.items))
+        return replace(self, items=with_truth_of(self.items, order, self.task))
+
+
+def with_truth_of(items: Items, order: np.ndarray, task: Task) -> Items:
+    """The items, each with the truth of the item at ``order`` of its position; what methods see stays."""
+    kind = get_kind(task.kind)
+    shown = {name for name in kind.inputs if not name.endswith(("/", ":"))} | set(task.covariates)
+    fields = tuple(name for name in kind.target_fields(task.info) if name not in shown)
+    families = tuple(name for name in fields if name.endswith(("/", ":")))
+
+    def is_truth(name: str) -> bool:
+        return name in fields or name.startswith(families or ("\0",))
+
+    table = items.table.copy()
+    for name in filter(is_truth, map(str, table.columns)):
+        table[name] = pd.Series([items.table[name].iloc[row] for row in order], index=table.index)
+    arrays = {
+        name: [values[row] for row in order] if is_truth(name) else values for name, values in items.arrays.items()
+    }
+    return Items(table, arrays, items.meta)
+
+
+def changed(items: Items, name: str, values: Mapping[int, np.ndarray | ArrayRef | None]) -> Items:
+    """The items with other arrays in some rows."""
+    arrays = {**items.arrays, name: list(items.arrays[name])}
+    for row, value in values.items():
+        arrays[name][row] = value  # type: ignore[index]
+    return Items(items.table, arrays, items.meta)
+
+
+MAKERS = {
+    "classification": "planted_scans:classification",
+    "regression": "planted_scans:regression",
+    "questions": "planted_scans:questions",
+    "connectivity": "planted_networks:connectivity",
+    "captioning": "planted_seen:seen",
+    "description": "planted_seen:seen",
+    "reasoning": "planted_seen:seen",
+    "reconstruction": "planted_seen:seen",
+    "grounding": "planted_seen:seen",
+    "localisation": "planted_seen:seen",
+    "encoding": "planted_films:encoding",
+}
+
+
+def plant(kind: str, method: type[Method], folder: Path, seed: int = 0) -> Planted:
+    """Planted data of a kind for a method: with images for one that reads images, say. Raises `BadOption`.
+
+    ``folder`` keeps what items refer to by path.
+    """
+    if kind not in MAKERS:
+        raise BadOption(f"there are no planted data of kind {kind!r}", f"there are: {', '.join(MAKERS)}")
+    module, _, name = MAKERS[kind].partition(":")
+    made: Planted = getattr(import_module(f".{module}", __package__), name)(kind, method, folder, seed)
+    return made
