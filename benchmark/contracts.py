@@ -371,9 +371,24 @@ class Task:
         return replace(made, name=f"{self.name}@{text}")
 
 
+Leaves = Literal["ids", "salted", "aggregates"]
+"""What of a record may leave a lab: predictions under true ids, under salted ids, or scores over all people alone."""
+
+LEAVES: tuple[Leaves, ...] = ("ids", "salted", "aggregates")
+"""From the most to the least."""
+
+
 @dataclass(frozen=True)
 class DatasetCard:
-    """What a data set holds and how a lab gets it."""
+    """What a data set holds and how a lab gets it.
+
+    Attributes
+    ----------
+    title, summary, access, licence, expected, citation, counts
+        In words.
+    leaves
+        What its agreement lets out of the lab; where a card says nothing, the least.
+    """
 
     title: str
     summary: str
@@ -382,6 +397,7 @@ class DatasetCard:
     expected: str
     citation: str = ""
     counts: str = ""
+    leaves: Leaves = "aggregates"
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,10 @@ class NoSandbox(BrainbenchError):
     """Code that may run in a closed room only, on a machine that has none."""
 
 
+class PrivacyError(BrainbenchError):
+    """Something about people that may not leave the lab."""
+
+
 class StoreError(BrainbenchError):
     """A record or store that cannot be read or written."""
 

@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from ..contracts import Leaves
 from ..errors import BadData, DataMissing
 from ..files import digest_file, whole_folder
 from ..items import ArrayRef, Items
@@ -72,6 +73,7 @@ class Manifest(BaseModel):
     left_out: dict[str, str]
     twin: dict[str, Any] | None = None
     grid: tuple[int, int, int] | None = None
+    leaves: Leaves | None = None
 
 
 @dataclass(frozen=True)
