@@ -26,6 +26,9 @@ BLOCK_CELLS = 1 << 25
 STREAM = 32
 """Numbers by which a generator is known again: another version of it may draw others from the same seed."""
 
+ROUNDING = 1e-6
+"""Share of a difference below which its deviation is that of numbers of 32 bits: it tells nothing of a tail."""
+
 
 class Scored(NamedTuple):
     """Predictions of one fold's model.
@@ -240,10 +243,10 @@ def two_sided(draws: np.ndarray, units: int) -> float:
         return float("nan")
     tail = min(int((values <= 0).sum()), int((values >= 0).sum()))
     p = min(1.0, 2 * (tail + 1) / (len(values) + 1))
-    spread = float(values.std())
-    if tail or not spread or units < 2:
+    mean, spread = abs(float(values.mean(dtype=np.float64))), float(values.std(dtype=np.float64))
+    if tail or units < 2 or spread <= ROUNDING * mean:
         return p
-    return min(p, float(2 * stats.t.sf(abs(float(values.mean())) / spread, units - 1)))
+    return min(p, max(float(2 * stats.t.sf(mean / spread, units - 1)), np.finfo(float).tiny))
 
 
 def _scores(metric: Metric, folds: Sequence[Scored], resamples: int, seed: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from scipy import stats as scipy_stats
 from brainbench.benchmark import stats
 from brainbench.benchmark.contracts import Metric
 from brainbench.benchmark.metrics.classification import AUC, Accuracy
-from brainbench.benchmark.stats import Scored, bootstrap, corrected_resampled_t, holm, paired
+from brainbench.benchmark.stats import Scored, bootstrap, corrected_resampled_t, holm, paired, two_sided
 
 
 def _names(n: int, first: int = 0) -> list[str]:
@@ -209,3 +209,21 @@ def test_holm_keeps_order_and_never_shrinks(p):
     assert (adjusted <= 1).all()
     order = np.argsort(p, kind="stable")
     assert (np.diff(adjusted[order]) >= -1e-12).all()
+
+
+def test_p_beyond_the_resamples_is_that_of_the_t_tail():
+    draws = np.random.default_rng(0).normal(0.1, 0.01, 2000)
+    assert two_sided(draws, 30) == pytest.approx(2 * scipy_stats.t.sf(draws.mean() / draws.std(), 29))
+    assert two_sided(-draws, 30) == two_sided(draws, 30) < 2 / 2001
+    assert two_sided(draws, 1) == 2 / 2001  # one subject has no spread
+    assert two_sided(draws.astype(np.float32), 10**6) > 0
+    near = np.random.default_rng(0).normal(0.1, 0.04, 2000)
+    assert two_sided(near, 30) == 2 * ((near <= 0).sum() + 1) / 2001  # some lie beyond 0: they are counted
+    assert np.isnan(two_sided(np.full(5, np.nan), 30))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_p_of_a_difference_without_spread_is_that_of_the_resamples(kind):
+    row = np.random.default_rng(0).normal(size=2000).astype(kind)
+    assert two_sided((row + kind(0.3)) - row, 500) == 2 / 2001
+    assert two_sided(np.zeros(2000), 500) == 1
