@@ -84,4 +84,5 @@ class ABCD(TwinnedCohort):
         citation="Casey et al. 2018, Developmental Cognitive Neuroscience 32:43; Hagler et al. 2019, NeuroImage 202:"
         "116091",
         counts="11,868 children at baseline; fewer with usable resting-state fMRI, by release",
+        leaves="aggregates",
     )

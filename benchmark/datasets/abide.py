@@ -64,6 +64,7 @@ class ABIDE1(TwinnedCohort):
         citation="Di Martino et al. 2014, Molecular Psychiatry 19:659; Craddock et al. 2013, Frontiers in "
         "Neuroinformatics (Preprocessed Connectomes Project)",
         counts="1112 scans: 539 autism, 573 control; 948 male, 164 female",
+        leaves="ids",
     )
 
 
@@ -82,4 +83,5 @@ class ABIDE2(TwinnedCohort):
         f"ABIDEII_Composite_Phenotypic.csv: SUB_ID, {CODES}",
         citation="Di Martino et al. 2017, Scientific Data 4:170010",
         counts="1114 rows of the composite table: 521 autism, 593 control; 856 male, 258 female",
+        leaves="ids",
     )

@@ -107,4 +107,5 @@ class ADHD200(TwinnedCohort):
         "144:275 (preprocessed)",
         counts="770 rows of the phenotypic table: 487 control, 161 combined, 11 hyperactive, 111 inattentive; 290 "
         "female, 479 male, one not known",
+        leaves="ids",
     )

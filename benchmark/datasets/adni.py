@@ -136,4 +136,5 @@ class ADNI(TwinnedCohort):
         "(mostly 3.0 s): side-cars or --tr say it",
         citation="Jack et al. 2008, Journal of Magnetic Resonance Imaging 27:685",
         counts="grows; about 1,000 people with resting-state fMRI",
+        leaves="aggregates",
     )

@@ -36,6 +36,7 @@ class Algonauts(Dataset):
         counts="subjects 1, 2, 3, 5; TR 1.49 s; 55 hours of Friends s1-s6, 10 hours of Movie10 (figures and life "
         "twice); responses to s7 and to six other films (2 hours) are withheld. Missing: sub-02 s05e20a; sub-05 "
         "s04e01a, s04e01b, s04e13b",
+        leaves="ids",
     )
 
     def installed(self) -> bool:

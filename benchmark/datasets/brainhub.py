@@ -42,6 +42,7 @@ class BrainHub(Dataset):
         expected=f"{CAPTIONS}; {BOXES}; {LABELS[0]}, which may lie beside the boxes",
         citation="Xia et al. 2024, UMBRAE, ECCV (arXiv 2404.07202)",
         counts="982 images, 4913 captions, 5829 boxes of 80 classes; four brains",
+        leaves="ids",
     )
 
     def installed(self) -> bool:

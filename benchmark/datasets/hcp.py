@@ -86,6 +86,7 @@ class HCP(TwinnedCohort):
         "is the motion",
         citation="Van Essen et al. 2013, NeuroImage 80:62; Smith et al. 2013, NeuroImage 80:144",
         counts="1206 people, 1113 of them with MRI; the fluid composite of nearly all",
+        leaves="salted",
     )
 
 
@@ -107,4 +108,5 @@ class HCPAging(TwinnedCohort):
         "below the header is passed over",
         citation="Bookheimer et al. 2019, NeuroImage 185:335; Harms et al. 2018, NeuroImage 183:972",
         counts="725 people in release 2.0",
+        leaves="aggregates",
     )

@@ -37,6 +37,7 @@ class NSD(Dataset):
         citation="Allen et al. 2022, Nature Neuroscience 25:116",
         counts="subjects 1, 2, 5, 7 (all 40 sessions of 750 trials), 1.8 mm, 15724 / 14278 / 13039 / 12682 voxels of "
         "nsdgeneral; in the first 37 sessions 8859 training images a brain and 982 test images, which all saw",
+        leaves="ids",
     )
 
     def installed(self) -> bool:

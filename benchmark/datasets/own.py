@@ -25,6 +25,7 @@ class OwnCohort(CohortDataset):
         access="brainbench data import own PATH --name NAME",
         licence="yours",
         expected="BIDS derivatives, NIfTI with an atlas, or one table of series a scan; see docs/cohorts.md",
+        leaves="aggregates",
     )
 
     def __init__(self, cohort: str = "") -> None:

@@ -102,4 +102,5 @@ class UKB(TwinnedCohort):
         "repeat visit; also spelled f.31.0.0 or p31 and p21003_i2",
         citation="Miller et al. 2016, Nature Neuroscience 19:1523; Alfaro-Almagro et al. 2018, NeuroImage 166:400",
         counts="grows with each release; more than 40,000 people with resting-state fMRI",
+        leaves="aggregates",
     )

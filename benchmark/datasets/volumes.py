@@ -26,6 +26,7 @@ class HCPVolumes(CohortDataset):
         "or padded to 96 x 96 x 96 voxels (--grid N for another cube) and normalised when they are imported",
         citation="Van Essen et al. 2013, NeuroImage 80:62; Glasser et al. 2013, NeuroImage 80:105",
         counts="1206 people, 1113 of them with MRI; four runs of 1200 frames at TR 0.72 s, each about 2.1 GB on disk",
+        leaves="salted",
     )
 
     def simulate(self, size: str, path: Path, seed: int, progress: Progress) -> Cohort:

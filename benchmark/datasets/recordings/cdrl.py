@@ -45,6 +45,7 @@ class CDRL(RecordingsDataset):
         expected=f"{LAYOUT.title}, (samples, nodes) and (nodes, nodes); --orientation must be stated",
         citation="Zhu, Ng and Chen 2020, Causal discovery with reinforcement learning, ICLR",
         counts="50 samples of 10000 rows each",
+        leaves="ids",
     )
 
     def find(self, files: Files) -> tuple[list[Group], dict[str, str]]:

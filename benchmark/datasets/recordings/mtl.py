@@ -47,6 +47,7 @@ class MTL(RecordingsDataset):
         expected=f"folders {LAYOUT.title}, a table a subject with a header line of 7 labels; state the TR by --tr",
         citation="Sanchez-Romero et al. 2019, Network Neuroscience 3:274",
         counts="23 subjects",
+        leaves="ids",
     )
 
     def find(self, files: Files) -> tuple[list[Group], dict[str, str]]:

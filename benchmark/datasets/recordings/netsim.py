@@ -71,6 +71,7 @@ class NetSim(RecordingsDataset):
         expected="; or ".join(layout.title for layout in LAYOUTS.values()),
         citation="Smith et al. 2011, NeuroImage 54:875",
         counts="28 simulations, 50 subjects each, 50 to 5000 frames",
+        leaves="ids",
     )
 
     def find(self, files: Files) -> tuple[list[Group], dict[str, str]]:
