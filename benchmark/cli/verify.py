@@ -1,0 +1,109 @@
+"""``brainbench verify``: whether a submission may stand on the board, or every reason why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import JsonOption, errors, out
+
+if TYPE_CHECKING:
+    from ..submitting.verify import Verdict
+
+
+def verify(
+    submission: Annotated[Path, typer.Argument(metavar="SUBMISSION", help="A folder, a .zip or a .tar.gz.")],
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Put it on the board when nothing stands against it.")
+    ] = False,
+    to: Annotated[
+        Path, typer.Option("--to", metavar="DIR", help="The board's folder of submissions, for --accept.")
+    ] = Path("submissions"),
+    truth: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The withheld truth, where you are its keeper.")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Score a submission again from its predictions; nothing in it is imported or run.
+
+    Example:  brainbench verify my-method-2026.zip
+    """
+    from ..submitting.archive import Refused, received
+    from ..submitting.verify import accept as put
+    from ..submitting.verify import verify as check
+    from .data import progress_bar
+
+    try:
+        with received(submission) as folder:
+            with progress_bar() as progress:
+                verdict = check(folder, truth, progress)
+            place = put(verdict, to) if accept and verdict.accepted else None
+    except Refused as error:
+        say_refused(error.reasons, json_)
+        raise typer.Exit(1) from None
+    if json_:
+        print_json(verdict, place)
+    else:
+        print_verdict(verdict, place)
+    if not verdict.accepted:
+        raise typer.Exit(1)
+
+
+def say_refused(reasons: tuple[str, ...], json_: bool) -> None:
+    """Print why a submission is not even read."""
+    if json_:
+        import json
+
+        print(json.dumps({"accepted": False, "reasons": reasons, "notes": [], "records": []}, indent=1))
+        return
+    errors().print(f"refused, for {counted(len(reasons), 'reason')}:", style="red")
+    for reason in reasons:
+        errors().print(f"  - {reason}", markup=False, soft_wrap=True)
+
+
+def print_json(verdict: Verdict, place: Path | None) -> None:
+    """Print a verdict for programs."""
+    import json
+
+    from ..submitting.verify import told
+
+    found = {"accepted": verdict.accepted, "reasons": verdict.reasons, "notes": verdict.notes}
+    print(json.dumps({**found, "records": [*told(verdict)], "folder": str(place) if place else None}, indent=1))
+
+
+def print_verdict(verdict: Verdict, place: Path | None) -> None:
+    """Print a verdict for people: the scores as they were made here, then what stands against it."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ..submitting.archive import shown
+
+    made = [one for one in verdict.records if one.remade]
+    if made:
+        table = Table("record", "row", "score here [95 % interval]")
+        for one in made:
+            assert one.remade is not None
+            record = one.remade.record
+            score = record.scores[record.task.metrics[0]]
+            value = "-" if score.value is None else f"{score.value:.3f}"
+            around = "" if score.low is None or score.high is None else f" [{score.low:.3f}, {score.high:.3f}]"
+            table.add_row(
+                escape(shown(record.id)), one.row, f"{record.task.metrics[0]} {value}{escape(around)}", one.checked
+            )
+        out().print(table)
+    for note in verdict.notes:
+        errors().print(f"note: {note}", markup=False, soft_wrap=True)
+    if not verdict.accepted:
+        say_refused(tuple(verdict.reasons), json_=False)
+        return
+    count = counted(len(verdict.records), "record")
+    for how in dict.fromkeys(one.checked for one in verdict.records):
+        print(how)
+    print(f"accepted: {count}" + (f"; now in {place}" if place else ""))
+
+
+def counted(count: int, word: str) -> str:
+    """``1 record``, ``2 records``."""
+    return f"{count} {word}{'' if count == 1 else 's'}"

@@ -1,0 +1,180 @@
+"""Verifying a submission: read, checked, scored again; accepted, or refused with every reason."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..contracts import Progress
+from ..errors import BadOption
+from ..files import whole_folder
+from ..record import Record
+from ..store import Store
+from ..system import harness_version
+from . import licences
+from .acceptance import Acceptance, Kept
+from .archive import shown
+from .collect import checksums
+from .layout import ACCEPTED, CARD, CHECKSUMS, MANIFEST, METHOD, README
+from .layout import Row as Sort
+from .offer import Offer, Offered, read_offer
+from .readme import readme
+from .remake import NotTaken, Remade, Shelf, kept, remake, save
+
+
+@dataclass
+class Checked:
+    """One record of a submission, as it was found.
+
+    Attributes
+    ----------
+    offered
+        What was offered.
+    remade
+        What was made of it here; None where it is refused.
+    row
+        The sort of row that it becomes.
+    checked
+        How it was checked, in a sentence.
+    reasons, notes
+        Why it is refused, and what the keeper should know.
+    """
+
+    offered: Offered
+    remade: Remade | None = None
+    row: Sort = "rescored"
+    checked: str = ""
+    reasons: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Verdict:
+    """What was found of a submission: it is accepted whole or not at all."""
+
+    offer: Offer
+    records: list[Checked]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Every reason against it, those of a record under its id."""
+        return [*self.offer.reasons, *(f"{shown(c.offered.name)}: {why}" for c in self.records for why in c.reasons)]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the keeper should know."""
+        return [*self.offer.notes, *(f"{shown(c.offered.name)}: {note}" for c in self.records for note in c.notes)]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether nothing stands against it."""
+        return not self.reasons
+
+
+def verify(folder: Path, truth: Path | None, progress: Progress) -> Verdict:
+    """Check a received folder (see `brainbench.benchmark.submitting.archive.received`) and score it again.
+
+    Nothing in it is imported or run. What is wrong with the folder as a whole is told before anything is scored.
+    """
+    offer = read_offer(folder)
+    checked = [Checked(offered, reasons=list(offered.reasons)) for offered in offer.records]
+    if offer.reasons or any(one.reasons for one in checked):
+        return Verdict(offer, checked)
+    shelf = Shelf(truth, progress)
+    for number, one in enumerate(sorted(checked, key=lambda one: order(one.offered))):
+        progress("records", number, len(checked))
+        try:
+            one.remade = remake(one.offered, shelf)
+            one.notes += one.remade.notes
+            one.checked = "scored again from its predictions: every number is the same"
+        except NotTaken as error:
+            one.reasons += error.reasons
+    return Verdict(offer, checked)
+
+
+def order(offered: Offered) -> tuple[str, str, str]:
+    """Records of one task and source together: their data are loaded once."""
+    assert offered.record is not None
+    return offered.record.task.name, offered.record.data.source, offered.name
+
+
+def accept(verdict: Verdict, to: Path) -> Path:
+    """Put an accepted submission where the board reads it; returns its folder.
+
+    Only what was checked is written: records made here, predictions written from the numbers that were scored, the
+    card, and the method's source files as they are. Raises `BadOption` where it was not accepted, or one of this
+    name is there.
+    """
+    manifest = verdict.offer.manifest
+    if manifest is None or not verdict.accepted:
+        raise BadOption("what is refused cannot be accepted", "see the reasons")
+    folder = to / manifest.name
+    if folder.exists() and not same_submission(folder, verdict.offer.folder):
+        raise BadOption(f"{folder} is there already", "accept it under another name, or remove that folder first")
+    with whole_folder(folder) as new:
+        store = Store(new)
+        rows, records = {}, []
+        for one in verdict.records:
+            record = shelve(one, manifest.name, store)
+            content = (new / "records" / record.id / "record.json").read_bytes()
+            rows[record.id] = Kept(row=one.row, sha256=hashlib.sha256(content).hexdigest(), checked=one.checked)
+            records.append(record)
+        if (verdict.offer.folder / METHOD).is_dir():
+            shutil.copytree(verdict.offer.folder / METHOD, new / METHOD)
+        (new / CARD).write_text(json.dumps(verdict.offer.card, indent=1))
+        (new / README).write_text(readme(manifest, records))
+        offered = (verdict.offer.folder / MANIFEST).read_bytes()
+        (new / MANIFEST).write_bytes(offered)
+        (new / CHECKSUMS).write_text(checksums(new))
+        acceptance = Acceptance(
+            name=manifest.name,
+            method=manifest.method,
+            licence=manifest.licence,
+            open_licence=licences.is_open(manifest.licence),
+            accepted=datetime.now(UTC).date().isoformat(),
+            harness=harness_version(),
+            manifest=hashlib.sha256(offered).hexdigest(),
+            records=rows,
+        )
+        (new / ACCEPTED).write_text(acceptance.model_dump_json(indent=1))
+    return folder
+
+
+def shelve(one: Checked, name: str, store: Store) -> Record:
+    """Write one accepted record."""
+    told, remade = one.offered.record, one.remade
+    assert told is not None
+    assert remade is not None
+    record = kept(remade, told, name, one.row, one.row == "reproduced")
+    save(record, remade, store)
+    return record
+
+
+def same_submission(folder: Path, offered: Path) -> bool:
+    """Whether a folder on the board's side is the very submission that was verified, not yet accepted."""
+    mine, theirs = folder / CHECKSUMS, offered / CHECKSUMS
+    return not (folder / ACCEPTED).exists() and mine.is_file() and mine.read_bytes() == theirs.read_bytes()
+
+
+def told(verdict: Verdict) -> Iterator[dict[str, object]]:
+    """The records of a verdict as plain values, for programs."""
+    for one in verdict.records:
+        record = one.remade.record if one.remade else None
+        name = record.task.metrics[0] if record else ""
+        score = record.scores[name] if record else None
+        yield {
+            "record": one.offered.name,
+            "task": one.offered.entry.task,
+            "row": one.row if record else None,
+            "metric": name,
+            "value": score.value if score else None,
+            "low": score.low if score else None,
+            "high": score.high if score else None,
+            "reasons": one.reasons,
+            "notes": one.notes,
+        }
