@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from ..benchmark.record import ScorePart
 from .board import Board, Line
@@ -15,10 +16,12 @@ from .fields import (
     metric_fields,
     metrics_of,
     number_cell,
+    p_fields,
     rank_field,
     record_field,
     status_fields,
 )
+from .floors import why_floor
 from .published import Published
 from .table import Cell, Column, Row, Table
 from .wording import method_label, short
@@ -27,8 +30,14 @@ CONTROLS_TITLE = "Controls: made from the graph that scores, or from the order o
 SEEN_CONTROLS_TITLE = "Controls: made from what was seen itself; not methods, not ranked"
 RESCORED_TITLE = "Rescored: somebody's predictions, our metrics; ranked among themselves, not run here"
 ORACLES_TITLE = "Oracles: they see what methods do not, such as other people's responses; not ranked"
+REPORTED_TITLE = "Reported: aggregates that a lab told, which nobody outside can score again; not ranked"
+WITHDRAWN_TITLE = "Withdrawn: what stood here and is gone"
 PUBLISHED_TITLE = "Published: printed by the papers on their own splits; not ranked, not run here"
 YARDSTICKS_TITLE = "What scores are read against: no methods, not ranked"
+
+
+Yardstick = tuple[str, str, dict[str, float]]
+"""What it is, a note on it, and metric -> score."""
 
 
 def tables_beside(board: Board, ids: bool) -> Iterator[Table]:
@@ -36,36 +45,48 @@ def tables_beside(board: Board, ids: bool) -> Iterator[Table]:
     for table in (
         yardsticks(board),
         rescored(board, ids),
+        reported(board, ids),
         oracles(board, ids),
         parts(board),
         controls(board),
         published(board),
+        withdrawn(board),
     ):
         if table.rows:
             yield table
 
 
 def yardsticks(board: Board) -> Table:
-    """Chance and the best attainable, in the columns of the metrics."""
-    names = metrics_of(board)
-    columns = (Column("yardstick", "yardstick"), *metric_columns(board), Column("meaning", "meaning"))
-    made: dict[str, dict[str, float]] = {"chance": chances(board)}
-    meaning = {"chance": "a guess that knows the task but no scan"}
-    if ceiling := board.first.ceiling:
-        made["best attainable"] = {ceiling.metric: ceiling.value}
-        meaning["best attainable"] = f"{ceiling.note} (Monte-Carlo error {ceiling.error:.4f})".strip()
-        if ceiling.with_covariates is not None:
-            made["best with covariates"] = {ceiling.metric: ceiling.with_covariates}
-        if ceiling.at_training_size is not None:
-            made["best at the training size"] = {ceiling.metric: ceiling.at_training_size}
-            what = "images" if board.first.task.parts else "subjects"
-            meaning["best at the training size"] = f"its weights are learned from {ceiling.training_size} {what}"
+    """Chance, the best floor, and the best attainable, in the columns of the metrics."""
+    columns = (Column("yardstick", "read against"), *metric_columns(board))
+    made = [("chance", "", chances(board)), *best_floor(board), *ceilings(board)]
     rows = tuple(
-        Row((Cell(label), *(number_cell(values.get(name)) for name in names), Cell(meaning.get(label, ""))))
-        for label, values in made.items()
+        Row((Cell(label, note=note), *(number_cell(values.get(column.name)) for column in columns[1:])))
+        for label, note, values in made
         if values
     )
     return Table("yardsticks", YARDSTICKS_TITLE, columns, rows, quiet=True)
+
+
+def best_floor(board: Board) -> Iterator[Yardstick]:
+    """The best ranked row of a method that does not read what is asked about."""
+    floors = (line for line in board.lines if line.rank is not None and why_floor(line.record.method.name))
+    for line in islice(floors, 1):
+        values = {name: score.value for name, score in line.record.scores.items() if score.value is not None}
+        yield f"best floor: {method_label(board, line.record)}", why_floor(line.record.method.name), values
+
+
+def ceilings(board: Board) -> Iterator[Yardstick]:
+    """The best attainable on a twin; with covariates, and at the size of its training set, where known."""
+    ceiling = board.first.ceiling
+    if ceiling is None:
+        return
+    yield "best attainable", ceiling.note, {ceiling.metric: ceiling.value}
+    if ceiling.with_covariates is not None:
+        yield "the same with covariates", "", {ceiling.metric: ceiling.with_covariates}
+    if ceiling.at_training_size is not None:
+        learned = f"its weights are learned from {ceiling.training_size}"
+        yield "the same at the training size", learned, {ceiling.metric: ceiling.at_training_size}
 
 
 def chances(board: Board) -> dict[str, float]:
@@ -92,12 +113,34 @@ def rescored(board: Board, ids: bool) -> Table:
         rank_field(),
         method_field(board, "predictions of"),
         headline_field(board),
+        *p_fields(board.rescored),
         *metric_fields(board, metrics_of(board)[1:]),
-        *status_fields(),
+        *status_fields(board.rescored),
         Field(Column("known", "known of how they were made"), known_cell),
         *((record_field(),) if ids else ()),
     ]
     return filled("rescored", RESCORED_TITLE, fields, board.rescored)
+
+
+def reported(board: Board, ids: bool) -> Table:
+    """Aggregates from labs whose data may not leave them."""
+    fields = [
+        method_field(board),
+        headline_field(board),
+        *metric_fields(board, metrics_of(board)[1:]),
+        *status_fields(board.reported),
+        *((record_field(),) if ids else ()),
+    ]
+    return filled("reported", REPORTED_TITLE, fields, board.reported)
+
+
+def withdrawn(board: Board) -> Table:
+    """What is left of withdrawn records."""
+    columns = (Column("method", "method"), Column("withdrawn", "withdrawn"), Column("reason", "reason"))
+    rows = tuple(
+        Row((Cell(gone.method), Cell(gone.withdrawn), Cell(gone.reason)), record=gone.id) for gone in board.withdrawn
+    )
+    return Table("withdrawn", WITHDRAWN_TITLE, columns, rows, quiet=True)
 
 
 def known_cell(line: Line) -> Cell:
@@ -165,7 +208,7 @@ def published(board: Board) -> Table:
         Column("method", "method"),
         *(Column(name, name, sort="number", leaves=10 + min(place, 80) if place else 0)
           for place, name in enumerate(names)),
-        Column("caveats", "caveats", leaves=5),
+        Column("caveats", "caveats"),
     )  # fmt: skip
     rows = tuple(published_row(row, names) for row in board.published)
     return Table("published", PUBLISHED_TITLE, columns, rows)

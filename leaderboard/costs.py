@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..benchmark.record import Record
 from .table import Cell
@@ -67,6 +67,6 @@ def counted_parts(report: Mapping[str, Any]) -> dict[str, int]:
     return {name: value for name, value in named.items() if is_count(value)}
 
 
-def is_count(value: object) -> bool:
+def is_count(value: object) -> TypeGuard[int]:
     """Whether a value from a report is a plausible number of parameters."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..benchmark.record import DRAWN, ScorePart
 from .board import Board, Line
 from .costs import device, fit_seconds, parameters, peak_memory, predict_seconds
+from .floors import why_floor
+from .standing import Standing
 from .table import Cell, Column, Row, Table
 from .wording import interval, method_label, number, short
 
 LEAVES = {
     "record": 0,
-    "audit": 95,
+    "audit": 96,
+    "p": 95,
     "device": 94,
     "parameters": 93,
     "predict-seconds": 92,
     "metrics": 10,
-    "peak-mib": 9,
-    "fit-seconds": 8,
-    "spread": 7,
-    "aggregate": 6,
-    "share": 5,
+    "status": 9,
+    "peak-mib": 8,
+    "fit-seconds": 7,
+    "spread": 6,
+    "aggregate": 5,
+    "share": 4,
 }
 """Order in which columns leave a narrow face; further metrics leave from the last one, between costs."""
 
@@ -35,18 +40,18 @@ class Field:
     cell: Callable[[Line], Cell]
 
 
-def filled(name: str, title: str, fields: Sequence[Field], lines: Sequence[Line], **told: bool) -> Table:
+def filled(name: str, title: str, fields: Sequence[Field], lines: Sequence[Line], quiet: bool = False) -> Table:
     """A table of lines, the best and the second of each metric marked among those that rank."""
     rows = [
         Row(tuple(field.cell(line) for field in fields), record=line.record.id, rank=line.rank, tied=tied(line))
         for line in lines
     ]
-    return marked(Table(name, title, tuple(field.column for field in fields), tuple(rows), **told))
+    return marked(Table(name, title, tuple(field.column for field in fields), tuple(rows), quiet=quiet))
 
 
 def tied(line: Line) -> bool:
-    """Whether a row is not separated from the best."""
-    return False
+    """Whether a row was tested against the best and is not separated from it."""
+    return line.standing is not None and line.standing.separated is False
 
 
 def marked(table: Table) -> Table:
@@ -70,7 +75,8 @@ def metrics_of(board: Board) -> list[str]:
     """The metrics of a board, headline first; those that no row has a value of are left out."""
     names = list(dict.fromkeys(name for line in board.every for name in line.record.task.metrics))
     valued = {name for line in board.every for name, score in line.record.scores.items() if score.value is not None}
-    return [name for name in names if name in valued or name == board.headline] if valued else names
+    rest = [name for name in names if name != board.headline and (name in valued or not valued)]
+    return [board.headline, *rest]
 
 
 def higher_is_better(board: Board, metric: str) -> bool | None:
@@ -90,15 +96,59 @@ def drawn(board: Board) -> bool:
 
 
 def rank_field() -> Field:
-    """The rank."""
-    return Field(Column("rank", "#", sort="number"), lambda line: Cell(str(line.rank or "-"), value=line.rank))
+    """The rank, ``=`` where it is not separated from the best, and the interval of the rank."""
+    note = "in brackets the 95 % bootstrap interval of the rank; =: not separated from the best"
+    return Field(Column("rank", "#", note, "number"), rank_cell)
+
+
+def rank_cell(line: Line) -> Cell:
+    """``2= (1-3)``; a dash where a row does not rank."""
+    if line.rank is None:
+        return Cell("-", note=line.record.reason or why_unranked(line))
+    stand = line.standing or Standing()
+    text = f"{line.rank}{'=' if tied(line) else ''}"
+    if stand.rank_low is None or stand.rank_high is None:
+        return Cell(text, value=line.rank, note=stand.reason)
+    return Cell(f"{text} ({stand.rank_low}-{stand.rank_high})", line.rank, stand.rank_low, stand.rank_high)
+
+
+def why_unranked(line: Line) -> str:
+    """Why a row that was finished does not rank."""
+    record = line.record
+    if record.task.oracle_of:
+        return "an oracle: it sees what methods do not"
+    if not record.ranked:
+        return "may not rank: its pretraining overlaps with the test subjects, or its references are the user's own"
+    return "has no score to rank by"
+
+
+def p_fields(lines: Sequence[Line]) -> Iterator[Field]:
+    """The test against the best, where any row has it."""
+    if any(line.standing and line.standing.p is not None for line in lines):
+        note = "of no difference to the best: paired bootstrap over the test subjects, Holm over the rows"
+        yield Field(Column("p", "p", note, "number", leaves=LEAVES["p"]), test_cell)
+
+
+def test_cell(line: Line) -> Cell:
+    """p of a row against the best."""
+    stand = line.standing
+    if stand is None or stand.p is None:
+        return Cell("-", note="the best itself" if line.rank == 1 else stand.reason if stand else "")
+    return p_cell(stand.p)
+
+
+def p_cell(p: float) -> Cell:
+    """A p; the least are not printed to the last place."""
+    return Cell("<0.001" if p < 0.001 else f"{p:.3f}", value=p)
 
 
 def method_field(board: Board, title: str = "method") -> Field:
     """Method, preset, and in what rows of the same name differ."""
 
     def cell(line: Line) -> Cell:
-        return Cell(method_label(board, line.record), link=f"method:{line.record.method.name}")
+        name = line.record.method.name
+        why = why_floor(name)
+        return Cell(method_label(board, line.record), link=f"method:{name}", note=f"a floor: it {why}" if why else "")
 
     return Field(Column("method", title), cell)
 
@@ -123,7 +173,7 @@ def metric_fields(board: Board, names: Sequence[str]) -> Iterator[Field]:
             higher_is_better=higher_is_better(board, name),
             leaves=LEAVES["metrics"] + min(place, 80),
         )
-        yield Field(column, lambda line, name=name: score_cell(line, name))
+        yield Field(column, partial(score_cell, name=name))
 
 
 def score_cell(line: Line, name: str, text: str = "") -> Cell:
@@ -152,7 +202,12 @@ def spread_fields(board: Board) -> Iterator[Field]:
         if any(spread(line, board, of) is not None for line in board.lines):
             note = f"standard deviation of {board.headline} over {what}"
             column = Column(f"sd-{what}", f"sd {what}", note, "number", leaves=LEAVES["spread"])
-            yield Field(column, lambda line, of=of: number_cell(spread(line, board, of)))
+            yield Field(column, partial(spread_cell, board=board, field=of))
+
+
+def spread_cell(line: Line, board: Board, field: str) -> Cell:
+    """A standard deviation of the headline, as a cell."""
+    return number_cell(spread(line, board, field))
 
 
 def spread(line: Line, board: Board, field: str) -> float | None:
@@ -168,7 +223,7 @@ def number_cell(value: float | None) -> Cell:
 
 
 def aggregate_fields(board: Board) -> Iterator[Field]:
-    """The second way to join the folds, where there are several: pooled where the headline is a mean, and the reverse."""
+    """The second way to join several folds: pooled where the headline is a mean, and the reverse."""
     task = board.first.task
     if len(board.first.split.folds) > 1 and not (ranges(board) or drawn(board) or task.parts):
         column = Column(
@@ -222,9 +277,10 @@ def cost_fields() -> Iterator[Field]:
     yield Field(Column("device", "device", leaves=LEAVES["device"]), lambda line: device(line.record))
 
 
-def status_fields() -> Iterator[Field]:
-    """How the run ended, and what the audit found."""
-    yield Field(Column("status", "status"), status_cell)
+def status_fields(lines: Sequence[Line]) -> Iterator[Field]:
+    """How the run ended, which never leaves where it is not the same for all, and what the audit found."""
+    fine = all(status_cell(line).text == "ok" for line in lines)
+    yield Field(Column("status", "status", leaves=LEAVES["status"] if fine else 0), status_cell)
     note = "leak detectors that found nothing, that found something to read, and that do not cover these data"
     yield Field(Column("audit", "audit", note, leaves=LEAVES["audit"]), audit_cell)
 

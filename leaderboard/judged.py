@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-from tabulate import tabulate
+from collections.abc import Iterator
 
 from ..benchmark.judging import Opinion, opinions
 from ..benchmark.record import ScorePart
 from ..benchmark.store import Store
 from .board import Board
-from .render import escape_markdown
-from .sections import interval, method_label
+from .table import Cell, Column, Row, Table
+from .wording import interval, method_label
 
 TITLE = "Judged by a language model: not ranked, and not comparable with the matcher's scores above"
-HEADER = ("method", "judge", "field accuracy", "all fields right", "agrees with the matcher", "void", "not read")
+COLUMNS = (
+    Column("method", "method"),
+    Column("judge", "judge"),
+    Column("field-accuracy", "field accuracy", sort="number"),
+    Column("all-fields-accuracy", "all fields right", sort="number"),
+    Column("agreement", "agrees with the matcher", sort="number"),
+    Column("void", "void", sort="number"),
+    Column("unread", "not read", sort="number"),
+)
 
 
-def judged_rows(board: Board, store: Store) -> list[list[str]]:
-    """A row for each record of a board and judge; none where nobody has judged."""
+def judged_table(board: Board, store: Store) -> Table | None:
+    """A row for each record of a board and judge; None where nobody has judged."""
     if board.first.task.kind != "questions":
-        return []
-    return [
-        [method_label(board, line.record), *_cells(opinion)]
+        return None
+    rows = tuple(
+        Row((Cell(method_label(board, line.record)), *_cells(opinion)), record=line.record.id)
         for line in board.lines
         for opinion in opinions(store, line.record)
-    ]
+    )
+    return Table("judged", TITLE, COLUMNS, rows) if rows else None
 
 
-def _cells(opinion: Opinion) -> list[str]:
+def _cells(opinion: Opinion) -> Iterator[Cell]:
     judge = opinion.judge
-    scores = [_shown(opinion.scores.get(f"judged-{name}")) for name in ("field-accuracy", "all-fields-accuracy")]
-    told = f"{judge.name} ({judge.version or 'version not told'}; {judge.where})"
-    return [told, *scores, f"{opinion.agreement:.1%}", str(opinion.void), str(opinion.unread)]
+    yield Cell(f"{judge.name} ({judge.version or 'version not told'}; {judge.where})")
+    for name in ("field-accuracy", "all-fields-accuracy"):
+        yield _shown(opinion.scores.get(f"judged-{name}"))
+    yield Cell(f"{opinion.agreement:.1%}", value=opinion.agreement)
+    yield Cell(str(opinion.void), value=opinion.void)
+    yield Cell(str(opinion.unread), value=opinion.unread)
 
 
-def _shown(score: ScorePart | None) -> str:
-    return interval(score) if score else ""
-
-
-def judged_text(board: Board, store: Store) -> str:
-    """The table in Markdown under its title; "" where there is none."""
-    rows = [list(map(escape_markdown, row)) for row in judged_rows(board, store)]
-    if not rows:
-        return ""
-    return f"**{TITLE}**\n\n{tabulate(rows, HEADER, tablefmt='github', disable_numparse=True)}\n"
+def _shown(score: ScorePart | None) -> Cell:
+    if score is None:
+        return Cell("-")
+    return Cell(interval(score), value=score.value, low=score.low, high=score.high)

@@ -1,71 +1,99 @@
-"""Tables on a narrow terminal: whole columns are left out, so that what is shown can be read."""
+"""Tables where there is little room: whole columns are left out, so that what is shown can be read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
-from rich.console import Console
-from rich.markup import render
-from rich.table import Table
+
+from .table import Column, Row, Table
 
 BORDERS = 3
-"""What a column costs besides its text: two spaces and a line."""
+"""What a column of a terminal costs besides its text: two spaces and a line."""
 
-WRAPPED = ("method", "control", "predictions of", "status")
-"""Columns whose cells may break between words."""
+NAME = 30
+"""Names of methods up to this long are not broken either, so that a row takes one line."""
 
 
-def fitted(
-    table: Table, columns: Sequence[str], rows: Sequence[Sequence[str]], expendable: Sequence[str], console: Console
-) -> list[str]:
-    """Fill an empty table, and return the titles of the columns that the terminal has no room for.
+@dataclass(frozen=True)
+class Fitted:
+    """A table without the columns that there is no room for.
 
-    ``columns`` and ``rows`` hold markup; ``expendable`` are the titles that may go, first to go first. What stays
-    breaks between words of its title, never inside a number, as long as all others together have room.
+    Attributes
+    ----------
+    widths
+        Of columns by their place, where not all have what they want.
+    lost
+        The columns that were left out.
     """
-    seen = [[plain(cell) for cell in (title, *(row[k] for row in rows))] for k, title in enumerate(columns)]
-    least = [narrowest(texts) for texts in seen]
-    kept = list(range(len(columns)))
-    for title in expendable:
-        if total(least, kept) <= console.width:
+
+    table: Table
+    widths: Mapping[int, int]
+    lost: tuple[Column, ...]
+
+
+def fitted(table: Table, room: int) -> Fitted:
+    """A table for so many characters: columns leave in their order, and the rest share what there is.
+
+    What stays breaks between words of its title or of text, never inside a number, as long as all others together
+    have room.
+    """
+    seen = [list(texts(table, place)) for place in range(len(table.columns))]
+    least = [narrowest(column, found) for column, found in zip(table.columns, seen, strict=True)]
+    kept = list(range(len(table.columns)))
+    for place in sorted((k for k in kept if table.columns[k].leaves), key=lambda k: -table.columns[k].leaves):
+        if total([least[k] for k in kept]) <= room:
             break
-        kept = [k for k in kept if columns[k] != title]
-    widths = shared(least, [max(map(cell_len, texts)) for texts in seen], kept, console.width)
-    for k in kept:
-        table.add_column(columns[k], width=widths.get(k))
-    for row in rows:
-        table.add_row(*(row[k] for k in kept))
-    return [columns[k] for k in range(len(columns)) if k not in kept]
+        kept.remove(place)
+    widths = shared([least[k] for k in kept], [max(map(cell_len, seen[k])) for k in kept], room)
+    lost = tuple(column for place, column in enumerate(table.columns) if place not in kept)
+    return Fitted(only(table, kept), dict(enumerate(widths)), lost)
 
 
-def plain(text: str) -> str:
-    """What markup shows."""
-    return render(text).plain
+def texts(table: Table, place: int) -> Iterator[str]:
+    """A column's title, then its cells."""
+    yield table.columns[place].title
+    for row in table.rows:
+        yield row.cells[place].text
 
 
-def narrowest(texts: Sequence[str]) -> int:
-    """Fewest characters of a column, given its title first: the longest word or, where cells do not break, cell."""
-    title, *cells = texts
-    words = title.split() + [part for cell in cells for part in (cell.split() if title in WRAPPED else [cell])]
+def only(table: Table, kept: Sequence[int]) -> Table:
+    """A table with some of its columns."""
+    rows: tuple[Row, ...] = tuple(replace(row, cells=tuple(row.cells[k] for k in kept)) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[k] for k in kept), rows=rows)
+
+
+def full_title(column: Column) -> str:
+    """A column's title, where it stands apart from its table: ``METRIC:PART`` for ``:PART``."""
+    return column.name if column.title.startswith(":") else column.title
+
+
+def narrowest(column: Column, found: Sequence[str]) -> int:
+    """Fewest characters of a column, its title first: the longest word or, where cells do not break, cell."""
+    title, *cells = found
+    name = column.name == "method" and max(map(cell_len, cells), default=0) <= NAME
+    broken = column.sort == "text" and column.name != "record" and not name
+    words = title.split() + [part for cell in cells for part in (cell.split() if broken else [cell])]
     return max(map(cell_len, words), default=1)
 
 
-def total(widths: Sequence[int], kept: Sequence[int]) -> int:
-    """Characters of a table with these columns."""
-    return sum(widths[k] + BORDERS for k in kept) + 1
+def total(widths: Sequence[int]) -> int:
+    """Characters of a table with columns of these widths."""
+    return sum(width + BORDERS for width in widths) + 1
 
 
-def shared(least: Sequence[int], wanted: Sequence[int], kept: Sequence[int], room: int) -> dict[int, int]:
-    """Column -> its width where not all have what they want: the rest of the room goes to the first ones.
+def shared(least: Sequence[int], wanted: Sequence[int], room: int) -> list[int]:
+    """The width of each column where not all have what they want: the rest of the room goes to the first ones.
 
     Empty where there is room for all, or not even for the least.
     """
-    rest = room - total(least, kept)
-    if rest < 0 or total(wanted, kept) <= room:
-        return {}
-    widths = {}
-    for k in kept:
-        more = min(rest, wanted[k] - least[k])
-        widths[k], rest = least[k] + more, rest - more
+    rest = room - total(least)
+    if rest < 0 or total(wanted) <= room:
+        return []
+    widths = []
+    for low, high in zip(least, wanted, strict=True):
+        more = min(rest, high - low)
+        widths.append(low + more)
+        rest -= more
     return widths

@@ -19,6 +19,7 @@ def board_notes(board: Board) -> Iterator[str]:
     lower = [name for name in metrics_of(board) if higher_is_better(board, name) is False]
     if lower:
         yield f"Lower is better: {', '.join(lower)}."
+    yield from standing_notes(board.lines + board.rescored)
     yield from score_notes(board.every, metrics_of(board))
     if record.ceiling:
         yield ceiling_note(record)
@@ -37,6 +38,24 @@ def board_notes(board: Board) -> Iterator[str]:
         base = record.task.name.partition("@")[0]
         command = f"brainbench leaderboard --task {base} --data real"
         yield f"{board.published_elsewhere} published rows stand under the real-data table: {command}"
+
+
+def standing_notes(lines: Sequence[Line]) -> Iterator[str]:
+    """How ranks were tested, and which rows could not be."""
+    known = [line.standing for line in lines if line.standing]
+    if any(stand.rank_low is not None for stand in known):
+        yield "In brackets after a rank: its 95 % bootstrap interval."
+    if any(stand.p is not None for stand in known):
+        tested = "paired bootstrap over the same resamples, given the trained models, Holm over the rows"
+        yield f"=: not separated from the best ({tested})."
+    reasons: dict[str, list[str]] = {}
+    for line in lines:
+        if line.standing and line.standing.reason:
+            why = line.standing.reason.replace(line.record.id, "RECORD")
+            reasons.setdefault(why, []).append(line.record.method.name)
+    for why, names in reasons.items():
+        which = "No row is" if len(names) == len(known) else f"{', '.join(dict.fromkeys(names))}: not"
+        yield f"{which} tested against the best: {why}"
 
 
 def headline_note(board: Board) -> str:

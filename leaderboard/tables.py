@@ -17,6 +17,8 @@ from .fields import (
     metric_fields,
     metrics_of,
     number_cell,
+    p_cell,
+    p_fields,
     rank_field,
     record_field,
     share_fields,
@@ -34,8 +36,8 @@ BOARD_TITLE = "Reproduced: trained and scored here; ranked"
 def board_sheet(board: Board, ids: bool = False) -> Sheet:
     """A board as a sheet; ``ids`` adds a column of record ids.
 
-    Its tables, each only where it has rows: "board" (reproduced rows), "yardsticks", "rescored", "oracles",
-    "parts", "controls", "published".
+    Its tables, each only where it has rows: "board" (reproduced rows), "yardsticks", "rescored", "reported",
+    "oracles", "parts", "controls", "published", "withdrawn".
     """
     tables = (filled("board", BOARD_TITLE, board_fields(board, ids), board.lines), *tables_beside(board, ids))
     return Sheet(
@@ -53,7 +55,9 @@ def board_title(board: Board) -> str:
     split = record.split.rule.partition(" ")[0]
     people = counted(data.subjects, "subject")
     told = [f"{counted(data.items, 'item')} of {people}", split] if split != "together" else []
-    return f"{record.task.name} (version {record.task.version}) on {data.name}: {what}, {', '.join(told) or people}"
+    by = f", ranked by {board.metric}" if board.metric else ""
+    name = f"{record.task.name} (version {record.task.version})"
+    return f"{name} on {data.name}: {what}, {', '.join(told) or people}{by}"
 
 
 def board_fields(board: Board, ids: bool) -> list[Field]:
@@ -63,20 +67,26 @@ def board_fields(board: Board, ids: bool) -> list[Field]:
         method_field(board),
         headline_field(board),
         *spread_fields(board),
+        *p_fields(board.lines),
         *aggregate_fields(board),
         *share_fields(board),
         *metric_fields(board, metrics_of(board)[1:]),
         *cost_fields(),
-        *status_fields(),
+        *status_fields(board.lines),
         *((record_field(),) if ids else ()),
     ]
 
 
 def suite_sheet(table: SuiteTable) -> Sheet:
-    """The table of a suite as a sheet with one table, "suite"."""
+    """The table of a suite as a sheet with one table, "suite"; rows with all the tasks are ranked."""
     columns = (Column("method", "method"), *suite_columns(table))
+    ranked = [line.label for line in table.lines if table.complete(line)]
     rows = tuple(
-        Row((Cell(line.label), *suite_cells(table, line)), rank=None if not table.complete(line) else 0)
+        Row(
+            (Cell(line.label), *suite_cells(table, line)),
+            rank=ranked.index(line.label) + 1 if line.label in ranked else None,
+            tied=bool(line.tied) and line.label != ranked[0],
+        )
         for line in table.lines
     )
     made = marked(Table("suite", "", columns, rows))
@@ -93,19 +103,25 @@ def suite_title(table: SuiteTable) -> str:
 
 
 def suite_columns(table: SuiteTable) -> Iterator[Column]:
-    """Columns beside the method: ranks and headlines, or means of the metrics; then seconds."""
+    """Columns beside the method: ranks; headlines of the tasks, or means of the metrics; seconds."""
     if table.averaged:
         yield Column("tasks", "tasks", "tasks with a score, of those that any row has", "number")
-        for place, name in enumerate(table.metrics):
-            better = table.higher_is_better.get(name)
-            yield Column(name, name, sort="number", higher_is_better=better, leaves=10 + min(place, 80) if place else 0)
-    else:
-        yield Column("mean-rank", "mean rank", "over the tasks, among rows that have them all", "number")
-        for place, task in enumerate(table.tasks):
-            found = (line.headlines.get(task) for line in table.lines)
-            better = next((score.higher_is_better for score in found if score), None)
-            yield Column(task, task, sort="number", higher_is_better=better, leaves=10 + min(place, 80))
+    if table.critical:
+        note = "over the tasks, among rows that have them all; =: not separated from the best"
+        yield Column("mean-rank", "mean rank", note, "number", leaves=8 if table.averaged else 0)
+        yield Column("p", "p", "of no difference to the best over the tasks", "number", leaves=9)
+    titles = table.metrics if table.averaged else table.tasks
+    for place, name in enumerate(titles):
+        better = table.higher_is_better.get(name) if table.averaged else task_direction(table, name)
+        leaves = 0 if table.averaged and not place else 10 + min(place, 80)
+        yield Column(name, name, sort="number", higher_is_better=better, leaves=leaves)
     yield Column("seconds", "fit + predict s", "all tasks", "number", leaves=5)
+
+
+def task_direction(table: SuiteTable, task: str) -> bool | None:
+    """Which end of a task's headline is better."""
+    found = (line.headlines.get(task) for line in table.lines)
+    return next((score.higher_is_better for score in found if score), None)
 
 
 def suite_cells(table: SuiteTable, line: SuiteLine) -> Iterator[Cell]:
@@ -113,16 +129,30 @@ def suite_cells(table: SuiteTable, line: SuiteLine) -> Iterator[Cell]:
     if table.averaged:
         count = f"{len(line.tasks)}/{len(table.tasks)}{'*' if line.fewer else ''}"
         yield Cell(count, value=len(line.tasks))
-        yield from (number_cell(line.scores[name]) for name in table.metrics)
+    if table.critical:
+        best = table.critical.labels[0] == line.label
+        mark = "=" if line.tied and not best else ""
+        yield Cell("-" if line.rank is None else f"{line.rank:.2f}{mark}", value=line.rank)
+        yield Cell("-", note="the best itself" if best else "") if line.p is None else p_cell(line.p)
+    if table.averaged:
+        yield from (mean_cell(line, name) for name in table.metrics)
     else:
-        yield Cell("-" if line.rank is None else f"{line.rank:.1f}", value=line.rank)
-        for task in table.tasks:
-            score = line.headlines.get(task)
-            if score is None or score.value is None:
-                yield Cell("-", note=f"no complete record of {task}")
-            else:
-                yield Cell(interval(score), value=score.value, low=score.low, high=score.high)
+        yield from (headline_cell(line, task) for task in table.tasks)
     yield Cell(f"{line.seconds:.1f}", value=line.seconds)
+
+
+def mean_cell(line: SuiteLine, metric: str) -> Cell:
+    """A metric's mean over the tasks of a row."""
+    value = line.scores.get(metric)
+    return Cell("-", note=f"a task has no {metric}") if value is None else number_cell(value)
+
+
+def headline_cell(line: SuiteLine, task: str) -> Cell:
+    """The headline of a task of a row."""
+    score = line.headlines.get(task)
+    if score is None or score.value is None:
+        return Cell("-", note=f"no complete record of {task}")
+    return Cell(interval(score), value=score.value, low=score.low, high=score.high)
 
 
 def suite_notes(table: SuiteTable) -> Iterator[str]:
@@ -131,6 +161,7 @@ def suite_notes(table: SuiteTable) -> Iterator[str]:
         yield "Ranks are means over the tasks, among rows that have them all; scores are never averaged."
     elif any(not table.complete(line) for line in table.lines):
         yield "Only rows with the same tasks compare; rows with fewer tasks stand last."
+    yield from table.findings
     for line in table.lines:
         if line.fewer:
             few = ", ".join(f"{task} on {count} subjects" for task, count in line.fewer.items())

@@ -46,3 +46,9 @@ def method_label(board: Board, record: Record) -> str:
 def short(board: Board, name: str) -> str:
     """A metric's column title: ``:PART`` for a part of the headline."""
     return name.removeprefix(board.headline) if name.startswith(f"{board.headline}:") else name
+
+
+def printable(text: str) -> str:
+    """Text from outside without control characters (such as those that move a cursor or turn the writing direction),
+    but with line breaks."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)

@@ -1,14 +1,23 @@
-"""``brainbench leaderboard``: the tables over all records of a store."""
+"""``brainbench leaderboard``: the tables over all records of a store, in the terminal or as files."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from io import StringIO
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import StoreOption, out, store_path
+from .options import StoreOption, errors, out, store_path
+
+if TYPE_CHECKING:
+    from ...leaderboard.board import Board
+    from ...leaderboard.suite import SuiteTable
+    from ...leaderboard.table import Sheet
+    from ..store import Store
 
 
 class Format(StrEnum):
@@ -16,56 +25,183 @@ class Format(StrEnum):
 
     table = "table"
     markdown = "markdown"
+    latex = "latex"
+    html = "html"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command was asked for; ``tasks`` are those of the suite as well."""
+
+    task: str | None
+    tasks: tuple[str, ...]
+    suite: str | None
+    family: str | None
+    data: str | None
+    metric: str | None
 
 
 def leaderboard(
     task: Annotated[str | None, typer.Option("--task", "-t", help="Only this task.")] = None,
     suite: Annotated[
-        str | None, typer.Option(metavar="S[@REGIME]", help="Only the tasks of a suite, and their means.")
+        str | None, typer.Option(metavar="S[@REGIME]", help="Only the tasks of a suite, and what tests over them say.")
     ] = None,
     family: Annotated[str | None, typer.Option(help="Only this family, such as autism.")] = None,
     data: Annotated[str | None, typer.Option(help="real | simulated.")] = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
-    target: Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Write to a file.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="M", help="Rank by this metric [default: the headline of each task].")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to print; html is a site, and needs --out.")] = (
+        Format.table
+    ),
+    target: Annotated[
+        Path | None, typer.Option("--out", metavar="PATH", help="Write to a file; to a folder for html.")
+    ] = None,
     ids: Annotated[bool, typer.Option("--ids", help="Show record ids, for `rescore`.")] = False,
     store: StoreOption = None,
 ) -> None:
     """Print the board: reproduced rows with intervals, and published numbers beside real ones.
 
-    Example:  brainbench leaderboard --task abide1-asd --format markdown
+    Example:  brainbench leaderboard --task abide1-asd --format latex --out asd.tex
     """
-    from ...leaderboard.board import boards, chosen
-    from ...leaderboard.judged import judged_text
-    from ...leaderboard.render import suite_to_markdown, suite_to_terminal, to_markdown, to_terminal
-    from ...leaderboard.suite import suite_tables
-    from ..errors import BadOption, StoreError
-    from ..files import write_text
+    from ..errors import BadOption
+    from ..registry import suites
     from ..store import Store
     from .run import suite_tasks
 
     if data not in (None, "real", "simulated"):
         raise BadOption(f"--data {data}: expected real or simulated", "leave it out for both")
+    if format_ is Format.html and not target:
+        raise BadOption("--format html writes a folder of pages", "say where:  --out site")
+    if suite and metric:
+        raise BadOption("--metric with --suite: a suite goes by the headline of each task", "leave out one of them")
     place = Store(store_path(store))
-    tasks = ((task,) if task else ()) + suite_tasks(suite)
-    every = list(boards(place.records()))
-    found = list(chosen(every, tasks, family, data))
-    tables = suite_tables(suite, tasks, chosen(every, (), family, data)) if suite else []
+    asked = Asked(task, ((task,) if task else ()) + suite_tasks(suite), suite, family, data, metric)
+    site = format_ is Format.html and not (task or metric)
+    found, tables = gather(place, asked, suites() if site else {})
+    if format_ is Format.html:
+        assert target is not None
+        count = write_pages(target, found, tables, place)
+        errors().print(f"{count} pages: {target / 'index.html'}", markup=False, soft_wrap=True)
+        return
+    show(format_, list(sheets(found, tables, place, ids)), target)
+
+
+def gather(
+    place: Store, asked: Asked, all_suites: Mapping[str, tuple[str, ...]]
+) -> tuple[list[Board], list[SuiteTable]]:
+    """The boards that were asked for, and the tables of the suite, or of all suites where none was named.
+
+    Raises `StoreError` or `UnknownName` where there is no board.
+    """
+    from ...leaderboard.board import boards, chosen
+    from ...leaderboard.suite import suite_tables
+
+    every = list(boards(place.records(), place.draws, asked.metric or ""))
+    found = list(chosen(every, asked.tasks, asked.family, asked.data))
     if not found:
-        hint = "run something first:  brainbench run --task abide2-asd --method fc-svm"
-        if not every and any((place.path / "records").glob("*/record.json")):
-            hint = f"those that are there are damaged or edited:  brainbench doctor --store {place.path}"
-        raise StoreError(f"no record in {place.path} fits", hint)
-    judged = {board.identity: judged_text(board, place) for board in found}
-    printed = (part for board in found for part in (to_markdown(board, ids), judged[board.identity]) if part)
-    text = "\n".join([*map(suite_to_markdown, tables), *printed])
+        raise why_nothing(place, asked)
+    wanted = {asked.suite: asked.tasks} if asked.suite else all_suites
+    among = list(chosen(every, (), asked.family, asked.data))
+    return found, [table for name, tasks in wanted.items() for table in suite_tables(name, tasks, among)]
+
+
+def why_nothing(place: Store, asked: Asked) -> Exception:
+    """The error that says why no board was found: a name that nobody knows, or no record yet."""
+    from ..errors import StoreError
+    from ..registry import entries, load_task
+    from .names import unknown
+
+    records = list(place.records())
+    if not records and any((place.path / "records").glob("*/record.json")):
+        hint = f"those that are there are damaged or edited:  brainbench doctor --store {place.path}"
+        return StoreError(f"no record in {place.path} can be read", hint)
+    metrics = {name for record in records for name in record.scores}
+    if asked.metric and records and asked.metric not in metrics:
+        return unknown("metric", asked.metric, sorted(metrics))
+    tasks = {record.task.name: record.task.family for record in records}
+    if asked.task and asked.task not in tasks:
+        try:
+            load_task(asked.task)
+        except Exception:
+            return unknown("task", asked.task, [*tasks, *entries("tasks")])
+    if asked.family and asked.family not in tasks.values():
+        families = {entry.load().family for entry in entries("tasks").values()}
+        if asked.family not in families:
+            return unknown("family", asked.family, sorted(families | set(tasks.values())))
+    name = asked.tasks[0] if asked.tasks else "abide2-asd"
+    return StoreError(
+        f"no record in {place.path} fits", f"run something first:  brainbench run --task {name} --method fc-svm"
+    )
+
+
+def board_with_judges(board: Board, place: Store, ids: bool) -> Sheet:
+    """The sheet of a board, with what language models said of its answers."""
+    from ...leaderboard.judged import judged_table
+    from ...leaderboard.tables import board_sheet
+
+    sheet, judged = board_sheet(board, ids), judged_table(board, place)
+    return replace(sheet, tables=(*sheet.tables, judged)) if judged else sheet
+
+
+def sheets(found: Sequence[Board], tables: Sequence[SuiteTable], place: Store, ids: bool) -> Iterator[Sheet]:
+    """The sheets to print: boards, then suites."""
+    from ...leaderboard.tables import suite_sheet
+
+    yield from (board_with_judges(board, place, ids) for board in found)
+    yield from map(suite_sheet, tables)
+
+
+def show(format_: Format, found: Sequence[Sheet], target: Path | None) -> None:
+    """Print sheets, or write them to a file."""
+    from ..files import write_text
+
+    if format_ is Format.table and not target:
+        from ...leaderboard.terminal import to_terminal
+
+        for sheet in found:
+            to_terminal(sheet, out())
+        return
+    text = as_text(format_, found)
     if target:
         write_text(target, text)
-    elif format_ is Format.markdown:
-        print(text)
     else:
-        for board in found:
-            to_terminal(board, out(), ids)
-            if judged[board.identity]:
-                print(judged[board.identity])
-        for table in tables:
-            suite_to_terminal(table, out())
+        print(text)
+
+
+def as_text(format_: Format, found: Sequence[Sheet]) -> str:
+    """Sheets as one text."""
+    if format_ is Format.latex:
+        from ...leaderboard.latex import to_latex
+
+        return to_latex(found)
+    if format_ is Format.markdown:
+        from ...leaderboard.markdown import to_markdown
+
+        return "\n".join(map(to_markdown, found))
+    from rich.console import Console
+
+    from ...leaderboard.terminal import to_terminal
+
+    text = StringIO()
+    for sheet in found:
+        to_terminal(sheet, Console(file=text, width=200, highlight=False))
+    return text.getvalue()
+
+
+def write_pages(target: Path, found: Sequence[Board], tables: Sequence[SuiteTable], place: Store) -> int:
+    """Write the site, and return the number of its pages."""
+    from ...leaderboard.critical_figure import critical_svg
+    from ...leaderboard.site import BoardSheet, SuiteSheet, write_site
+    from ...leaderboard.tables import suite_sheet
+
+    boards = []
+    for board in found:
+        records = tuple(line.record for line in board.every)
+        boards.append(BoardSheet(board_with_judges(board, place, False), board.first, records))
+    suites = []
+    for table in tables:
+        sheet = suite_sheet(table)
+        figure = critical_svg(table.critical, sheet.title) if table.critical else ""
+        suites.append(SuiteSheet(table.name, sheet, figure))
+    return write_site(target, boards, suites)

@@ -11,6 +11,7 @@ from .options import JsonOption, StoreOption, errors, out, store_path
 
 if TYPE_CHECKING:
     from ..cells import Cell
+    from ..draws import Draws
     from ..executors import Event
     from ..plan import Plan, Request
     from ..record import Record
@@ -138,11 +139,12 @@ def tell_source(tasks: tuple[str, ...], data: str) -> str:
 def print_suite(suite: str, store: Store) -> None:
     """The means of a suite, after the boards of its tasks."""
     from ...leaderboard.board import boards
-    from ...leaderboard.render import suite_to_terminal
     from ...leaderboard.suite import suite_tables
+    from ...leaderboard.tables import suite_sheet
+    from ...leaderboard.terminal import to_terminal
 
     for table in suite_tables(suite, suite_tasks(suite), boards(store.records())):
-        suite_to_terminal(table, out())
+        to_terminal(suite_sheet(table), out())
 
 
 def print_missing(plan: Plan) -> None:
@@ -155,13 +157,14 @@ def suite_tasks(suite: str | None) -> tuple[str, ...]:
     """Tasks of a suite, under a regime where it is written ``suite@regime``. Raises `UnknownName`."""
     from ..errors import UnknownName
     from ..registry import load_task, suites
+    from .names import unknown
 
     if suite is None:
         return ()
     known = suites()
     name, at, regime = suite.partition("@")
     if name not in known:
-        raise UnknownName(f"no suite {name!r}", f"known: {', '.join(known) or 'none'}")
+        raise unknown("suite", name, known)
     tasks = [task for task in known[name] if not at or regime.partition(":")[0] in load_task(task)[0].regimes]
     if not tasks:
         raise UnknownName(
@@ -335,12 +338,18 @@ def print_records(records: list[Record], store: Store, as_json: bool) -> None:
         print(json.dumps([record.model_dump(mode="json") for record in records], indent=1))
         return
     from ...leaderboard.board import boards
-    from ...leaderboard.render import to_terminal
+    from ...leaderboard.tables import board_sheet
+    from ...leaderboard.terminal import to_terminal
 
     wanted = {(record.task.name, record.data.fingerprint, record.split.hash) for record in records}
-    for board in boards(store.records()):
+
+    def draws(record: Record) -> Draws | None:
+        place = record.task.name, record.data.fingerprint, record.split.hash
+        return store.draws(record) if place in wanted else None
+
+    for board in boards(store.records(), draws):
         if board.identity in wanted:
-            to_terminal(board, out())
+            to_terminal(board_sheet(board), out())
     console = errors()
     for record in records:
         for finding in record.audit:

@@ -119,7 +119,7 @@ def print_points(chart: Chart) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from ...leaderboard.sections import interval
+    from ...leaderboard.wording import interval
 
     regimes = list(chart.regimes)
     heads = [f"{regime} ({count})" if regime == "all-shot" else regime for regime, count in chart.regimes.items()]

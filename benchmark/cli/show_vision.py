@@ -82,7 +82,7 @@ def captions(
 
     from rich.table import Table
 
-    from ...leaderboard.sections import safe
+    from ...leaderboard.terminal import safe
     from ...leaderboard.viewed_figures import caption_rows
 
     chosen: dict[str, Any] = {"count": count, "brain": brain, "images": tuple(image or ())}
