@@ -1,0 +1,201 @@
+"""Tables as the templates draw them: links resolved, notes lettered, intervals placed. Nothing is computed here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ..table import Cell, Column, Row, Sheet, Table
+from .plot import Axis, Strip, strip
+
+Href = Callable[[str], str]
+"""From a cell's link to the address of its page, "" for none."""
+
+FILTERED = 8
+"""Rows from which a table can be filtered."""
+
+SORTED = 2
+"""Rows from which a table can be sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellView:
+    """A cell: its text, what follows it in a lighter ink, its sort key, its footnote's letter, its address ..."""
+
+    text: str
+    after: str
+    value: str
+    mark: str
+    hint: str
+    href: str
+    best: str
+    strip: Strip | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """A row: its cells, whether it is level with the best, whether it ranks, and its record's address."""
+
+    cells: tuple[CellView, ...]
+    tied: bool
+    ranked: bool
+    record: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableView:
+    """A table for a template.
+
+    Attributes
+    ----------
+    columns
+        Those of the table; ``head`` is the index of the one that names a row.
+    drawn
+        Index of the column after whose cells a strip is drawn, or None.
+    footnotes
+        Letter and text of each note on why something is missing. What other notes say stands on the pages
+        of the records too, so that a hint is enough.
+    """
+
+    id: str
+    title: str
+    columns: tuple[Column, ...]
+    head: int
+    rows: tuple[RowView, ...]
+    notes: tuple[str, ...]
+    footnotes: tuple[tuple[str, str], ...]
+    quiet: bool
+    drawn: int | None
+    axis: Axis | None
+    records: bool
+
+    @property
+    def sortable(self) -> bool:
+        """Whether sorting its rows makes sense."""
+        return len(self.rows) >= SORTED
+
+    @property
+    def filtered(self) -> bool:
+        """Whether it has so many rows that a reader wants to filter them."""
+        return len(self.rows) >= FILTERED
+
+    @property
+    def explained(self) -> list[Column]:
+        """Columns with something to say of them."""
+        return [column for column in self.columns if column.note]
+
+    @property
+    def intervals(self) -> bool:
+        """Whether an interval is drawn in it."""
+        drawn = self.drawn
+        return drawn is not None and any((mark := row.cells[drawn].strip) and mark.low is not None for row in self.rows)
+
+    @property
+    def tied(self) -> bool:
+        """Whether rows are level with the best."""
+        return any(row.tied for row in self.rows)
+
+
+def table_views(sheet: Sheet, href: Href, axis: Axis | None, prefix: str) -> list[TableView]:
+    """The tables of a sheet that have rows; ``prefix`` keeps their ids apart on a page of several sheets."""
+    return [
+        table_view(table, href, axis, f"{prefix}-{number}") for number, table in enumerate(sheet.tables) if table.rows
+    ]
+
+
+def table_view(table: Table, href: Href, axis: Axis | None = None, name: str = "table") -> TableView:
+    """A table for a template."""
+    letters: dict[str, str] = {}
+    names = [column.name for column in table.columns]
+    drawn = names.index(axis.metric) if axis and axis.metric in names else None
+    head = names.index("method") if "method" in names else _first_text(table.columns)
+    rows = tuple(_row(row, table.columns, head, drawn, axis, href, letters) for row in table.rows)
+    return TableView(
+        id=name,
+        title=table.title,
+        columns=table.columns,
+        head=head,
+        rows=rows,
+        notes=table.notes,
+        footnotes=tuple((mark, note) for note, mark in letters.items()),
+        quiet=table.quiet,
+        drawn=drawn,
+        axis=axis if drawn is not None else None,
+        records=any(row.record for row in rows),
+    )
+
+
+def _first_text(columns: Sequence[Column]) -> int:
+    return next((k for k, column in enumerate(columns) if column.sort == "text"), 0)
+
+
+def _row(
+    row: Row,
+    columns: Sequence[Column],
+    head: int,
+    drawn: int | None,
+    axis: Axis | None,
+    href: Href,
+    letters: dict[str, str],
+) -> RowView:
+    cells = tuple(
+        _cell(cell, column, axis if k == drawn else None, href, letters)
+        for k, (cell, column) in enumerate(zip(row.cells, columns, strict=True))
+    )
+    record = href(f"record:{row.record}") if row.record else ""
+    return RowView(cells, row.tied, row.rank is not None, record, row.cells[head].text)
+
+
+def _cell(cell: Cell, column: Column, axis: Axis | None, href: Href, letters: dict[str, str]) -> CellView:
+    text, after = cell.text, ""
+    if cell.low is not None and text.endswith("]"):
+        text, bracket, rest = text.partition(" [")
+        after = f"{bracket}{rest}".strip()
+    below = bool(cell.note) and (column.name == "status" or (column.sort == "number" and cell.value is None))
+    mark = letters.setdefault(cell.note, letter(len(letters))) if below else ""
+    return CellView(
+        text=text,
+        after=after,
+        value=_key(cell) if column.sort == "number" else "",
+        mark=mark,
+        hint="" if below else cell.note,
+        href=href(cell.link) if cell.link else "",
+        best=cell.best,
+        strip=strip(axis, cell) if axis else None,
+    )
+
+
+def _key(cell: Cell) -> str:
+    """What a column of numbers is sorted by; "" stands last."""
+    if cell.value is None or not math.isfinite(cell.value):
+        return ""
+    return f"{cell.value:.10g}"
+
+
+def letter(number: int) -> str:
+    """``a`` to ``z``, then ``aa``."""
+    text = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        text = chr(ord("a") + rest) + text
+    return text
+
+
+def columns(*named: tuple[str, str] | tuple[str, str, str]) -> tuple[Column, ...]:
+    """Columns from their names and titles; a third item "number" makes one of numbers."""
+    return tuple(Column(part[0], part[1], sort="number" if len(part) == 3 else "text") for part in named)
+
+
+def number_cell(value: float | None, form: str = ".3f", link: str = "", note: str = "") -> Cell:
+    """A cell of a number, or of a dash."""
+    return Cell("–" if value is None else format(value, form), value=value, link=link, note=note)
+
+
+def pairs(*items: tuple[str, object]) -> Iterator[tuple[str, str]]:
+    """Terms and descriptions of a list of facts, without those that say nothing."""
+    for term, told in items:
+        if told not in (None, "", (), [], {}):
+            yield term, str(told)
