@@ -7,10 +7,7 @@ leave. Names of machines and folders never do.
 from __future__ import annotations
 
 import hashlib
-import hmac
-import os
 import re
-import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,10 +20,11 @@ import numpy as np
 from .contracts import LEAVES, Kind, Leaves, TaskInfo
 from .datasets.cohort import Cohort
 from .errors import BrainbenchError, PrivacyError, StoreError
-from .home import cohorts, home
+from .home import cohorts
 from .kinds import get_kind
 from .record import CellPart, Record, ScorePart
 from .registry import load_dataset, load_task
+from .salt import salt, salted
 from .store import SEAL, Finished, Ids, digest_folder, read_cell, read_record, read_split
 
 WITHHELD = "(withheld: it names people)"
@@ -37,8 +35,6 @@ FEWEST = 10
 
 LONGEST_LIST = 8
 """Longer lists of a method's report may hold one number a person, so they are withheld among aggregates."""
-
-SALT_BYTES = 32
 
 PLACE = re.compile(r"(?<![\w:/.~])~?(?:/[\w.+@=,-]+)+/([\w.+@=,-]+)|\b[A-Za-z]:(?:\\[\w.+@=, -]+)+\\([\w.+@=,-]+)")
 """An absolute path of two parts or more; its last part is kept."""
@@ -74,39 +70,6 @@ def policy_of_cohort(name: str, dataset: str) -> Leaves:
         return load_dataset(dataset).card.leaves
     except BrainbenchError:
         return "aggregates"
-
-
-def salt() -> bytes:
-    """This lab's salt: drawn once, kept in the data folder for its owner alone.
-
-    Raises `StoreError` where it is damaged or can be read by others.
-    """
-    path = home() / "salt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.parent / f".salt.{os.getpid()}.{secrets.token_hex(4)}"
-    if not path.exists():
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(SALT_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(beside, path)  # of two processes the first wins, and nobody reads half a salt
-        except FileExistsError:
-            pass
-        finally:
-            beside.unlink()
-    if path.stat().st_mode & 0o077:
-        raise StoreError(f"{path}: others can read the salt of your ids", f"close it:  chmod 600 {path}")
-    found = path.read_bytes()
-    if len(found) != SALT_BYTES:
-        raise StoreError(f"{path}: {len(found)} bytes are no salt", "bring it back from a copy; a new one renames all")
-    return found
-
-
-def salted(cohort: str, name: str, key: bytes) -> str:
-    """The id under which a scan or person of a cohort leaves: HMAC-SHA-256 with the lab's salt."""
-    return hmac.new(key, f"{cohort}\0{name}".encode(), hashlib.sha256).hexdigest()[:24]
 
 
 def shielded(record_folder: Path, policy: Leaves) -> dict[str, Content]:

@@ -31,6 +31,7 @@ from . import (
     sweep,
     verify,
     weights,
+    withdraw,
     withhold,
 )
 
@@ -64,6 +65,7 @@ app.command("compare")(compare.compare)
 app.command("score")(score.score)
 app.command("submit")(submit.submit)
 app.command("verify")(verify.verify)
+app.command("withdraw")(withdraw.withdraw)
 app.command("rescore")(rescore.rescore)
 app.command("judge")(judge.judge)
 app.command("audit")(audit.audit)

@@ -12,7 +12,7 @@ import typer
 from .options import JsonOption, errors, out
 
 if TYPE_CHECKING:
-    from ..contracts import Progress
+    from ..contracts import Leaves, Progress
     from ..datasets.recordings.dataset import RecordingsDataset
 
 MIN_FRAMES = 50
@@ -127,6 +127,13 @@ def import_(
             help="Networks: row of a graph's matrix is the cause, or the effect [default: as documented].",
         ),
     ] = None,
+    leaves: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ids|salted|aggregates",
+            help="What of records on it may leave the lab [default: as the data set's card says; aggregates for own].",
+        ),
+    ] = None,
     coco: Annotated[
         Path | None, typer.Option(metavar="DIR", help="nsd: COCO's annotation files [default: near PATH].")
     ] = None,
@@ -168,7 +175,7 @@ def import_(
     from .response_views import SETS, print_response_import, run_import
 
     seen = {"coco": coco, "texts": texts, "sessions": sessions, "pixels": pixels}
-    cohort_only = (name, participants, column, code, atlas, atlas_table, select, confounds)
+    cohort_only = (name, participants, column, code, atlas, atlas_table, select, confounds, leaves)
     plain = not any(cohort_only) and format_ == "auto" and min_frames == MIN_FRAMES and not grid
     if dataset in SETS:
         if not plain or tr or orientation:
@@ -182,7 +189,7 @@ def import_(
     if given := [f"--{option}" for option, value in seen.items() if value is not None]:
         raise BadOption(f"{dataset} takes no {given[0]}, which is of nsd", "leave it out")
     if dataset in MOVIES:
-        others = (name, participants, column, code, atlas, select, confounds, tr, grid, orientation)
+        others = (name, participants, column, code, atlas, select, confounds, tr, grid, orientation, leaves)
         if any(others) or format_ != "auto" or min_frames != MIN_FRAMES:
             raise BadOption(f"{dataset} takes --atlas-table and --json only", "leave out the other options")
         with progress_bar() as progress:
@@ -212,7 +219,9 @@ def import_(
         tr=tr,
     )
     with progress_bar() as progress:
-        report = import_cohort(dataset, path, name=name, format=format_, options=options, progress=progress)
+        report = import_cohort(
+            dataset, path, name=name, format=format_, options=options, leaves=known_policy(leaves), progress=progress
+        )
     print_import(report, json_)
 
 
@@ -317,6 +326,17 @@ def where(
     from .data_views import find_cohort
 
     out().print(str(find_cohort(cohort)), markup=False, soft_wrap=True)
+
+
+def known_policy(text: str | None) -> Leaves | None:
+    """What ``--leaves`` says. Raises `BadOption`."""
+    from ..contracts import LEAVES
+    from ..errors import BadOption
+
+    found = [policy for policy in LEAVES if policy == text]
+    if text is not None and not found:
+        raise BadOption(f"--leaves {text}: expected {', '.join(LEAVES)}")
+    return found[0] if found else None
 
 
 def find_networks(dataset: str) -> RecordingsDataset | None:

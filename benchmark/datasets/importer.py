@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from .. import home
-from ..contracts import Progress, silent
+from ..contracts import LEAVES, Leaves, Progress, silent
 from ..errors import BadData, BadOption, BrainbenchError
+from ..registry import load_dataset
 from .atlas import NOT_USED, UNUSED_TABLE, describe
 from .cohort import Cohort, CohortWriter, write_cohort
 from .formats import recognise, refuse_parent
@@ -23,6 +24,7 @@ from .participants import find_participants
 from .rows import Plan, first, join, scheme_of
 from .rules import LeftOut, clean
 from .scheme import MEASURES
+from .withdrawn import leave_withdrawn_out
 
 MAX_ODD = 0.1
 """Scans whose columns differ from the others' are left out up to this share; more is an error."""
@@ -76,6 +78,7 @@ def import_cohort(
     format: str = "auto",
     options: Options | None = None,
     target: Path | None = None,
+    leaves: Leaves | None = None,
     progress: Progress = silent,
 ) -> ImportReport:
     """Import a folder as a cohort.
@@ -94,6 +97,8 @@ def import_cohort(
         See `Options`.
     target
         The cohort's folder; ``cohorts()/name`` when None.
+    leaves
+        What may leave the lab of records on it; as the data set's card says when None.
 
     Raises
     ------
@@ -104,6 +109,7 @@ def import_cohort(
     options = options or Options()
     name = cohort_name(dataset, name)
     known = scheme_of(dataset)
+    refuse_laxer(dataset, leaves)
     if options.more_tables and options.participants is None:
         raise BadOption("further tables without a first one", "name all with  --participants FILE --participants FILE")
     asked = options.participants
@@ -121,6 +127,7 @@ def import_cohort(
         )
     _refuse_twice(layout.sources)
     plan = join(layout, known, options)
+    leave_withdrawn_out(plan, dataset, name)
     _same_columns(plan)
     atlas = VOXELS if layout.grid else _atlas(layout, plan, path, options)
     importer = {
@@ -146,6 +153,7 @@ def import_cohort(
         atlas=atlas,
         source=str(path.resolve()),
         importer=importer,
+        leaves=leaves,
     )
     return ImportReport(
         Cohort.open(folder),
@@ -168,6 +176,18 @@ def _note_replaced(plan: Plan, folder: Path, path: Path) -> None:
         return
     if before.source != str(path.resolve()):
         plan.notes.append(f"replaces the cohort {before.name} of {before.scans} scans from {before.source}")
+
+
+def refuse_laxer(dataset: str, leaves: Leaves | None) -> None:
+    """Raise `BadOption` where more is to leave a lab than the data set's agreement lets out."""
+    if leaves is None:
+        return
+    allowed = load_dataset(dataset).card.leaves
+    if dataset != "own" and LEAVES.index(leaves) < LEAVES.index(allowed):
+        raise BadOption(
+            f"--leaves {leaves}: the agreement of {dataset} lets out no more than {allowed}",
+            "leave the option out, or import your own scans as  own",
+        )
 
 
 def cohort_name(dataset: str, name: str | None) -> str:
