@@ -17,7 +17,8 @@ from brainbench.benchmark.errors import BadOption, BadSplit, StoreError
 from brainbench.benchmark.executors import Limits
 from brainbench.benchmark.rescoring import rescore
 from brainbench.leaderboard.board import boards
-from brainbench.leaderboard.render import to_markdown
+from brainbench.leaderboard.markdown import to_markdown
+from brainbench.leaderboard.tables import board_sheet
 from support import MOCKS, ROGUES, plan_of
 
 KINDS = {
@@ -48,7 +49,7 @@ def test_every_kind_walks_the_whole_path(task, run_plan, store):
     again = rescore(record, store.path / "records" / record.id, lambda *_: None)
     assert again.differences == ()
     (board,) = boards(store.records())
-    assert record.method.name in to_markdown(board)
+    assert record.method.name in to_markdown(board_sheet(board))
 
 
 def test_withheld_truth_leaves_predictions_without_a_score_and_says_why(run_plan, store):
@@ -61,7 +62,7 @@ def test_withheld_truth_leaves_predictions_without_a_score_and_says_why(run_plan
     assert rescore(record, store.path / "records" / record.id, lambda *_: None).differences == ()
     (board,) = boards(store.records())
     assert board.lines[0].rank is None
-    assert "withheld" in to_markdown(board)
+    assert "withheld" in to_markdown(board_sheet(board))
 
 
 @pytest.mark.parametrize(
@@ -278,8 +279,9 @@ def test_predictions_are_stored_without_pickles(run_plan, store):
         with np.load(path, allow_pickle=False) as archive:
             assert all(archive[name].dtype != object for name in archive.files)
     assert {path.suffix for path in store.path.rglob("*") if path.is_file()} <= {
-        ".json", ".npz", ".parquet", ".sha256", ".txt",
+        ".json", ".npy", ".npz", ".parquet", ".sha256", ".txt",
     }  # fmt: skip
+    assert all(np.load(path, allow_pickle=False).dtype == np.float32 for path in store.path.rglob("*.npy"))
 
 
 def test_folder_names_stay_inside_the_store(store):

@@ -28,7 +28,8 @@ from brainbench.benchmark.outside import Offer, parse_files, score_outside
 from brainbench.benchmark.rescoring import rescore
 from brainbench.benchmark.store import Store
 from brainbench.leaderboard.board import boards
-from brainbench.leaderboard.render import to_markdown
+from brainbench.leaderboard.markdown import to_markdown
+from brainbench.leaderboard.tables import board_sheet
 
 IMAGES = [str(k) for k in range(12)]
 
@@ -77,7 +78,7 @@ def test_captions_become_a_rescored_record(references, captions, tmp_path):
     assert again.differences == ()
     (board,) = boards(store.records())
     assert (len(board.lines), len(board.rescored)) == (0, 1)
-    text = to_markdown(board)
+    text = to_markdown(board_sheet(board))
     assert "Rescored" in text
     assert "known fact" in text
     assert "clip-s |" not in text
@@ -112,7 +113,7 @@ def test_empty_captions_and_older_records_are_told(references, captions, tmp_pat
     assert "12 of 12 texts are empty" in [finding.message for finding in record.audit]
     (board,) = boards(store.records())
     assert (len(board.rescored), board.superseded) == (1, 1)
-    assert "left out: 1" in to_markdown(board)
+    assert "left out: 1" in to_markdown(board_sheet(board))
 
 
 def test_two_brains_are_scored_apart_and_averaged(references, captions, tmp_path):

@@ -17,8 +17,9 @@ from brainbench.benchmark.registry import load_dataset, load_task, suites
 from brainbench.benchmark.rescoring import rescore
 from brainbench.benchmark.splits import HALVES
 from brainbench.leaderboard.board import boards
-from brainbench.leaderboard.render import suite_to_markdown, to_markdown
+from brainbench.leaderboard.markdown import to_markdown
 from brainbench.leaderboard.suite import suite_tables
+from brainbench.leaderboard.tables import board_sheet, suite_sheet
 from brainbench.tasks.connectivity import concatenate, halves, joined
 
 PLUGINS = Path(__file__).parents[1] / "plugins" / "networks.py"
@@ -94,7 +95,7 @@ def test_all_subjects_together_have_a_range_over_half_samples_or_seeds(regime, r
     (one,) = run_plan(plan("Dice", regime=regime))
     assert one.scores["graph-auprc"].low is None
     (board,) = boards([follows, one])
-    text = to_markdown(board)
+    text = to_markdown(board_sheet(board))
     assert "no interval but the" in text
     assert "range over 20 half-samples for networks:Follows" in text
     assert "nothing (one seed) for networks:Dice" in text
@@ -146,7 +147,7 @@ def test_controls_tell_what_the_truth_and_the_file_would_give(run_plan):
     assert record.controls["truth transposed"]["skeleton-f1"] == 1
     assert record.controls["all edges"]["graph-auprc"] == pytest.approx(3 / 12)  # the density
     assert record.controls["upper triangle in file order"]["graph-recall"] == 1
-    assert "not ranked" in to_markdown(next(iter(boards([record]))))
+    assert "not ranked" in to_markdown(board_sheet(next(iter(boards([record])))))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +278,7 @@ def test_auto_takes_what_is_installed_and_never_mixes(monkeypatch):
 def test_agreement_with_a_reference_is_called_so(run_plan):
     (record,) = run_plan(plan("Follows"))
     data = record.data.model_copy(update={"reference": "reference, not truth"})
-    text = to_markdown(next(iter(boards([record.model_copy(update={"data": data})]))))
+    text = to_markdown(board_sheet(next(iter(boards([record.model_copy(update={"data": data})])))))
     assert "agreement with a reference" in text.splitlines()[0]
     assert "not with a measured truth" in text
 
@@ -303,7 +304,7 @@ def test_a_suite_counts_its_graphs_its_tasks_and_who_took_fewer_subjects(run_pla
     assert dice.fewer == {"b": 3}
     value = one.scores["graph-f1"].value
     assert follows.scores["graph-f1"] == pytest.approx(value)
-    text = suite_to_markdown(table)
+    text = to_markdown(suite_sheet(table))
     assert "2 distinct true graphs" in text
     assert "b on 3 subjects" in text
     small = few.model_copy(update={"data": few.data.model_copy(update={"source": "simulated:small"})})
