@@ -27,8 +27,10 @@ Made = TypeVar("Made")
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, lasting: bool = True) -> Iterator[Path]:
     """A new folder beside ``path`` that takes its place when the block ends without an error.
+
+    Where it is not ``lasting``, a loss of power may take files of it: for many that can be made again.
 
     Raises `StoreError` when the disk is full or the place cannot be written; what was there before
     stays. What a killed process left of an earlier attempt is removed.
@@ -38,7 +40,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         beside.mkdir(parents=True)
         _remove_stale(path)
         yield beside
-        for file in sorted(beside.rglob("*")):
+        for file in sorted(beside.rglob("*")) if lasting else ():
             if file.is_file():
                 _sync(file)
         _replace(beside, path)
