@@ -15,6 +15,7 @@ from .record import OWN, Record, ScorePart
 from .registry import load_task
 from .score import Judged, judge, score_cells
 from .store import Finished, read_cell, read_split
+from .withheld import KEPT_ELSEWHERE, missing, with_truth
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,19 @@ def rescore(record: Record, folder: Path, progress: Progress) -> Rescored:
     return Rescored(scores, tuple(lines), draws)
 
 
-def rejudge(record: Record, folder: Path, progress: Progress) -> tuple[Task, list[Judged], list[Finished]]:
+def rejudge(
+    record: Record, folder: Path, progress: Progress, truth: Path | None = None
+) -> tuple[Task, list[Judged], list[Finished]]:
     """The task, and the finished cells of a record with their truth, in the record's order.
 
-    Raises `StoreError` when cells are missing or edited, and `BadData` when the data are others.
+    ``truth`` is the file of a truth that is withheld. Raises `StoreError` when cells are missing or edited, and
+    `BadData` when the data are others or their truth is not here.
     """
     task, loaded = reload(record, progress)
+    if truth:
+        loaded = with_truth(task, loaded, truth)
+    elif missing(task, loaded.items):
+        raise BadData(f"{record.id}: {KEPT_ELSEWHERE.partition(chr(10))[0]}", "only its keeper can score it")
     split = read_split(folder)
     if split.hash != record.split.hash:
         raise StoreError(f"{folder / 'split.json'}: its hash is not the record's", "the folder was edited")

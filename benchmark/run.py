@@ -20,14 +20,16 @@ from .files import write_error
 from .items import Items
 from .plan import Plan, Row
 from .record import CellCost, CellPart, DataPart, Record, SplitPart, TaskPart
+from .registry import load_metric
 from .sandbox import NOTHING, Room
-from .score import Judged, Scores, judge, score_cells, score_truth, share_of_ceiling
+from .score import Judged, Scores, judge, score_cells, score_truth, share_of_ceiling, without_value
 from .source import source_files
 from .sources import Lent, cleared, content, told
 from .splits import HALVES
 from .staging import Extras, Shown, stage
 from .store import Finished, Store, cell_folder
 from .system import environment, harness_version
+from .withheld import KEPT_ELSEWHERE, missing
 from .worker import Outcome
 
 NAMED = 3
@@ -212,12 +214,13 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
     task, data = row.task, row.loaded.data
     done, cells = judge_cells(row, done)
     judged = list(cells.values())
-    scores, own, draws = score_cells(task, judged) if judged else Scores({}, [], None)
+    scores, own, draws = score_cells(task, judged) if judged else unscored(row, done)
     by_key = dict(zip(cells, own, strict=True))
     parts = tuple(_cell_part(cell, done[cell.key], row, by_key.get(cell.key, {})) for cell in row.cells)
     status, reason = overall(parts)
     table = data.items.table
     controls, truths = score_truth(task, judged)
+    finished = [part for part in done.values() if isinstance(part, Finished)]
     record = Record(
         id=record_id(row),
         harness=harness_version(),
@@ -265,7 +268,7 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
             *audit(task, data.items, row.split, row.overlap),
             *told(row.sources, data, [row.split.fold(name) for name in row.split.folds]),
         ),
-        isolated=all(found.outcome.isolated for found in done.values() if isinstance(found, Finished)) and bool(judged),
+        isolated=bool(finished) and all(part.outcome.isolated for part in finished),
         ranked=status == "ok" and not task.oracle_of and (row.overlap is None or row.overlap.level != "leak"),
         environment=environment(
             settings.device,
@@ -281,6 +284,8 @@ def judge_cells(
     row: Row, done: dict[str, Finished | Outcome]
 ) -> tuple[dict[str, Finished | Outcome], dict[str, Judged]]:
     """Truth beside prediction of each finished cell; one that cannot be judged becomes a failed one."""
+    if missing(row.task, row.loaded.items):
+        return done, {}
     parts, judged = dict(done), {}
     for key, part in done.items():
         if isinstance(part, Finished):
@@ -290,6 +295,13 @@ def judge_cells(
                 reason = f"its prediction cannot be judged: {type(error).__name__}: {error}"
                 parts[key] = Outcome(status="failed", reason=reason)
     return parts, judged
+
+
+def unscored(row: Row, done: dict[str, Finished | Outcome]) -> Scores:
+    """No score: nothing is finished, or the truth is somebody else's."""
+    if not missing(row.task, row.loaded.items) or not any(isinstance(part, Finished) for part in done.values()):
+        return Scores({}, [], None)
+    return Scores({name: without_value(load_metric(name), KEPT_ELSEWHERE) for name in row.task.metrics}, [], None)
 
 
 def _cell_part(cell: Cell, part: Finished | Outcome, row: Row, scores: dict[str, float | None]) -> CellPart:

@@ -33,6 +33,12 @@ KEPT = ("session", "site", "tr", "frames", "start", "flags", "digest")
 LARGEST = 1 << 28
 """Bytes of a file of truth that are read at most."""
 
+KEPT_ELSEWHERE = (
+    "the truth of the test items is withheld\n"
+    "make a submission:  brainbench submit RECORD --to DIR ; its keeper scores it:  brainbench verify DIR --truth FILE"
+)
+"""Why there is no score where the predictions were made."""
+
 WRITTEN = "give the file that  brainbench data withhold  wrote"
 
 
