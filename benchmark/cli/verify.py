@@ -24,21 +24,26 @@ def verify(
     truth: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The withheld truth, where you are its keeper.")
     ] = None,
+    rerun: Annotated[
+        bool, typer.Option("--rerun", help="Also run its method again, in a sandbox (Linux): its rows are then ranked.")
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Score a submission again from its predictions; nothing in it is imported or run.
+    """Score a submission again from its predictions; nothing in it is imported or run, but by --rerun in a sandbox.
 
     Example:  brainbench verify my-method-2026.zip
     """
+    from ..sandbox import need_sandbox
     from ..submitting.archive import Refused, received
     from ..submitting.verify import accept as put
     from ..submitting.verify import verify as check
     from .data import progress_bar
 
+    sandbox = need_sandbox() if rerun else None
     try:
         with received(submission) as folder:
             with progress_bar() as progress:
-                verdict = check(folder, truth, progress)
+                verdict = check(folder, truth, progress, sandbox)
             place = put(verdict, to) if accept and verdict.accepted else None
     except Refused as error:
         say_refused(error.reasons, json_)
@@ -80,18 +85,14 @@ def print_verdict(verdict: Verdict, place: Path | None) -> None:
 
     from ..submitting.archive import shown
 
-    made = [one for one in verdict.records if one.remade]
+    made = [(one, record) for one in verdict.records if (record := one.found)]
     if made:
         table = Table("record", "row", "score here [95 % interval]")
-        for one in made:
-            assert one.remade is not None
-            record = one.remade.record
+        for one, record in made:
             score = record.scores[record.task.metrics[0]]
             value = "-" if score.value is None else f"{score.value:.3f}"
             around = "" if score.low is None or score.high is None else f" [{score.low:.3f}, {score.high:.3f}]"
-            table.add_row(
-                escape(shown(record.id)), one.row, f"{record.task.metrics[0]} {value}{escape(around)}", one.checked
-            )
+            table.add_row(escape(shown(record.id)), one.row, f"{record.task.metrics[0]} {value}{escape(around)}")
         out().print(table)
     for note in verdict.notes:
         errors().print(f"note: {note}", markup=False, soft_wrap=True)

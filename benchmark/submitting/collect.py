@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
-from ..errors import BadOption, StoreError
+from ..errors import BadOption, PrivacyError, StoreError
 from ..files import digest_file, whole_folder
+from ..privacy import policy_of, write_shielded
 from ..record import OWN, Record
 from ..run import safe_name
-from ..store import SEAL, Finished, Store, cell_folder, read_cell, read_split, write_cell
+from ..store import SEAL, Finished, Store, cell_folder, read_cell, read_record, read_split, write_cell
 from ..system import harness_version
 from . import licences
 from .archive import Refused
@@ -61,9 +64,15 @@ def submit(names: Sequence[str], store: Store, folder: Path, licence: str | None
     with whole_folder(folder) as new:
         entries, records = {}, []
         for record, place in found:
-            carried, entry = carry(record, place, source, new / RECORDS)
+            try:
+                carried, entry = carry(record, place, source, new / RECORDS)
+            except PrivacyError as error:
+                left_out[record.id] = error.message
+                continue
             entries[carried.id] = entry
             records.append(carried)
+        if not entries:
+            raise PrivacyError(next(iter(left_out.values())), "submit records of other cohorts")
         manifest = Manifest(
             name=name,
             method=methods.pop(),
@@ -133,37 +142,52 @@ def key(record: Record) -> tuple[object, ...]:
 
 
 def carry(record: Record, place: Path, source: Source, to: Path) -> tuple[Record, Entry]:
-    """Write a record's folder into a submission, without a path of this machine."""
-    moved, cells = relocated(record, place, source)
-    folder = to / moved.id
-    for done in cells:
-        into = folder / "cells" / cell_folder(done.cell.fold, done.cell.seed)
-        into.mkdir(parents=True)
-        write_cell(into, done.cell, done.outcome, done.ids, done.folder / "prediction")
+    """Write what may leave of a record into a submission, without a path or name of this machine.
+
+    Raises `PrivacyError` where nothing may.
+    """
+    policy = policy_of(record)
+    with tempfile.TemporaryDirectory() as scratch:
+        write_shielded(place, policy, Path(scratch))
+        moved, cells = relocated(read_record(Path(scratch) / "record.json"), Path(scratch), source)
+        folder = to / moved.id
+        folder.mkdir(parents=True)
+        for done in cells:
+            into = folder / "cells" / cell_folder(done.cell.fold, done.cell.seed)
+            into.mkdir(parents=True)
+            write_cell(into, done.cell, done.outcome, done.ids, done.folder / "prediction")
+        if cells:
+            (folder / "split.json").write_text(read_split(Path(scratch)).model_dump_json())
     content = moved.model_dump_json(indent=1).encode()
     seal = hashlib.sha256(content).hexdigest()
     (folder / "record.json").write_bytes(content)
     (folder / SEAL).write_text(seal)
-    (folder / "split.json").write_text(read_split(place).model_dump_json())
-    return moved, Entry(task=moved.task.name, row="rescored", leaves="ids", sha256=seal)
+    row: Literal["rescored", "reported"] = "rescored" if policy == "ids" else "reported"
+    return moved, Entry(task=moved.task.name, row=row, leaves=policy, sha256=seal)
 
 
 def relocated(record: Record, place: Path, source: Source) -> tuple[Record, list[Finished]]:
     """A record and its cells with the method where the submission holds it; keys and ids follow from that.
 
-    Raises `StoreError` where a cell is missing or edited.
+    Without cells, where aggregates alone leave, the record keeps its id. Raises `StoreError` where a cell is missing
+    or edited.
     """
-    at_home = "/" not in record.method.ref and "\\" not in record.method.ref
-    method = record.method if at_home else record.method.model_copy(update={"ref": source.ref})
+    method = record.method
+    if ".py:" in method.ref:
+        method = method.model_copy(update={"ref": source.ref})
+    if not (place / "cells").is_dir():
+        return record.model_copy(update={"method": method}), []
     cells = []
     for part in record.cells:
         done = read_cell(place / "cells" / cell_folder(part.fold, part.seed))
         if done is None:
-            raise StoreError(f"{place}: predictions of {part.fold} are missing or edited", "run the method again")
+            raise StoreError(f"{record.id}: predictions of {part.fold} are missing or edited", "run the method again")
         cells.append(done.model_copy(update={"cell": done.cell.model_copy(update={"method": method})}))
-    keys = [done.cell.key for done in cells]
-    parts = tuple(part.model_copy(update={"key": key}) for part, key in zip(record.cells, keys, strict=True))
-    name = record.id if at_home else id_of(record.task.name, method.name, keys)
+    parts = tuple(
+        part.model_copy(update={"key": done.cell.key, "prediction": done.prediction})
+        for part, done in zip(record.cells, cells, strict=True)
+    )
+    name = id_of(record.task.name, method.name, [part.key for part in parts])
     return record.model_copy(update={"method": method, "cells": parts, "id": name}), cells
 
 

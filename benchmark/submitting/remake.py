@@ -41,15 +41,20 @@ OUTSIDE = "outside:"
 """How the reference of a method begins that was run elsewhere, and only scored."""
 
 
+UNSEEN = {
+    "rescored": "predictions were made elsewhere, unseen; scored here",
+    "reported": "made and scored elsewhere, unseen; nobody outside can score it again",
+}
+
+
 @dataclass(frozen=True)
 class Remade:
-    """A record as it was made here, with its split, its cells and the resamples of its scores."""
+    """A record as it was made here, the row that it is made of, its cells and the resamples of its scores."""
 
     record: Record
-    split: SplitManifest
+    row: Row
     cells: tuple[Finished, ...]
     draws: Draws | None
-    row: Row
     notes: tuple[str, ...] = ()
 
 
@@ -114,7 +119,7 @@ def remake(offered: Offered, shelf: Shelf) -> Remade:
         raise NotTaken(f"its id is not {made.id}, as its cells give it")
     if lines := [*differences(told, made)]:
         raise NotTaken(*few(lines))
-    return Remade(made, row.split, tuple(cells.values()), draws, row, tuple(unlike(told, made)))
+    return Remade(made, row, tuple(cells.values()), draws, tuple(unlike(told, made)))
 
 
 def row_of(told: Record, task: Task, loaded: Loaded, sources: tuple[Lent, ...], offered: Offered) -> Row:
@@ -207,7 +212,7 @@ def unlike(told: Record, made: Record) -> Iterator[str]:
             yield f"{name} was computed here alone"
 
 
-def kept(remade: Remade, told: Record, name: str, sort: Sort, isolated: bool) -> Record:
+def kept(remade: Remade, told: Record, name: str, sort: Sort) -> Record:
     """The record as a board holds it: ours, with what only the submitter knows (card, costs, options) as told.
 
     Its id and its method's reference name the submission, so that no other row is taken for it or gives way to it.
@@ -215,21 +220,21 @@ def kept(remade: Remade, told: Record, name: str, sort: Sort, isolated: bool) ->
     made = remade.record
     trained = [finding for finding in told.audit if finding.detector.startswith("pretraining")]
     findings = [*made.audit, *trained]
-    if not isolated:
-        seen = "predictions were made elsewhere, unseen; scored here"
-        findings.append(Finding(detector="origin", level="unknown", message=seen))
-    reports = {part.key: part.report for part in told.cells}
+    if sort != "reproduced":
+        findings.append(Finding(detector="origin", level="unknown", message=UNSEEN[sort]))
+    reports = {(part.fold, part.seed): part.report for part in told.cells}
+    parts = [part.model_copy(update={"report": reports.get((part.fold, part.seed), {})}) for part in made.cells]
     return made.model_copy(
         update={
             "id": own_id(made, name),
             "row": sort,
-            "method": made.method.model_copy(update={"ref": f"submission:{name}"}),
+            "method": told.method.model_copy(update={"ref": f"submission:{name}"}),
             "card": told.card,
             "audit": tuple(findings),
-            "isolated": isolated,
+            "isolated": sort == "reproduced",
             "ranked": made.ranked and told.ranked and not any(finding.level == "leak" for finding in trained),
-            "environment": told.environment,
-            "cells": tuple(part.model_copy(update={"report": reports.get(part.key, {})}) for part in made.cells),
+            "environment": made.environment if sort == "reproduced" else told.environment,
+            "cells": made.cells if sort == "reproduced" else tuple(parts),
         }
     )
 
@@ -251,9 +256,10 @@ def save(record: Record, remade: Remade, store: Store) -> Path:
             kind.save(kind.load(done.folder / "prediction", info), folder / "prediction", info)
             digests[done.cell.key] = digest = digest_folder(folder / "prediction")
             (folder / "cell.json").write_text(done.cell.model_dump_json())
-            (folder / "outcome.json").write_text(done.outcome.model_dump_json())
+            outcome = done.outcome.model_copy(update={"isolated": record.isolated})
+            (folder / "outcome.json").write_text(outcome.model_dump_json())
             (folder / "ids.json").write_text(Ids(ids=done.ids).model_dump_json())
             (folder / "prediction.sha256").write_text(digest)
             cells.append(Finished(cell=done.cell, outcome=done.outcome, ids=done.ids, prediction=digest, folder=folder))
         parts = tuple(part.model_copy(update={"prediction": digests[part.key]}) for part in record.cells)
-        return store.save(record.model_copy(update={"cells": parts}), remade.split, cells, remade.draws)
+        return store.save(record.model_copy(update={"cells": parts}), remade.row.split, cells, remade.draws)

@@ -14,17 +14,24 @@ from ..contracts import Progress
 from ..errors import BadOption
 from ..files import whole_folder
 from ..record import Record
-from ..store import Store
+from ..sandbox import Sandbox
+from ..store import SEAL, Store
 from ..system import harness_version
+from ..withdrawing import tombstones
 from . import licences
 from .acceptance import Acceptance, Kept
 from .archive import shown
 from .collect import checksums
-from .layout import ACCEPTED, CARD, CHECKSUMS, MANIFEST, METHOD, README
+from .layout import ACCEPTED, CARD, CHECKSUMS, MANIFEST, METHOD, README, RECORDS
 from .layout import Row as Sort
 from .offer import Offer, Offered, read_offer
 from .readme import readme
 from .remake import NotTaken, Remade, Shelf, kept, remake, save
+from .reported import as_kept, as_reported
+from .rerun import rerun
+
+SCORED = "scored again from its predictions: every number is the same"
+TOLD = "told by its lab: aggregates, which nobody outside can score again"
 
 
 @dataclass
@@ -35,8 +42,8 @@ class Checked:
     ----------
     offered
         What was offered.
-    remade
-        What was made of it here; None where it is refused.
+    remade, reported
+        What was made of it here; None where it is refused, or the other.
     row
         The sort of row that it becomes.
     checked
@@ -47,10 +54,16 @@ class Checked:
 
     offered: Offered
     remade: Remade | None = None
+    reported: Record | None = None
     row: Sort = "rescored"
     checked: str = ""
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def found(self) -> Record | None:
+        """The record as it was made here, or as its lab reports it; None where neither is."""
+        return self.remade.record if self.remade else self.reported
 
 
 @dataclass
@@ -76,10 +89,11 @@ class Verdict:
         return not self.reasons
 
 
-def verify(folder: Path, truth: Path | None, progress: Progress) -> Verdict:
+def verify(folder: Path, truth: Path | None, progress: Progress, sandbox: Sandbox | None = None) -> Verdict:
     """Check a received folder (see `brainbench.benchmark.submitting.archive.received`) and score it again.
 
-    Nothing in it is imported or run. What is wrong with the folder as a whole is told before anything is scored.
+    Nothing in it is imported or run by this process; with a ``sandbox`` its method is run again in there. What is
+    wrong with the folder as a whole is told before anything is scored.
     """
     offer = read_offer(folder)
     checked = [Checked(offered, reasons=list(offered.reasons)) for offered in offer.records]
@@ -89,12 +103,28 @@ def verify(folder: Path, truth: Path | None, progress: Progress) -> Verdict:
     for number, one in enumerate(sorted(checked, key=lambda one: order(one.offered))):
         progress("records", number, len(checked))
         try:
+            if one.offered.entry.row == "reported":
+                one.reported, one.row, one.checked = as_reported(one.offered), "reported", TOLD
+                continue
             one.remade = remake(one.offered, shelf)
             one.notes += one.remade.notes
-            one.checked = "scored again from its predictions: every number is the same"
+            one.checked = SCORED
+            if sandbox:
+                run_again(one, offer, folder.parent / f"again-{number}", sandbox, progress)
         except NotTaken as error:
             one.reasons += error.reasons
     return Verdict(offer, checked)
+
+
+def run_again(one: Checked, offer: Offer, place: Path, sandbox: Sandbox, progress: Progress) -> None:
+    """Run a record's method again. Raises `NotTaken` where it does not give the same."""
+    assert one.remade is not None
+    assert offer.manifest is not None
+    place.mkdir()
+    again = rerun(one.remade, offer.manifest, offer.folder, place, sandbox, progress)
+    if again.remade is None:
+        raise NotTaken(again.told)
+    one.remade, one.row, one.checked = again.remade, "reproduced", again.told
 
 
 def order(offered: Offered) -> tuple[str, str, str]:
@@ -113,6 +143,7 @@ def accept(verdict: Verdict, to: Path) -> Path:
     manifest = verdict.offer.manifest
     if manifest is None or not verdict.accepted:
         raise BadOption("what is refused cannot be accepted", "see the reasons")
+    refuse_withdrawn(verdict, to)
     folder = to / manifest.name
     if folder.exists() and not same_submission(folder, verdict.offer.folder):
         raise BadOption(f"{folder} is there already", "accept it under another name, or remove that folder first")
@@ -145,13 +176,34 @@ def accept(verdict: Verdict, to: Path) -> Path:
     return folder
 
 
+def refuse_withdrawn(verdict: Verdict, to: Path) -> None:
+    """Raise `BadOption` where a record was taken back from this board: the same method on the same people."""
+    gone = {(s.task, s.method, s.fingerprint, s.split): s for s in tombstones(to)}
+    for record in (one.found for one in verdict.records):
+        assert record is not None
+        stone = gone.get((record.task.name, record.method.name, record.data.fingerprint, record.split.hash))
+        if stone is not None:
+            raise BadOption(
+                f"{record.id}: withdrawn on {stone.withdrawn} ({stone.what}) as {stone.id}",
+                "take the record out of the submission; on data without who was withdrawn it can be run again",
+            )
+
+
 def shelve(one: Checked, name: str, store: Store) -> Record:
     """Write one accepted record."""
-    told, remade = one.offered.record, one.remade
+    told = one.offered.record
     assert told is not None
-    assert remade is not None
-    record = kept(remade, told, name, one.row, one.row == "reproduced")
-    save(record, remade, store)
+    if one.remade is not None:
+        record = kept(one.remade, told, name, one.row)
+        save(record, one.remade, store)
+        return record
+    assert one.reported is not None
+    record = as_kept(one.reported, name)
+    folder = store.path / RECORDS / record.id
+    folder.mkdir(parents=True)
+    content = record.model_dump_json(indent=1).encode()
+    (folder / "record.json").write_bytes(content)
+    (folder / SEAL).write_text(hashlib.sha256(content).hexdigest())
     return record
 
 
@@ -164,7 +216,7 @@ def same_submission(folder: Path, offered: Path) -> bool:
 def told(verdict: Verdict) -> Iterator[dict[str, object]]:
     """The records of a verdict as plain values, for programs."""
     for one in verdict.records:
-        record = one.remade.record if one.remade else None
+        record = one.found
         name = record.task.metrics[0] if record else ""
         score = record.scores[name] if record else None
         yield {
