@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -150,12 +152,19 @@ def same_draws(folder: Path, draws: Draws) -> bool:
 
 def _numbers(content: bytes, shape: tuple[int, int]) -> np.ndarray:
     """The array of a file, its header compared first: what it says costs no memory. Raises `ValueError`."""
-    file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
-    found = np.lib.format.read_array_header_1_0(file) if version == (1, 0) else None
-    if found != (shape, False, np.dtype(np.float32)) or len(content) - file.tell() != 4 * shape[0] * shape[1]:
+    begin = 10 + int.from_bytes(content[8:10], "little")
+    if _header(content[:begin]) != (shape, False, np.dtype(np.float32)) or len(content) - begin != 4 * math.prod(shape):
         raise ValueError(f"not {shape[0]} x {shape[1]} numbers of 32 bits")
-    return np.frombuffer(content, np.float32, offset=file.tell()).reshape(shape)
+    return np.frombuffer(content, np.float32, offset=begin).reshape(shape)
+
+
+@lru_cache(maxsize=64)
+def _header(begin: bytes) -> object:
+    """Shape, order and type that the beginning of a file of NumPy's first format tells; None for another format."""
+    file = io.BytesIO(begin)
+    if np.lib.format.read_magic(file) != (1, 0):
+        return None
+    return np.lib.format.read_array_header_1_0(file)
 
 
 def _bounded(path: Path) -> bytes:

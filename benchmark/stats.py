@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.special import stdtr
 
 from .contracts import Metric
 
@@ -246,7 +247,7 @@ def two_sided(draws: np.ndarray, units: int) -> float:
     mean, spread = abs(float(values.mean(dtype=np.float64))), float(values.std(dtype=np.float64))
     if tail or units < 2 or spread <= ROUNDING * mean:
         return p
-    return min(p, max(float(2 * stats.t.sf(mean / spread, units - 1)), np.finfo(float).tiny))
+    return min(p, max(2 * float(stdtr(units - 1, -mean / spread)), np.finfo(float).tiny))
 
 
 def _scores(metric: Metric, folds: Sequence[Scored], resamples: int, seed: int) -> np.ndarray:

@@ -10,12 +10,14 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -193,9 +195,9 @@ def read_record(path: Path) -> Record:
     """
     try:
         raw = path.read_bytes()
-        record = Record.model_validate_json(raw)
-        seal = path.parent / SEAL
-        sealed = seal.read_text().strip() if seal.is_file() else None
+        with collector_paused():
+            record = Record.model_validate_json(raw)
+        sealed = _sealed(path.parent)
     except (OSError, ValueError) as error:
         raise _not_a_record(path, raw_schema(path), str(error).splitlines()[0]) from None
     if record.schema_version != SCHEMA_VERSION:
@@ -205,6 +207,26 @@ def read_record(path: Path) -> Record:
             f"{path}: edited: it is not the file that was written", "run the method again: finished cells are kept"
         )
     return record
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """A block without the collector of cycles: models have none, and it would take most of the time of reading them."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
+def _sealed(folder: Path) -> str | None:
+    """The hash beside a record; None for none."""
+    try:
+        return (folder / SEAL).read_text().strip()
+    except FileNotFoundError:
+        return None
 
 
 def raw_schema(path: Path) -> object:

@@ -113,15 +113,16 @@ def boards(records: Iterable[Record], draws: GetDraws | None = None, metric: str
         groups[key].append(record)
     asked = [groups[name] for name in sorted(groups, key=str)]
     made = [make_board(group, draws, metric) for group in asked if not metric or any(metric in r.scores for r in group)]
+    oracles: dict[tuple[object, ...], list[Line]] = defaultdict(list)
+    for line in (line for board in made for line in board.lines if line.record.task.oracle_of):
+        oracles[stands_under(line.record, line.record.task.oracle_of)].append(line)
     for board in made:
-        yield replace(board, oracles=tuple(line for other in made for line in other.lines if is_oracle(line, board)))
+        yield replace(board, oracles=tuple(oracles[stands_under(board.first, board.first.task.name)]))
 
 
-def is_oracle(line: Line, board: Board) -> bool:
-    """Whether a row stands under a board without a rank: same data, from more than its methods see."""
-    record, first = line.record, board.first
-    asked = (record.task.oracle_of, record.task.version, record.data.origin, record.data.fingerprint)
-    return asked == (first.task.name, first.task.version, first.data.origin, first.data.fingerprint)
+def stands_under(record: Record, task: str) -> tuple[object, ...]:
+    """What a row that sees more than a task's methods has in common with the boards that it stands under, unranked."""
+    return task, record.task.version, record.data.origin, record.data.fingerprint
 
 
 def make_board(records: Sequence[Record], draws: GetDraws | None = None, metric: str = "") -> Board:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ..benchmark.draws import Draws
 from ..benchmark.record import ScorePart
@@ -112,9 +111,18 @@ def resamples_of(entry: Entry, metric: str) -> Resampled:
     if entry.draws is None:
         return none(f"no resamples are kept; to add them:  brainbench rescore {entry.name}")
     row = entry.draws.of(metric)
-    if row is None or not np.allclose(interval(row), (score.low, score.high), rtol=1e-5, atol=1e-6):
+    if row is None or not fits(row, score.low, score.high):
         return none(f"its resamples are not those of its interval; to mend them:  brainbench rescore {entry.name}")
     return Resampled(row, entry.draws.resampled, entry.draws.of_what.units, "")
+
+
+def fits(row: np.ndarray, low: float | None, high: float | None) -> bool:
+    """Whether an interval is that of the resamples, up to rounding to 32 bits."""
+    found = interval(row)
+    return all(
+        b is not None and math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-6)
+        for a, b in zip(found, (low, high), strict=True)
+    )
 
 
 def reason_of(row: Resampled, best: Resampled, name: str) -> str:
@@ -149,9 +157,24 @@ def rank_intervals(
 
 def ranks_of(worse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The 2.5 % quantile of the first, and the 97.5 % one of the last of the ranks that each row (R, B) shares."""
-    tail = (1 - LEVEL) / 2
-    first, last = (rankdata(worse, method, axis=0) for method in ("min", "max"))
-    return (
-        np.quantile(first, tail, axis=1, method="lower"),
-        np.quantile(last, 1 - tail, axis=1, method="higher"),
-    )
+    first, last = shared_ranks(worse)
+    place = (1 - LEVEL) / 2 * (worse.shape[1] - 1)
+    low, high = math.floor(place), math.ceil(worse.shape[1] - 1 - place)
+    return np.partition(first, low, axis=1)[:, low], np.partition(last, high, axis=1)[:, high]
+
+
+def shared_ranks(worse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last rank (R, B) that each row shares in each column: rows that tie share all that they take."""
+    columns = np.ascontiguousarray(worse.T)
+    order = np.argsort(columns, axis=1)
+    placed = np.take_along_axis(columns, order, axis=1)
+    apart = placed[:, 1:] != placed[:, :-1]
+    edge = np.ones((len(columns), 1), dtype=bool)
+    place = np.arange(1, len(worse) + 1, dtype=np.int32)
+    begins = np.maximum.accumulate(np.where(np.hstack([edge, apart]), place, 0), axis=1)
+    ends = np.where(np.hstack([apart, edge]), place, len(worse))[:, ::-1]
+    ends = np.minimum.accumulate(ends, axis=1)[:, ::-1]
+    first, last = np.empty_like(begins), np.empty_like(begins)
+    np.put_along_axis(first, order, begins, axis=1)
+    np.put_along_axis(last, order, ends, axis=1)
+    return np.ascontiguousarray(first.T), np.ascontiguousarray(last.T)
