@@ -15,9 +15,9 @@ from .options import StoreOption, errors, out, store_path
 
 if TYPE_CHECKING:
     from ...leaderboard.board import Board
+    from ...leaderboard.gathered import Gathered
     from ...leaderboard.suite import SuiteTable
     from ...leaderboard.table import Sheet
-    from ..store import Store
 
 
 class Format(StrEnum):
@@ -58,12 +58,20 @@ def leaderboard(
         Path | None, typer.Option("--out", metavar="PATH", help="Write to a file; to a folder for html.")
     ] = None,
     ids: Annotated[bool, typer.Option("--ids", help="Show record ids, for `rescore`.")] = False,
+    submissions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Accepted submissions [default: $BRAINBENCH_SUBMISSIONS, else ./submissions if there]."
+        ),
+    ] = None,
     store: StoreOption = None,
 ) -> None:
     """Print the board: reproduced rows with intervals, and published numbers beside real ones.
 
     Example:  brainbench leaderboard --task abide1-asd --format latex --out asd.tex
     """
+    from ...leaderboard.gathered import gather as gather_records
+    from ...leaderboard.gathered import submissions_folder
     from ..errors import BadOption
     from ..registry import suites
     from ..store import Store
@@ -75,10 +83,12 @@ def leaderboard(
         raise BadOption("--format html writes a folder of pages", "say where:  --out site")
     if suite and metric:
         raise BadOption("--metric with --suite: a suite goes by the headline of each task", "leave out one of them")
-    place = Store(store_path(store))
+    place = gather_records(Store(store_path(store)), submissions_folder(submissions))
+    for problem in place.damaged:
+        errors().print(f"not shown: {problem}", markup=False, soft_wrap=True)
     asked = Asked(task, ((task,) if task else ()) + suite_tasks(suite), suite, family, data, metric)
     site = format_ is Format.html and not (task or metric)
-    found, tables = gather(place, asked, suites() if site else {})
+    found, tables = boards_of(place, asked, suites() if site else {})
     if format_ is Format.html:
         assert target is not None
         count = write_pages(target, found, tables, place)
@@ -87,17 +97,17 @@ def leaderboard(
     show(format_, list(sheets(found, tables, place, ids)), target)
 
 
-def gather(
-    place: Store, asked: Asked, all_suites: Mapping[str, tuple[str, ...]]
+def boards_of(
+    place: Gathered, asked: Asked, all_suites: Mapping[str, tuple[str, ...]]
 ) -> tuple[list[Board], list[SuiteTable]]:
     """The boards that were asked for, and the tables of the suite, or of all suites where none was named.
 
     Raises `StoreError` or `UnknownName` where there is no board.
     """
-    from ...leaderboard.board import boards, chosen
+    from ...leaderboard.board import chosen
     from ...leaderboard.suite import suite_tables
 
-    every = list(boards(place.records(), place.draws, asked.metric or ""))
+    every = list(place.boards(asked.metric or ""))
     found = list(chosen(every, asked.tasks, asked.family, asked.data))
     if not found:
         raise why_nothing(place, asked)
@@ -106,16 +116,16 @@ def gather(
     return found, [table for name, tasks in wanted.items() for table in suite_tables(name, tasks, among)]
 
 
-def why_nothing(place: Store, asked: Asked) -> Exception:
+def why_nothing(place: Gathered, asked: Asked) -> Exception:
     """The error that says why no board was found: a name that nobody knows, or no record yet."""
     from ..errors import StoreError
     from ..registry import entries, load_task
     from .names import unknown
 
-    records = list(place.records())
-    if not records and any((place.path / "records").glob("*/record.json")):
-        hint = f"those that are there are damaged or edited:  brainbench doctor --store {place.path}"
-        return StoreError(f"no record in {place.path} can be read", hint)
+    records, path = place.records, place.store.path
+    if not records and any((path / "records").glob("*/record.json")):
+        hint = f"those that are there are damaged or edited:  brainbench doctor --store {path}"
+        return StoreError(f"no record in {path} can be read", hint)
     metrics = {name for record in records for name in record.scores}
     if asked.metric and records and asked.metric not in metrics:
         return unknown("metric", asked.metric, sorted(metrics))
@@ -131,20 +141,20 @@ def why_nothing(place: Store, asked: Asked) -> Exception:
             return unknown("family", asked.family, sorted(families | set(tasks.values())))
     name = asked.tasks[0] if asked.tasks else "abide2-asd"
     return StoreError(
-        f"no record in {place.path} fits", f"run something first:  brainbench run --task {name} --method fc-svm"
+        f"no record in {path} fits", f"run something first:  brainbench run --task {name} --method fc-svm"
     )
 
 
-def board_with_judges(board: Board, place: Store, ids: bool) -> Sheet:
+def board_with_judges(board: Board, place: Gathered, ids: bool) -> Sheet:
     """The sheet of a board, with what language models said of its answers."""
     from ...leaderboard.judged import judged_table
     from ...leaderboard.tables import board_sheet
 
-    sheet, judged = board_sheet(board, ids), judged_table(board, place)
+    sheet, judged = board_sheet(board, ids), judged_table(board, place.store)
     return replace(sheet, tables=(*sheet.tables, judged)) if judged else sheet
 
 
-def sheets(found: Sequence[Board], tables: Sequence[SuiteTable], place: Store, ids: bool) -> Iterator[Sheet]:
+def sheets(found: Sequence[Board], tables: Sequence[SuiteTable], place: Gathered, ids: bool) -> Iterator[Sheet]:
     """The sheets to print: boards, then suites."""
     from ...leaderboard.tables import suite_sheet
 
@@ -189,7 +199,7 @@ def as_text(format_: Format, found: Sequence[Sheet]) -> str:
     return text.getvalue()
 
 
-def write_pages(target: Path, found: Sequence[Board], tables: Sequence[SuiteTable], place: Store) -> int:
+def write_pages(target: Path, found: Sequence[Board], tables: Sequence[SuiteTable], place: Gathered) -> int:
     """Write the site, and return the number of its pages."""
     from ...leaderboard.critical_figure import critical_svg
     from ...leaderboard.site import BoardSheet, SuiteSheet, write_site

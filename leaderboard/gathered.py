@@ -1,0 +1,100 @@
+"""What stands on a board: the records of a store, what its keeper accepted from others, and what was withdrawn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..benchmark.draws import Draws, read_draws
+from ..benchmark.errors import StoreError
+from ..benchmark.record import Record
+from ..benchmark.store import Store
+from ..benchmark.submitting.acceptance import accepted, damaged
+from ..benchmark.withdrawing import Tombstone, tombstones
+from .board import Board, boards
+
+VARIABLE = "BRAINBENCH_SUBMISSIONS"
+USUAL = "submissions"
+
+
+def submissions_folder(given: Path | None) -> Path | None:
+    """The folder of accepted submissions: as given, else ``$BRAINBENCH_SUBMISSIONS``, else ./submissions, if there.
+
+    Raises `StoreError` where the one that is named is not there.
+    """
+    named = given or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
+    if named and not named.is_dir():
+        raise StoreError(f"no folder {named}", f"give the folder of accepted submissions, or unset {VARIABLE}")
+    return named or (Path(USUAL) if Path(USUAL).is_dir() else None)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Records with the folders that hold them.
+
+    Attributes
+    ----------
+    store
+        Whose records come first.
+    records
+        Those of the store, then those that were accepted.
+    folders
+        Id of an accepted record -> its folder.
+    withdrawn
+        Tombstones of both.
+    damaged
+        What of the accepted submissions is not shown, and why.
+    """
+
+    store: Store
+    records: tuple[Record, ...]
+    folders: Mapping[str, Path]
+    withdrawn: tuple[Tombstone, ...]
+    damaged: tuple[str, ...]
+
+    def folder(self, record: Record) -> Path:
+        """The folder of a record."""
+        return self.folders.get(record.id, self.store.path / "records" / record.id)
+
+    def draws(self, record: Record) -> Draws | None:
+        """The resamples of a record's scores; None where there are none, or they are damaged."""
+        try:
+            return read_draws(self.folder(record))
+        except StoreError:
+            return None
+
+    def boards(self, metric: str = "") -> Iterator[Board]:
+        """The boards over all records, each with what was withdrawn from it."""
+        for board in boards(self.records, self.draws, metric):
+            yield replace(board, withdrawn=tuple(one for one in self.withdrawn if is_of(one, board)))
+
+
+def gather(store: Store, submissions: Path | None) -> Gathered:
+    """All that a board shows; a record of the store goes before an accepted one of the same id."""
+    own = list(store.records())
+    known = {record.id for record in own}
+    others = [(record, folder) for record, folder, _ in taken(submissions) if record.id not in known]
+    places = [store.path, *([submissions] if submissions else [])]
+    return Gathered(
+        store=store,
+        records=(*own, *(record for record, _ in others)),
+        folders={record.id: folder for record, folder in others},
+        withdrawn=tuple(one for place in places for one in tombstones(place)),
+        damaged=tuple(damaged(submissions)) if submissions else (),
+    )
+
+
+def taken(submissions: Path | None) -> Iterable[tuple[Record, Path, object]]:
+    """The accepted records of a folder of submissions; none without one."""
+    return accepted(submissions) if submissions else ()
+
+
+def is_of(tombstone: Tombstone, board: Board) -> bool:
+    """Whether a withdrawn record stood on a board."""
+    first = board.first
+    asked = (tombstone.task, tombstone.version, tombstone.origin, tombstone.fingerprint, tombstone.split)
+    return asked == (
+        first.task.name, first.task.version, first.data.origin, first.data.fingerprint, first.split.hash,
+    )  # fmt: skip
