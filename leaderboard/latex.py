@@ -11,7 +11,7 @@ from .narrow import fitted, full_title, only
 from .table import Cell, Column, Sheet, Table
 from .wording import printable
 
-NEEDS = "% In the preamble: \\usepackage[utf8]{inputenc}, \\usepackage[T1]{fontenc}, \\usepackage{booktabs}"
+NEEDS = "% In the preamble: \\usepackage[T1]{fontenc} \\usepackage{booktabs} \\usepackage{graphicx}"
 
 ROOM = 132
 """Characters of a row that is shrunk to the width of a page and can still be read."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from brainbench.leaderboard.board import boards, chosen, make_board
+from brainbench.leaderboard.markdown import to_markdown
 from brainbench.leaderboard.published import HARD_LABEL_AUC, published
-from brainbench.leaderboard.render import method_label, to_markdown, to_terminal
+from brainbench.leaderboard.tables import board_sheet
+from brainbench.leaderboard.wording import method_label
 from support import plan_of, write_planted
 
 
@@ -31,7 +33,7 @@ def test_best_first_and_what_may_not_rank_last(record):
     assert [(line.rank, line.record.method.name) for line in board.lines] == [
         (1, "a"), (2, "b"), (None, "broken"), (None, "cheat"),
     ]  # fmt: skip
-    assert "broken (default) failed: why" in to_markdown(board)
+    assert "broken (default) failed: why" in to_markdown(board_sheet(board))
 
 
 def test_the_newest_record_of_a_configuration_counts(record):
@@ -70,14 +72,14 @@ def test_versions_data_splits_and_sources_are_never_ranked_together(record):
 def test_published_rows_stand_under_real_tables_only_and_have_no_rank(record):
     (real,) = boards([record])
     assert len(real.published) == 12
-    text = to_markdown(real)
+    text = to_markdown(board_sheet(real))
     assert "not ranked, not run here" in text
     assert "0.762 ± 0.020" in text  # fMRI-LM-B(Q), Table 3
     twin = record.model_copy(update={"data": record.data.model_copy(update={"origin": "twin"})})
     (simulated,) = boards([twin])
     assert simulated.published == ()
-    assert "12 published rows stand under the real-data table" in to_markdown(simulated)
-    assert "SIMULATED" in to_markdown(simulated)
+    assert "12 published rows stand under the real-data table" in to_markdown(board_sheet(simulated))
+    assert "SIMULATED" in to_markdown(board_sheet(simulated))
 
 
 def test_the_caveat_of_hard_label_auc_is_on_every_fmri_lm_row():
@@ -89,54 +91,6 @@ def test_the_caveat_of_hard_label_auc_is_on_every_fmri_lm_row():
     assert swift.values["auc"] == (0.7008, None)  # its deviation is illegible in the paper: never guessed
 
 
-def test_the_terminal_prints_the_same_cells(record, capsys):
-    from rich.console import Console
-
-    (board,) = boards([record])
-    to_terminal(board, Console(width=250), ids=True)
-    printed = capsys.readouterr().out
-    assert record.id in printed
-    assert "0.500 [0.500, 0.500]" in printed
-
-
-HOSTILE = "a\\|b\x1b[2J[red]c[/red] [d](javascript:e)\r<script>"
-
-
-@pytest.mark.parametrize("width", [80, 100, 120, 160])
-def test_a_narrow_terminal_has_fewer_columns_and_whole_numbers(record, capsys, width):
-    from rich.console import Console
-
-    board = make_board([record, score(record, 0.9, "best")])
-    to_terminal(board, Console(width=width))
-    printed = capsys.readouterr().out
-    table = [line for line in printed.splitlines() if line.startswith("│")]
-    assert table
-    assert all(len(line) <= width for line in table)
-    assert "…" not in "".join(table)
-    headline = board.lines[0].record.scores["auc"]
-    assert f"{headline.value:.3f} [{headline.low:.3f}, {headline.high:.3f}]" in "".join(table)
-    shown, _, notes = " ".join(printed.split()).partition("auc: ")
-    left_out = "mcc" in notes.partition("--format markdown also: ")[2]
-    assert left_out is ("mcc" not in shown)
-    assert left_out is (width < 130)
-
-
-def test_a_name_from_outside_is_text_on_every_face(record, capsys):
-    from rich.console import Console
-
-    board = make_board([score(record, 0.8, HOSTILE)])
-    to_terminal(board, Console(width=300, force_terminal=False))
-    printed = capsys.readouterr().out
-    assert "\x1b" not in printed
-    assert "[red]c[/red]" in printed
-    text = to_markdown(board)
-    row = next(line for line in text.splitlines() if "javascript" in line)
-    assert "a\\\\\\|b" in row
-    assert "](javascript" not in row
-    assert "<script" not in row
-    assert "\r" not in text
-
-
 def test_an_oracle_stands_under_the_table_of_its_task_without_a_rank(record):
     base = score(record, 0.6, "honest")
     seeing = base.task.model_copy(update={"name": f"{base.task.name}@cross-subject", "oracle_of": base.task.name})
@@ -146,7 +100,7 @@ def test_an_oracle_stands_under_the_table_of_its_task_without_a_rank(record):
     assert [line.record.method.name for line in board.lines] == ["honest"]
     assert [line.record.method.name for line in board.oracles] == ["oracle"]
     assert found[seeing.name].lines[0].rank is None
-    text = to_markdown(board)
+    text = to_markdown(board_sheet(board))
     assert text.index("honest") < text.index("Oracles: they see") < text.index("cross-subject")
     other = score(record, 0.9, "oracle", task=seeing, data=base.data.model_copy(update={"fingerprint": "other"}))
     assert not next(iter(boards([base, other]))).oracles
