@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..table import Cell, Column, Row, Sheet, Table
 from .plot import Axis, Strip, strip
@@ -15,31 +16,53 @@ Href = Callable[[str], str]
 FILTERED = 8
 """Rows from which a table can be filtered."""
 
+LONG = 36
+"""Characters of a text from which it may break into lines."""
+
 SORTED = 2
 """Rows from which a table can be sorted."""
 
 
-@dataclass(frozen=True, slots=True)
-class CellView:
-    """A cell: its text, what follows it in a lighter ink, its sort key, its footnote's letter, its address ..."""
+class CellView(NamedTuple):
+    """A cell, in the order in which the template unpacks it: reading fields by name would take most of its time.
 
+    Attributes
+    ----------
+    head
+        Whether it names its row.
+    look
+        Classes: "n" for a number, then "best" or "second"; "long" for a text that may break.
+    value
+        What it sorts by, "" for what stands last or sorts by its text.
+    hint
+        A note that needs no place of its own.
+    text, after
+        What is printed, and its interval, in a lighter ink.
+    href
+        Address of the page that it leads to, from the root of the site.
+    mark
+        Letter of its footnote.
+    drawn, strip
+        Whether a strip follows, and the strip.
+    """
+
+    head: bool
+    look: str
+    value: str
+    hint: str
     text: str
     after: str
-    value: str
-    mark: str
-    hint: str
     href: str
-    best: str
+    mark: str
+    drawn: bool
     strip: Strip | None
 
 
-@dataclass(frozen=True, slots=True)
-class RowView:
-    """A row: its cells, whether it is level with the best, whether it ranks, and its record's address."""
+class RowView(NamedTuple):
+    """A row: its cells, whether it is level with the best, its record's address, and what it is called."""
 
     cells: tuple[CellView, ...]
     tied: bool
-    ranked: bool
     record: str
     label: str
 
@@ -141,28 +164,29 @@ def _row(
     letters: dict[str, str],
 ) -> RowView:
     cells = tuple(
-        _cell(cell, column, axis if k == drawn else None, href, letters)
-        for k, (cell, column) in enumerate(zip(row.cells, columns, strict=True))
+        _cell(cell, columns[k], k == head, axis if k == drawn else None, href, letters)
+        for k, cell in enumerate(row.cells)
     )
-    record = href(f"record:{row.record}") if row.record else ""
-    return RowView(cells, row.tied, row.rank is not None, record, row.cells[head].text)
+    return RowView(cells, row.tied, href(f"record:{row.record}") if row.record else "", row.cells[head].text)
 
 
-def _cell(cell: Cell, column: Column, axis: Axis | None, href: Href, letters: dict[str, str]) -> CellView:
+def _cell(cell: Cell, column: Column, head: bool, axis: Axis | None, href: Href, letters: dict[str, str]) -> CellView:
     text, after = cell.text, ""
     if cell.low is not None and text.endswith("]"):
         text, bracket, rest = text.partition(" [")
         after = f"{bracket}{rest}".strip()
-    below = bool(cell.note) and (column.name == "status" or (column.sort == "number" and cell.value is None))
-    mark = letters.setdefault(cell.note, letter(len(letters))) if below else ""
+    number = column.sort == "number"
+    below = bool(cell.note) and (column.name == "status" or (number and cell.value is None))
     return CellView(
-        text=text,
-        after=after,
-        value=_key(cell) if column.sort == "number" else "",
-        mark=mark,
+        head=head,
+        look=f"n {cell.best}".rstrip() if number else "long" if len(text) > LONG else "",
+        value=_key(cell) if number else "",
         hint="" if below else cell.note,
+        text="–" if text == "-" else text,
+        after=after,
         href=href(cell.link) if cell.link else "",
-        best=cell.best,
+        mark=letters.setdefault(cell.note, letter(len(letters))) if below else "",
+        drawn=axis is not None,
         strip=strip(axis, cell) if axis else None,
     )
 

@@ -57,7 +57,7 @@ def write_site(
     may_replace(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     site = Site(boards, suites)
-    with whole_folder(out) as new:
+    with whole_folder(out, lasting=False) as new:
         for folder in (*FOLDERS.values(), "static"):
             (new / folder).mkdir()
         for name in STATIC:
