@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import JsonOption, StoreOption, errors, out, store_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from ..comparing import Compared
     from ..record import Record
     from ..store import Store
+    from ..subgroups import Breakdown
+
+
+class Format(StrEnum):
+    """Faces of a comparison."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
 
 
 def compare(
@@ -23,96 +34,127 @@ def compare(
     metric: Annotated[
         list[str] | None, typer.Option(metavar="M", help="Metric; repeat for several [default: the headline].")
     ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the cohort within whose groups to compare as well, by the first metric; repeat for several "
+            "[default: site, sex, age and motion, as far as known].",
+            show_default=False,
+        ),
+    ] = None,
     data: Annotated[str | None, typer.Option(help="real | simulated, where both have records.")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
     store: StoreOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Difference of each B to A on the same test items, with its interval and p.
+    """Difference of each B to A on the same test items, with its interval and p; and within groups of people.
 
     Example:  brainbench compare fc-svm fmri-lm --task abide2-asd
+
+    Example:  brainbench compare fc-svm fmri-lm --task abide2-asd --by site --format markdown
     """
+    from ...leaderboard.compared import compared_sheet
+    from ...leaderboard.markdown import to_markdown
+    from ...leaderboard.terminal import to_terminal
     from ..comparing import compare as compare_records
+    from ..comparing import pair_up
+    from ..contracts import silent
+    from ..grouping import usual_columns
     from ..store import Store
+    from ..subgroups import break_down
 
     place = Store(store_path(store))
     found = [pick(place, name, task, data) for name in (first, *others)]
-    metrics = tuple(metric or found[0][0].task.metrics[:1])
+    metrics = chosen_metrics(found[0][0], metric)
     with errors().status("comparing ..."):
-        rows = compare_records(found[0], found[1:], metrics, lambda label, done, total: None)
-    if json_:
-        import json
-        from dataclasses import asdict
-
-        print(json.dumps([{**asdict(row), "record": row.record.id} for row in rows], indent=1))
+        pairings = pair_up(found[0], found[1:], silent)
+        rows = compare_records(pairings, metrics)
+        columns = dict.fromkeys(by or usual_columns(pairings.task, pairings.table))
+        groups = break_down(pairings, metrics[0], list(columns))
+    if json_ or format_ is Format.json:
+        print_json(rows, groups)
         return
-    print_rows(found[0][0], rows)
+    sheet = compared_sheet(found[0][0], rows, groups)
+    if format_ is Format.markdown:
+        print(to_markdown(sheet))
+    else:
+        to_terminal(sheet, out())
+
+
+def chosen_metrics(record: Record, asked: Sequence[str] | None) -> tuple[str, ...]:
+    """The metrics that were asked for, else the headline. Raises `UnknownName`."""
+    from ..errors import UnknownName
+
+    for name in asked or ():
+        if name not in record.task.metrics:
+            known = record.task.metrics
+            raise UnknownName(
+                f"{record.task.name} has no metric {name!r}", near(name, known) or f"its metrics: {', '.join(known)}"
+            )
+    return tuple(dict.fromkeys(asked or record.task.metrics[:1]))
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """A question that names what is written nearly alike; "" where nothing is."""
+    import difflib
+
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {found[0]}?" if found else ""
 
 
 def pick(store: Store, name: str, task: str | None, data: str | None) -> tuple[Record, Path]:
     """The newest complete record of a method on a task, or a record by its id. Raises `StoreError`."""
-    from ..errors import StoreError
+    from ..errors import BadOption, StoreError
 
+    if data not in (None, "real", "simulated"):
+        raise BadOption(f"--data {data}: expected real or simulated", "leave it out for both")
     if task is None:
         try:
             return store.find(name)
         except StoreError as error:
             raise StoreError(error.message, "give the methods' task as well:  --task T") from None
-    known = [
+    every = list(store.records())
+    here = [
         record
-        for record in store.records()
-        if record.task.name == task
-        and name in (record.method.name, record.id)
-        and data in (None, "simulated" if record.data.origin == "twin" else "real")
+        for record in every
+        if record.task.name == task and data in (None, "simulated" if record.data.origin == "twin" else "real")
     ]
+    if not here:
+        tasks = sorted({record.task.name for record in every})
+        raise StoreError(
+            f"no record on {task!r} in {store.path}",
+            near(task, tasks) or f"run one:  brainbench run --task {task} --method {name}",
+        )
+    known = [record for record in here if name in (record.method.name, record.id)]
     if not known:
+        names = {record.method.name for record in here}
         raise StoreError(
             f"no record of {name!r} on {task!r} in {store.path}",
-            f"run it:  brainbench run --task {task} --method {name}",
+            near(name, names) or f"run it:  brainbench run --task {task} --method {name}",
         )
     newest = max(known, key=lambda record: (record.status == "ok", record.environment.created))
     return store.find(newest.id)
 
 
-def told(record: Record) -> str:
-    """A method with its preset, where it has one."""
-    method = record.method
-    return f"{method.name} ({method.preset})" if method.preset else method.name
+def print_json(rows: Sequence[Compared], groups: Sequence[Breakdown]) -> None:
+    """Both tables for programs; a number that is not defined is null."""
+    import json
+    from dataclasses import asdict
+
+    content = {
+        "differences": [{**asdict(row), "record": row.record.id} for row in rows],
+        "groups": [{**asdict(found), "record": found.record.id} for found in groups],
+    }
+    print(json.dumps(without_nan(content), indent=1))
 
 
-def print_rows(first: Record, rows: list[Compared]) -> None:
-    """A table of differences, and what its columns mean."""
-    from math import isnan
+def without_nan(value: Any) -> Any:
+    """The same with None for numbers that JSON cannot write."""
+    import math
 
-    from rich.markup import escape
-    from rich.table import Table
-
-    title = f"{first.task.name} on {first.data.name}: difference to {told(first)}"
-    columns = ("method", "metric", "difference [95 % interval]", "p", "p (Holm)", "p over folds")
-    table = Table(*columns, title=escape(title), title_justify="left")
-    for row in rows:
-        change = row.difference
-        table.add_row(
-            escape(told(row.record)),
-            row.metric,
-            f"{change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}]",
-            f"{change.p:.4f}",
-            f"{row.holm:.4f}",
-            "-" if isnan(row.over_folds.p) else f"{row.over_folds.p:.4f}",
-        )
-    out().print(table)
-    for record in (first, *{row.record.id: row.record for row in rows}.values()):
-        if not record.ranked:
-            print(f"{record.id} is not ranked: its checkpoint was trained on test subjects")
-    print(
-        f"difference: {basis(first)}, given the trained models. "
-        "p over folds: corrected resampled t-test, which counts the training as well."
-    )
-
-
-def basis(record: Record) -> str:
-    """What a difference averages, and what its interval and p are over."""
-    if record.task.kind == "encoding":
-        return f"mean over films; interval and p over segments of film in {record.data.subjects} people and no others"
-    if record.task.parts:
-        return "mean over parts; interval and p over test images"
-    return "mean over folds; interval and p over test subjects"
+    if isinstance(value, dict):
+        return {key: without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import math
+from dataclasses import replace
+
 import pytest
 from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
-from brainbench.benchmark.cli.compare import basis
-from brainbench.benchmark.comparing import compare
+from brainbench.benchmark.comparing import compare, pair_up
+from brainbench.benchmark.contracts import silent
 from brainbench.benchmark.errors import BadOption
+from brainbench.leaderboard.compared import basis, labels
 from support import plan_of, write_planted
 
 
-def quiet(label: str, done: int, total: int) -> None:
-    """No progress."""
+def differences(first, others, metrics):
+    return compare(pair_up(first, others, silent), metrics)
 
 
 @pytest.fixture
@@ -24,28 +29,28 @@ def records(own_home, run_plan, store):
 
 
 def test_a_better_method_is_better_by_an_interval_above_zero(records):
-    (row,) = compare(records["majority"], [records["fc-svm"]], ("auc",), quiet)
+    (row,) = differences(records["majority"], [records["fc-svm"]], ("auc",))
     assert row.difference.value > 0.3
     assert row.difference.low > 0
     assert row.difference.p < 0.01
-    (back,) = compare(records["fc-svm"], [records["majority"]], ("auc",), quiet)
+    (back,) = differences(records["fc-svm"], [records["majority"]], ("auc",))
     assert back.difference.value == pytest.approx(-row.difference.value)
 
 
 def test_a_method_does_not_differ_from_itself(records):
-    (row,) = compare(records["fc-svm"], [records["fc-svm"]], ("auc",), quiet)
+    (row,) = differences(records["fc-svm"], [records["fc-svm"]], ("auc",))
     assert (row.difference.value, row.difference.p, row.over_folds.p) == (0, 1, 1)
 
 
 def test_p_is_adjusted_over_all_that_was_asked(records):
-    rows = compare(records["majority"], [records["fc-svm"]], ("auc", "accuracy"), quiet)
+    rows = differences(records["majority"], [records["fc-svm"]], ("auc", "accuracy"))
     assert all(row.holm >= row.difference.p for row in rows)
 
 
 def test_other_splits_are_not_paired(records, run_plan, store):
     (other,) = run_plan(plan_of("abide1-asd", "majority", folds=4))
     with pytest.raises(BadOption, match="another split"):
-        compare(store.find(other.id), [records["fc-svm"]], ("auc",), quiet)
+        differences(store.find(other.id), [records["fc-svm"]], ("auc",))
 
 
 def test_the_command_names_methods_and_what_is_missing(records, store):
@@ -66,3 +71,61 @@ def test_the_table_says_what_the_interval_is_over(records, kind, parts, told):
     task = record.task.model_copy(update={"kind": kind, "parts": parts})
     data = record.data.model_copy(update={"subjects": 60})
     assert told in basis(record.model_copy(update={"task": task, "data": data}))
+
+
+def test_a_difference_is_that_of_the_two_scores(records):
+    (row,) = differences(records["majority"], [records["fc-svm"]], ("auc",))
+    scores = [records[name][0].scores["auc"].value for name in ("fc-svm", "majority")]
+    assert row.difference.value == pytest.approx(scores[0] - scores[1])
+
+
+def test_a_task_that_pools_its_folds_is_compared_pooled(records, monkeypatch):
+    pairings = pair_up(records["majority"], [records["fc-svm"]], silent)
+    (row,) = compare(pairings._replace(task=replace(pairings.task, pooled=True)), ("auc",))
+    scores = [records[name][0].scores["auc"].pooled for name in ("fc-svm", "majority")]
+    assert row.difference.value == pytest.approx(scores[0] - scores[1])
+    assert math.isnan(row.over_folds.p)
+
+
+def test_one_item_is_not_tested(records):
+    pairings = pair_up(records["majority"], [records["fc-svm"]], silent)
+    (row,) = compare(pairings._replace(task=replace(pairings.task, interval="range")), ("auc",))
+    assert row.difference.value > 0.3
+    assert math.isnan(row.difference.low)
+    assert math.isnan(row.holm)
+
+
+def test_rows_of_one_method_say_in_what_they_differ(records):
+    record, _ = records["fc-svm"]
+    method = record.method.model_copy(update={"options": {**record.method.options, "C": 7.0}})
+    other, same = record.model_copy(update={"id": "other", "method": method}), record.model_copy(update={"id": "same"})
+    told = labels([record, other])
+    assert "C=7.0" in told["other"]
+    assert told[record.id] != told["other"]
+    assert labels([record, same])["same"].endswith(" same")
+
+
+def test_names_that_are_written_nearly_alike_are_asked_for(records, store):
+    start = ["compare", "majority", "--store", str(store.path)]
+
+    def message(*arguments):
+        return str(CliRunner().invoke(app, [*start, *arguments]).exception)
+
+    assert "did you mean fc-svm?" in message("fc-smv", "--task", "abide1-asd")
+    assert "did you mean abide1-asd?" in message("fc-svm", "--task", "abide-asd")
+    assert "did you mean accuracy?" in message("fc-svm", "--task", "abide1-asd", "--metric", "acuracy")
+    assert "did you mean site?" in message("fc-svm", "--task", "abide1-asd", "--by", "sites")
+    assert "expected real or simulated" in message("fc-svm", "--task", "abide1-asd", "--data", "all")
+
+
+def test_every_format_holds_the_groups(records, store):
+    arguments = ["compare", "majority", "fc-svm", "--task", "abide1-asd", "--store", str(store.path)]
+    table, markdown, text = (CliRunner().invoke(app, [*arguments, "--format", name]).stdout
+                             for name in ("table", "markdown", "json"))  # fmt: skip
+    assert "by site: auc" in table
+    assert [line.split()[1:4] for line in markdown.splitlines() if line.startswith("| site0")] == [["site0", "|", "20"]]
+    content = json.loads(text, parse_constant=pytest.fail)
+    assert [found["column"] for found in content["groups"]] == ["site", "sex", "age"]
+    assert content["differences"][0]["difference"]["value"] > 0.3
+    plain = CliRunner().invoke(app, [*arguments, "--json", "--by", "sex"]).stdout
+    assert [found["column"] for found in json.loads(plain)["groups"]] == ["sex"]
