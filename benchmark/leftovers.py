@@ -63,5 +63,6 @@ def remove(path: Path) -> None:
     try:
         shutil.rmtree(path)
     except (OSError, RecursionError):  # modes that forbid it, or thousands of folders in each other
-        subprocess.run(["chmod", "-R", "u+rwX", "--", str(path)], check=False, capture_output=True)
-        subprocess.run(["rm", "-rf", "--", str(path)], check=False, capture_output=True)
+        for command in (["rm", "-rf"], ["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            if path.exists():
+                subprocess.run([*command, "--", str(path)], check=False, capture_output=True)
