@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .checks import check_method
-from .verdict import Verdict
+from .checks import Wanted, check_method
+from .verdict import Verdict, passed
 
-__all__ = ["Verdict", "check_method"]
+__all__ = ["Verdict", "Wanted", "check_method", "passed"]

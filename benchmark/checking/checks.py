@@ -17,7 +17,7 @@ from ..plan import Request, resolve_method, unused_settings
 from ..registry import load_method
 from . import contract, labels, robust, steady
 from .bait import tells_reads
-from .planted import Planted, plant
+from .planted import Ask, Planted, plant
 from .trials import Answer, Trial, Trials
 from .verdict import Verdict, fault, not_covered, note, ok
 
@@ -80,7 +80,7 @@ def check_method(wanted: Wanted, progress: Progress = silent) -> Iterator[Verdic
 
 def check_kind(method: type[Method], spec: MethodSpec, kind: str, place: Path, progress: Progress) -> Iterator[Verdict]:
     """All verdicts on planted data of one kind."""
-    planted = plant(kind, method, _fresh(place / "data"))
+    planted = plant(Ask(kind, method, _fresh(place / "data")))
     source = Path(inspect.getfile(method)).resolve()
     jobs = max(1, min(JOBS, os.cpu_count() or 1))
     trials = Trials(spec, source, _fresh(place / "trials"), jobs, progress)
@@ -98,10 +98,11 @@ def shapes(base: Answer) -> Verdict:
     if outcome.status == "skipped":
         return not_covered("run", f"it skips the planted task: {outcome.reason}")
     if base.ok:
+        learned = f"{len(planted.train)} items learned from" if planted.train else "no labels to learn from"
         return ok(
             "run",
-            f"{len(planted.train)} items learned from, {len(base.ids)} predicted in the right shape, written and read "
-            f"back; fit {outcome.fit_seconds:.1f} s, predict {outcome.predict_seconds:.1f} s",
+            f"{learned}, {len(base.ids)} items predicted in the right shape, written and read back; "
+            f"fit {outcome.fit_seconds:.1f} s, predict {outcome.predict_seconds:.1f} s",
             fit_seconds=outcome.fit_seconds, predict_seconds=outcome.predict_seconds,
         )  # fmt: skip
     hint = "see docs/plugins.md for what each kind asks for" if outcome.error == "BadPrediction" else ""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..contracts import Kind, Metric
 from ..kinds import get_kind
 from ..kinds.connectivity import Graphs
 from ..kinds.pictures import Pictures
 from ..kinds.questions import Answers
+from ..metrics.counts import ItemMetric
 from ..registry import load_metric
 from .trials import Answer
 
@@ -104,16 +107,35 @@ def judge(answer: Answer, ids: Sequence[str] | None = None) -> Judgement:
     truth = kind.truth(planted.items.take(planted.rows(names)), train, task.info)
     metric = load_metric(task.metrics[0])
 
-    def score(order: np.ndarray) -> float:
-        prediction = reordered(answer.prediction, order)
-        cut = kind.pieces(truth, prediction)
-        return metric.score(truth, prediction) if cut is None else metric.score(cut[0], cut[1])
+    prediction = reordered(answer.prediction, rows)
+    shuffles = [np.random.default_rng(k).permutation(len(rows)) for k in range(SHUFFLES)]
+    score = _by_item(metric, truth, prediction) or partial(_by_set, metric, kind, truth, prediction)
+    value = score(np.arange(len(rows)))
+    null = np.nan_to_num([score(order) for order in shuffles], nan=-np.inf)
+    as_high = int((null >= value - 1e-9).sum()) if np.isfinite(value) else SHUFFLES
+    chance = float(null[np.isfinite(null)].mean()) if np.isfinite(null).any() else float("nan")
+    return Judgement(metric.title, value, chance, (1 + as_high) / (1 + SHUFFLES))
 
-    rng = np.random.default_rng(0)
-    value = score(rows)
-    null = np.array([score(rows[rng.permutation(len(rows))]) for _ in range(SHUFFLES)])
-    as_high = int((np.nan_to_num(null, nan=-np.inf) >= value - 1e-9).sum()) if np.isfinite(value) else SHUFFLES
-    return Judgement(metric.title, value, float(np.nanmean(null)), (1 + as_high) / (1 + SHUFFLES))
+
+def _by_set(metric: Metric, kind: Kind, truth: Any, prediction: Any, order: np.ndarray) -> float:
+    """The score of predictions dealt out in an order."""
+    dealt = reordered(prediction, order)
+    cut = kind.pieces(truth, dealt)
+    return metric.score(truth, dealt) if cut is None else metric.score(cut[0], cut[1])
+
+
+def _by_item(metric: Metric, truth: Any, prediction: Any) -> Callable[[np.ndarray], float] | None:
+    """The same of a metric that is a mean over items, from the score of every pair, each computed once; else None."""
+    if not isinstance(metric, ItemMetric):
+        return None
+    count = len(truth)
+    pairs = np.array([metric.items(truth, reordered(prediction, (np.arange(count) + k) % count)) for k in range(count)])
+
+    def score(order: np.ndarray) -> float:
+        values = pairs[(order - np.arange(count)) % count, np.arange(count)]
+        return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+    return score
 
 
 def reordered(prediction: Any, order: np.ndarray) -> Any:

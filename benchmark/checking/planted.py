@@ -17,6 +17,30 @@ from ..kinds import get_kind
 
 
 @dataclass(frozen=True)
+class Ask:
+    """What is to be planted.
+
+    Attributes
+    ----------
+    kind, method
+        Kind of task, and for whom: images for a method that reads images, say.
+    folder
+        Keeps what items refer to by path.
+    seed
+        Of everything random.
+    """
+
+    kind: str
+    method: type[Method]
+    folder: Path
+    seed: int = 0
+
+    def rng(self, number: int) -> np.random.Generator:
+        """A generator of a kind's own."""
+        return np.random.default_rng([self.seed, number])
+
+
+@dataclass(frozen=True)
 class Planted:
     """Items with their truth, cut into one fold.
 
@@ -32,6 +56,8 @@ class Planted:
         Name of a trouble -> the same items with it: what real data hold sooner or later.
     few
         Training ids with hardly any item of one class (or subject, or at all); empty where nothing is trained on.
+    refused
+        Troubles that no import of this project lets in, so that only other data can hold them.
     """
 
     task: Task
@@ -40,6 +66,7 @@ class Planted:
     test: tuple[str, ...]
     troubles: Mapping[str, Callable[[Items], Items]]
     few: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
     @property
     def fold(self) -> Fold:
@@ -98,13 +125,10 @@ MAKERS = {
 }
 
 
-def plant(kind: str, method: type[Method], folder: Path, seed: int = 0) -> Planted:
-    """Planted data of a kind for a method: with images for one that reads images, say. Raises `BadOption`.
-
-    ``folder`` keeps what items refer to by path.
-    """
-    if kind not in MAKERS:
-        raise BadOption(f"there are no planted data of kind {kind!r}", f"there are: {', '.join(MAKERS)}")
-    module, _, name = MAKERS[kind].partition(":")
-    made: Planted = getattr(import_module(f".{module}", __package__), name)(kind, method, folder, seed)
+def plant(ask: Ask) -> Planted:
+    """Planted data. Raises `BadOption` for a kind without any."""
+    if ask.kind not in MAKERS:
+        raise BadOption(f"there are no planted data of kind {ask.kind!r}", f"there are: {', '.join(MAKERS)}")
+    module, _, name = MAKERS[ask.kind].partition(":")
+    made: Planted = getattr(import_module(f".{module}", __package__), name)(ask)
     return made

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..contracts import Method, Task
+from ..contracts import Task
 from ..items import Items
 from ..splits import Given
-from .planted import Planted, changed
+from .planted import Ask, Planted, changed
 
 STREAMS = {"vjepa2/norm": (8,), "whisper/fc2": (2, 6), "llama/layer": (6,)}
 PEOPLE = ("sub-01", "sub-02")
-TRAIN, TEST, FRAMES, PARCELS, LAG, SHORT = 10, 6, 90, 12, 2, 20
+TRAIN, TEST, FRAMES, PARCELS, LAG, SHORT = 10, 8, 90, 12, 2, 20
 NETWORKS = ("Vis", "Default", "SomMot")
 NOISE = 0.7
 
 
-def encoding(kind: str, method: type[Method], folder: Path, seed: int) -> Planted:
+def encoding(ask: Ask) -> Planted:
     """Runs of one length, each of a stimulus of its own."""
-    rng = np.random.default_rng([seed, 6])
+    rng = ask.rng(6)
     columns = sum(int(np.prod(shape)) for shape in STREAMS.values())
     maps = {name: rng.normal(size=(columns, PARCELS)) / np.sqrt(columns) for name in PEOPLE}
     arrays: dict[str, list[Any]] = {f"features/{name}": [] for name in STREAMS} | {
@@ -48,7 +47,7 @@ def encoding(kind: str, method: type[Method], folder: Path, seed: int) -> Plante
         index=names,
     )  # fmt: skip
     task = Task(
-        name="planted-encoding", title="planted films", family="planted", version=1, kind=kind, dataset="planted",
+        name="planted-encoding", title="planted films", family="planted", version=1, kind=ask.kind, dataset="planted",
         target="responses", split=Given(), metrics=("encoding-r",),
     )  # fmt: skip
     meta = {
@@ -61,7 +60,7 @@ def encoding(kind: str, method: type[Method], folder: Path, seed: int) -> Plante
         "constant features": _constant, "NaN": _missing,
     }  # fmt: skip
     return Planted(task, Items(table, arrays, meta), tuple(names[:TRAIN]), tuple(names[TRAIN:]), troubles,
-                   tuple(names[:2]))  # fmt: skip
+                   tuple(names[:2]), ("NaN",))  # fmt: skip
 
 
 def _smooth(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -72,8 +71,8 @@ def _smooth(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return out
 
 
-def _some() -> tuple[int, ...]:
-    return (0, 1, TRAIN, TRAIN + 1)
+SOME = (0, 1, TRAIN, TRAIN + 1)
+"""Two training and two test runs."""
 
 
 def _short(items: Items) -> Items:
@@ -81,15 +80,15 @@ def _short(items: Items) -> Items:
     table = items.table.copy()
     cut = items
     for name in items.arrays:
-        cut = changed(cut, name, {row: items.read(name, row)[:SHORT] for row in _some()})
+        cut = changed(cut, name, {row: items.read(name, row)[:SHORT] for row in SOME})
     for person in PEOPLE:
-        table.loc[table.index[list(_some())], f"frames:{person}"] = SHORT
+        table.loc[table.index[list(SOME)], f"frames:{person}"] = SHORT
     return Items(table, cut.arrays, cut.meta)
 
 
 def _silent(items: Items) -> Items:
     """Films in which nobody speaks: a stream is missing."""
-    return changed(items, "features/llama/layer", dict.fromkeys(_some()))
+    return changed(items, "features/llama/layer", dict.fromkeys(SOME))
 
 
 def _lacking(items: Items) -> Items:
@@ -107,7 +106,7 @@ def _constant(items: Items) -> Items:
 
 def _missing(items: Items) -> Items:
     """A few values that are not numbers."""
-    return _with_column(items, _some(), np.nan)
+    return _with_column(items, SOME, np.nan)
 
 
 def _with_column(items: Items, rows: Any, value: float) -> Items:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from ..contracts import Method, Task
+from ..contracts import Task
 from ..items import Items
 from ..splits import Together
-from .planted import Planted, changed
+from .planted import Ask, Planted, changed
 
 NETWORKS, NODES, EDGES, FRAMES, SHORT = 10, 5, 5, 250, 40
 
 
-def connectivity(kind: str, method: type[Method], folder: Path, seed: int) -> Planted:
+def connectivity(ask: Ask) -> Planted:
     """Ten networks of five nodes, each with a graph of its own; nothing is trained on."""
-    rng = np.random.default_rng([seed, 4])
+    rng = ask.rng(4)
     graphs = [graph_of(rng) for _ in range(NETWORKS)]
     series = [recording(graph, FRAMES, rng) for graph in graphs]
     names = [f"network{k}" for k in range(NETWORKS)]
     table = pd.DataFrame({"subject": names, "group": names, "tr": 2.0, "frames": [[FRAMES]] * NETWORKS}, index=names)
     task = Task(
-        name="planted-connectivity", title="planted networks", family="planted", version=1, kind=kind,
+        name="planted-connectivity", title="planted networks", family="planted", version=1, kind=ask.kind,
         dataset="planted", target="graph", split=Together(), metrics=("graph-auroc",), track="subject",
     )  # fmt: skip
     items = Items(table, {"series": series, "graph": graphs}, {})

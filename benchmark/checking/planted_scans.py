@@ -7,7 +7,6 @@ a method which finds nothing here reads nothing.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from ..contracts import Method, Task
 from ..datasets.rules import MIN_FRAMES
 from ..items import Items
 from ..splits import KFold
-from .planted import Planted, changed
+from .planted import Ask, Planted, changed
 
 ROIS, TR = 24, 2.0
 FRAMES = 110
@@ -30,55 +29,55 @@ AGES = ("young", "old")
 SIDE, BLOCK, IMAGE_FRAMES = 16, 4, 60
 
 
-def classification(kind: str, method: type[Method], folder: Path, seed: int) -> Planted:
+def classification(ask: Ask) -> Planted:
     """Female or male, half of each."""
-    rng = np.random.default_rng([seed, 1])
-    train, test = _counts(method)
+    rng = ask.rng(1)
+    train, test = _counts(ask.method)
     trait = _balanced(train, test, rng)
     task = Task(
-        name="planted-classification", title="planted scans", family="planted", version=1, kind=kind,
+        name="planted-classification", title="planted scans", family="planted", version=1, kind=ask.kind,
         dataset="planted", target="sex", classes=SEXES, split=KFold(2), metrics=("auc",),
-        covariates=("age", "site", "motion"), inputs=(_array(method),),
+        covariates=("age", "site", "motion"), inputs=(_array(ask.method),),
     )  # fmt: skip
-    items = _scans(trait, method, rng, sex=[SEXES[int(one > 0)] for one in trait])
+    items = _scans(trait, ask.method, rng, sex=[SEXES[int(one > 0)] for one in trait])
     male = [name for name, one in zip(_ids(train), trait, strict=False) if one > 0]
     few = tuple(name for name in _ids(train) if name not in male[2:])
-    return _planted(task, items, train, method, few)
+    return _planted(task, items, train, ask.method, few)
 
 
-def regression(kind: str, method: type[Method], folder: Path, seed: int) -> Planted:
+def regression(ask: Ask) -> Planted:
     """Age in years."""
-    rng = np.random.default_rng([seed, 2])
-    train, test = _counts(method)
+    rng = ask.rng(2)
+    train, test = _counts(ask.method)
     trait = rng.uniform(-1, 1, train + test)
     task = Task(
-        name="planted-regression", title="planted scans", family="planted", version=1, kind=kind, dataset="planted",
+        name="planted-regression", title="planted scans", family="planted", version=1, kind=ask.kind, dataset="planted",
         target="age", split=KFold(2), metrics=("pearson-r",), covariates=("sex", "site", "motion"),
-        inputs=(_array(method),),
+        inputs=(_array(ask.method),),
     )  # fmt: skip
-    items = _scans(trait, method, rng, age=45 + 20 * trait)
-    return _planted(task, items, train, method, tuple(_ids(train)[:8]))
+    items = _scans(trait, ask.method, rng, age=45 + 20 * trait)
+    return _planted(task, items, train, ask.method, tuple(_ids(train)[:8]))
 
 
-def questions(kind: str, method: type[Method], folder: Path, seed: int) -> Planted:
+def questions(ask: Ask) -> Planted:
     """Sex and age group, asked in one prompt."""
-    rng = np.random.default_rng([seed, 3])
-    train, test = _counts(method)
+    rng = ask.rng(3)
+    train, test = _counts(ask.method)
     trait = _balanced(train, test, rng)
     told = [SEXES[int(one > 0)] for one in trait]
     ages = [AGES[int(one)] for one in rng.permutation(np.arange(train + test) % 2)]
     truth = [json.dumps({"sex": sex, "generation": age}) for sex, age in zip(told, ages, strict=True)]
     task = Task(
-        name="planted-questions", title="planted scans", family="planted", version=1, kind=kind, dataset="planted",
+        name="planted-questions", title="planted scans", family="planted", version=1, kind=ask.kind, dataset="planted",
         target="fields", fields={"sex": SEXES, "generation": AGES}, paradigm="multi", split=KFold(2),
-        metrics=("field-accuracy",), covariates=("site", "motion"), inputs=(_array(method),),
+        metrics=("field-accuracy",), covariates=("site", "motion"), inputs=(_array(ask.method),),
     )  # fmt: skip
-    items = _scans(trait, method, rng, fields=truth)
+    items = _scans(trait, ask.method, rng, fields=truth)
     male = [name for name, one in zip(_ids(train), trait, strict=False) if one > 0]
     from ..kinds import get_kind
 
-    asked, _ = get_kind(kind).clean(items, task.info)
-    return _planted(task, asked, train, method, tuple(name for name in _ids(train) if name not in male[2:]))
+    asked, _ = get_kind(ask.kind).clean(items, task.info)
+    return _planted(task, asked, train, ask.method, tuple(name for name in _ids(train) if name not in male[2:]))
 
 
 def _planted(task: Task, items: Items, train: int, method: type[Method], few: tuple[str, ...]) -> Planted:
@@ -165,7 +164,7 @@ def _image(series: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return out.astype(np.float16)
 
 
-def _victims(items: Items, train: int) -> tuple[int, int, int, int]:
+def _victims(train: int) -> tuple[int, int, int, int]:
     """Two training and two test scans."""
     return 0, 1, train, train + 1
 
@@ -173,7 +172,7 @@ def _victims(items: Items, train: int) -> tuple[int, int, int, int]:
 def _short(items: Items, name: str, train: int) -> Items:
     """Some scans as short as the shortest that an import keeps by default."""
     least = min(MIN_FRAMES, FRAMES)
-    rows = _victims(items, train)
+    rows = _victims(train)
     cut = changed(items, name, {row: items.read(name, row)[:least] for row in rows})
     table = cut.table.copy()
     table.loc[table.index[list(rows)], "frames"] = least
@@ -186,7 +185,7 @@ def _constant(items: Items, name: str, train: int) -> Items:
         items,
         name,
         {row: _flat(items.read(name, row), place, 0.0 if place % 2 else 7.0)
-         for place, row in enumerate(_victims(items, train))},
+         for place, row in enumerate(_victims(train))},
     )  # fmt: skip
 
 
@@ -202,7 +201,7 @@ def _flat(values: np.ndarray, roi: int, level: float) -> np.ndarray:
 def _missing(items: Items, name: str, train: int) -> Items:
     """A few frames of one ROI that are not numbers."""
     return changed(
-        items, name, {row: _holes(items.read(name, row), place) for place, row in enumerate(_victims(items, train))}
+        items, name, {row: _holes(items.read(name, row), place) for place, row in enumerate(_victims(train))}
     )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..contracts import Method, Task
+from ..contracts import Task
 from ..items import Items
+from ..kinds import get_kind
 from ..kinds.seen import BRAIN
 from ..splits import Given
-from .planted import Planted, changed
+from .planted import Ask, Planted, changed
 
 BRAINS = ("brain1", "brain2")
 TRAIN, TEST, TRIALS = 32, 10, 3
@@ -37,9 +38,9 @@ METRICS = {
 }
 
 
-def seen(kind: str, method: type[Method], folder: Path, seed: int) -> Planted:
+def seen(ask: Ask) -> Planted:
     """One coloured and one grey square on each picture."""
-    rng = np.random.default_rng([seed, 5])
+    rng = ask.rng(5)
     maps = {brain: rng.normal(size=(EARLY + VENTRAL, 48)) / 4 for brain in BRAINS}
     rows: list[dict[str, Any]] = []
     arrays: dict[str, list[np.ndarray]] = {name: [] for name in ("response", "image", "area", "relevance")}
@@ -48,9 +49,9 @@ def seen(kind: str, method: type[Method], folder: Path, seed: int) -> Planted:
             for number in range(count):
                 colour, place, picture = _scene(rng)
                 rows.append({"id": f"{part}-{brain}-{number:02d}", BRAIN: brain, "set": part, **_told(colour, place)})
-                rows[-1] |= {"question": QUESTION} if kind == "reasoning" else {}
-                rows[-1] |= {"concept": colour} if kind in ("grounding", "localisation") else {}
-                rows[-1]["references"] = _references(kind, rows[-1], colour)
+                rows[-1] |= {"question": QUESTION} if ask.kind == "reasoning" else {}
+                rows[-1] |= {"concept": colour} if "concept" in get_kind(ask.kind).inputs else {}
+                rows[-1]["references"] = _references(ask.kind, rows[-1], colour)
                 arrays["response"].append(_response(maps[brain], colour, picture, rng))
                 arrays["image"].append(picture)
                 arrays["area"].append(_box(place))
@@ -58,15 +59,15 @@ def seen(kind: str, method: type[Method], folder: Path, seed: int) -> Planted:
     table = pd.DataFrame(rows).set_index("id")
     table = table.assign(subject=table.index, group=table.index)
     task = Task(
-        name=f"planted-{kind}", title="planted pictures", family="planted", version=1, kind=kind, dataset="planted",
-        target="references", split=Given(), metrics=(METRICS[kind],),
+        name=f"planted-{ask.kind}", title="planted pictures", family="planted", version=1, kind=ask.kind, dataset="planted",
+        target="references", split=Given(), metrics=(METRICS[ask.kind],),
     )  # fmt: skip
-    meta = {"spaces": {brain: _space(folder, brain, rng) for brain in BRAINS}}
+    meta = {"spaces": {brain: _space(ask.folder, brain, rng) for brain in BRAINS}}
     train = tuple(table.index[table["set"] == "train"])
     test = tuple(table.index[table["set"] == "test"])
     troubles = {"a single trial": _one_trial, "constant voxels": _constant, "NaN": _missing}
     few = (*train[:TRAIN], *train[TRAIN : TRAIN + 3])
-    return Planted(task, Items(table, arrays, meta), train, test, troubles, few)
+    return Planted(task, Items(table, arrays, meta), train, test, troubles, few, ("NaN",))
 
 
 def _scene(rng: np.random.Generator) -> tuple[str, str, np.ndarray]:
@@ -130,15 +131,13 @@ def _space(folder: Path, brain: str, rng: np.random.Generator) -> dict[str, Any]
     return {"shape": list(GRID), "mm": 1.8, "index": [str(file), 0, [VOXELS], "<i8"], "rois": refs}
 
 
-def _some(items: Items) -> tuple[int, ...]:
-    """Two training and two test items of the first brain."""
-    first = 2 * TRAIN
-    return (0, 1, first, first + 1)
+SOME = (0, 1, 2 * TRAIN, 2 * TRAIN + 1)
+"""Two training and two test items of the first brain."""
 
 
 def _one_trial(items: Items) -> Items:
     """Pictures that were shown once."""
-    return changed(items, "response", {row: items.read("response", row)[:1] for row in _some(items)})
+    return changed(items, "response", {row: items.read("response", row)[:1] for row in SOME})
 
 
 def _constant(items: Items) -> Items:
@@ -152,7 +151,7 @@ def _constant(items: Items) -> Items:
 
 def _missing(items: Items) -> Items:
     """A voxel that was not measured in one session."""
-    values = {row: items.read("response", row).copy() for row in _some(items)}
+    values = {row: items.read("response", row).copy() for row in SOME}
     for one in values.values():
         one[0, 5] = np.nan
     return changed(items, "response", values)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
-from .verdict import Verdict
+from .verdict import Verdict, passed
 
 STYLES = {"ok": "green", "note": "yellow", "fault": "bold red", "not covered": "dim"}
 SIGNS = {"ok": "ok", "note": "note", "fault": "FAULT", "not covered": "-"}
@@ -30,12 +30,6 @@ def show(verdict: Verdict, console: Console) -> None:
     table.add_column()
     table.add_row(head, lines)
     console.print(table)
-
-
-def passed(verdicts: Sequence[Verdict]) -> bool:
-    """Whether the method was run and nothing must be mended."""
-    ran = any(verdict.check == "run" and verdict.level == "ok" for verdict in verdicts)
-    return ran and not any(verdict.level == "fault" for verdict in verdicts)
 
 
 def summary(verdicts: Sequence[Verdict], seconds: float) -> str:

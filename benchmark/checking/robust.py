@@ -61,7 +61,7 @@ def troubles(bench: Bench, answer: Answer, learns: bool) -> Iterator[Verdict]:
     alone = bench.trials.run([Trial(f"{SURVIVES} {name}", _with(bench.planted, name)) for name in names])
     broken = []
     for name, one in zip(names, alone, strict=True):
-        verdict = _trouble(name, one, learns)
+        verdict = _trouble(name, one, learns, name in bench.planted.refused)
         broken.append(verdict.level != "ok")
         yield verdict
     if not any(broken):
@@ -69,19 +69,22 @@ def troubles(bench: Bench, answer: Answer, learns: bool) -> Iterator[Verdict]:
         yield note(SURVIVES, f"{', '.join(names)} each by itself, but not all together: {told}")
 
 
-def _trouble(name: str, answer: Answer, learns: bool) -> Verdict:
+def _trouble(name: str, answer: Answer, learns: bool, refused: bool) -> Verdict:
+    """One trouble by itself; where imports refuse it, a method need not bear it."""
     if answer.ok:
         if spoilt := _spoilt(answer, learns):
             return fault(SURVIVES, f"{name} of a few items spoil the predictions of the others: {spoilt}", _hint(name))
         return ok(SURVIVES, name)
     if answer.foreseen:
         return note(SURVIVES, f"{name}: it refuses all items of the fold: {answer.told}", _hint(name))
+    if refused:
+        return note(SURVIVES, f"{name}, which no import lets in: {answer.told}", _hint(name))
     return fault(SURVIVES, f"{name}: {answer.told}", _hint(name))
 
 
 def _hint(name: str) -> str:
     return {
-        "NaN": "an import fills NaN, other data may hold it: np.nan_to_num, or a mask",
+        "NaN": "imports fill or refuse NaN, data of other plugins may hold it: np.nan_to_num, or a mask",
         "constant ROIs": "divide by a standard deviation only where it is not 0; a correlation with such an ROI is 0",
         "constant voxels": "divide by a standard deviation only where it is not 0",
         "constant features": "divide by a standard deviation only where it is not 0",

@@ -180,7 +180,7 @@ def _company(bench: Bench, name: str, ways: set[str]) -> Trial:
         items = _with_noise(planted, items, planted.rows(others))
     if "covariates" in ways:
         items = _with_covariates(planted, items, planted.rows(kept))
-    order = "another order" if "order" in ways else "planted"
+    order = "another order" if "order" in ways else ""
     return Trial(name, replace(planted, items=items), test=(*others, *kept), order=order)
 
 

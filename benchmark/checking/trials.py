@@ -16,7 +16,7 @@ from ..contracts import Fold, Progress, silent
 from ..executors import Limits, Worker
 from ..items import Items
 from ..kinds import get_kind
-from ..staging import Extras, stage
+from ..staging import Extras, Shown, stage
 from ..worker import Outcome
 from .bait import Bait
 from .planted import Planted
@@ -42,7 +42,7 @@ class Trial:
     train, test
         Ids; None for all of the planted data's.
     order
-        A text from which the order of the items is drawn.
+        A text from which the order of the test items is drawn.
     bait
         Items whose truth lies in the bait; None for those of ``planted``.
     checkpoint
@@ -54,7 +54,7 @@ class Trial:
     seed: int = 0
     train: tuple[str, ...] | None = None
     test: tuple[str, ...] | None = None
-    order: str = "planted"
+    order: str = ""
     bait: Items | None = None
     checkpoint: Path | None = None
 
@@ -166,11 +166,12 @@ class Trials:
         start = time.monotonic()
         planted = trial.planted
         bait = Bait.laid(place / "home", trial.bait or planted.items)
-        cell, kind = place / "cell", get_kind(planted.task.kind)
-        cell.mkdir()
-        fold = Fold("planted", trial.train or planted.train, trial.test or planted.test)
-        extras = Extras(1, "cpu", str(trial.checkpoint) if trial.checkpoint else None, str(place / "saved"))
-        shown = stage(self._cell(trial), planted.task, planted.items, fold, cell, extras)
+        cell, kind = _fresh(place / "cell"), get_kind(planted.task.kind)
+        shown = self._stage(trial, cell, place / "saved")
+        if trial.order:  # the training items stay as they are: of the other staging only the test set is taken
+            shown = self._stage(trial, _fresh(place / "order"), place / "saved", trial.order)
+            for name in ("test.parquet", "test.json"):
+                shutil.copy(place / "order" / name, cell / name)
         worker = WatchedWorker(1, place / "log", variables={WATCH: str(place / "watch"), **bait.environment})
         self._workers.append(worker)
         outcome = worker.run(cell, Limits(LIMIT, Limits.default().memory), silent)
@@ -183,16 +184,25 @@ class Trials:
             trial, outcome, shown.ids, prediction, read_seen(place / "watch"), tuple(bait.touched()),
             where_it_failed(place / "log", self.source), place / "saved", time.monotonic() - start,
         )  # fmt: skip
-        for done in (cell, bait.place):
+        for done in (cell, bait.place, place / "order"):
             shutil.rmtree(done, ignore_errors=True)
         return answer
 
-    def _cell(self, trial: Trial) -> Cell:
-        task = trial.planted.task
-        return Cell(
-            task=task.name, version=task.version, method=self.spec, data=trial.order, split="planted", fold="planted",
-            seed=trial.seed,
+    def _stage(self, trial: Trial, folder: Path, saved: Path, order: str = "planted") -> Shown:
+        """What a worker gets; ``order`` draws the order in which items stand."""
+        planted = trial.planted
+        cell = Cell(
+            task=planted.task.name, version=planted.task.version, method=self.spec, data=order, split="planted",
+            fold="planted", seed=trial.seed,
         )  # fmt: skip
+        fold = Fold("planted", trial.train or planted.train, trial.test or planted.test)
+        extras = Extras(1, "cpu", str(trial.checkpoint) if trial.checkpoint else None, str(saved))
+        return stage(cell, planted.task, planted.items, fold, folder, extras)
+
+
+def _fresh(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 def in_memory(prediction: Any) -> Any:

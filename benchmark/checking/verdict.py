@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -54,3 +54,9 @@ def fault(check: str, message: str, hint: str = "", **figures: float) -> Verdict
 def not_covered(check: str, reason: str) -> Verdict:
     """Could not look, for a reason."""
     return Verdict(check, "not covered", reason)
+
+
+def passed(verdicts: Sequence[Verdict]) -> bool:
+    """Whether the method was run and nothing must be mended."""
+    ran = any(verdict.check == "run" and verdict.level == "ok" for verdict in verdicts)
+    return ran and not any(verdict.level == "fault" for verdict in verdicts)

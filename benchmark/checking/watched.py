@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 WATCH = "BRAINBENCH_WATCH"
@@ -48,7 +49,7 @@ def _told(event: str, arguments: tuple[Any, ...]) -> list[tuple[str, str]]:
     first = arguments[0] if arguments else None
     if event == "open" or event in LISTS:
         path = os.fsdecode(first) if isinstance(first, (str, bytes, os.PathLike)) else ""
-        return [("open", os.path.abspath(path))] if path else []
+        return [("open", str(Path.cwd() / path))] if path else []
     if event == "socket.connect":
         address = arguments[1]
         return [("connect", str(address[0]))] if isinstance(address, tuple) else []

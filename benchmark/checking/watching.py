@@ -72,7 +72,7 @@ def told(seen: Iterable[Seen], what: str) -> list[str]:
 
 
 def _opened(seen: Iterable[Seen]) -> list[Path]:
-    return [Path(one) for one in told(seen, "open")]
+    return [Path(os.path.normpath(one)) for one in told(seen, "open")]
 
 
 def _python() -> Sequence[Path]:

@@ -19,6 +19,7 @@ from . import (
     judge,
     leaderboard,
     listing,
+    new,
     pretrain,
     rescore,
     run,
@@ -69,6 +70,7 @@ app.command("withdraw")(withdraw.withdraw)
 app.command("rescore")(rescore.rescore)
 app.command("judge")(judge.judge)
 app.command("audit")(audit.audit)
+app.add_typer(new.app, name="new")
 app.command("check")(check.check)
 app.command("describe")(describe.describe)
 app.add_typer(weights.app, name="weights")

@@ -31,8 +31,8 @@ def check(
     Example:  brainbench check ./my_method.py:MyMethod
     """
     from ..checking.checks import Wanted, check_method, resolve
-    from ..checking.report import as_json, passed, show, summary
-    from ..checking.verdict import Verdict
+    from ..checking.report import as_json, show, summary
+    from ..checking.verdict import Verdict, passed
 
     wanted = Wanted(method, kind, preset, tuple(set_ or ()))
     _, spec = resolve(wanted)
