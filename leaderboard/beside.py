@@ -136,9 +136,18 @@ def reported(board: Board, ids: bool) -> Table:
 
 def withdrawn(board: Board) -> Table:
     """What is left of withdrawn records."""
-    columns = (Column("method", "method"), Column("withdrawn", "withdrawn"), Column("reason", "reason"))
+    columns = (
+        Column("method", "method"),
+        Column("withdrawn", "withdrawn"),
+        Column("what", "asked for"),
+        Column("reason", "reason"),
+    )
     rows = tuple(
-        Row((Cell(gone.method), Cell(gone.withdrawn), Cell(gone.reason)), record=gone.id) for gone in board.withdrawn
+        Row(
+            (Cell(gone.method), Cell(gone.withdrawn), Cell(f"this {gone.what}"), Cell(gone.reason or "not told")),
+            record=gone.id,
+        )
+        for gone in board.withdrawn
     )
     return Table("withdrawn", WITHDRAWN_TITLE, columns, rows, quiet=True)
 
@@ -203,21 +212,23 @@ def controls(board: Board) -> Table:
 def published(board: Board) -> Table:
     """Rows of papers: source, method, the metrics that they print, and what to know of them."""
     names = [name for name in board.first.task.metrics if any(name in row.values for row in board.published)]
+    told = any(row.notes for row in board.published)
     columns = (
         Column("source", "source"),
         Column("method", "method"),
         *(Column(name, name, sort="number", leaves=10 + min(place, 80) if place else 0)
           for place, name in enumerate(names)),
-        Column("caveats", "caveats"),
+        *((Column("caveats", "caveats"),) if told else ()),
     )  # fmt: skip
-    rows = tuple(published_row(row, names) for row in board.published)
+    rows = tuple(published_row(row, names, told) for row in board.published)
     return Table("published", PUBLISHED_TITLE, columns, rows)
 
 
-def published_row(row: Published, names: list[str]) -> Row:
+def published_row(row: Published, names: list[str], told: bool) -> Row:
     """A row of a paper; after ± stands what the paper prints there, mostly a standard deviation over runs."""
     values = (paper_cell(row.values.get(name)) for name in names)
-    return Row((Cell(f"{row.source} {row.table}"), Cell(row.method), *values, Cell("; ".join(row.notes))))
+    caveats = (Cell("; ".join(row.notes)),) if told else ()
+    return Row((Cell(f"{row.source} {row.table}"), Cell(row.method), *values, *caveats))
 
 
 def paper_cell(value: tuple[float, float | None] | None) -> Cell:

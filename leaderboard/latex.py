@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from .narrow import fitted, full_title, only
-from .table import Cell, Column, Sheet, Table
+from .narrow import fitted, full_title, is_prose, only, prose
+from .table import Cell, Column, Row, Sheet, Table
 from .wording import printable
 
 NEEDS = "% In the preamble: \\usepackage[T1]{fontenc} \\usepackage{booktabs} \\usepackage{graphicx}"
@@ -19,13 +19,13 @@ ROOM = 132
 PAGE = 84
 """Characters of a row that has room on a page in small print."""
 
+YARDSTICKS = "yardsticks"
+"""The table whose rows stand under the reproduced ones."""
+
 NOT_PRINTED = frozenset(
     ("status", "audit", "device", "parameters", "fit-seconds", "predict-seconds", "peak-mib", "seconds")
 )
 """Columns that papers leave out."""
-
-PROSE = 32
-"""Cells of text longer than this stand below the table."""
 
 SIGNS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
@@ -46,11 +46,13 @@ def to_latex(sheets: Iterable[Sheet]) -> str:
     seen: Counter[str] = Counter()
     parts = [NEEDS]
     for sheet in sheets:
-        for place, table in enumerate(sheet.tables):
+        below = next((table for table in sheet.tables if table.name == YARDSTICKS), None)
+        joined = below if below and sheet.tables[0].name == "board" else None
+        for place, table in enumerate(one for one in sheet.tables if one is not joined):
             label = label_of(sheet, table)
             seen[label] += 1
             number = f"-{seen[label]}" if seen[label] > 1 else ""
-            parts.append(environment(sheet, table, f"{label}{number}", place == 0))
+            parts.append(environment(sheet, table, f"{label}{number}", None if place else joined, not place))
     return "\n\n".join(parts) + "\n"
 
 
@@ -59,15 +61,15 @@ def label_of(sheet: Sheet, table: Table) -> str:
     return f"tab:{re.sub('[^A-Za-z0-9]+', '-', f'{sheet.name}-{table.name}').strip('-')}"
 
 
-def environment(sheet: Sheet, table: Table, label: str, first: bool) -> str:
-    """One table environment; the first one of a sheet holds its notes."""
+def environment(sheet: Sheet, table: Table, label: str, below: Table | None, first: bool) -> str:
+    """One table environment, with the rows of ``below`` under it; the first one of a sheet holds its notes."""
     printed = paper_table(table)
     shown = fitted(printed, ROOM)
     lost = ", ".join(full_title(column) for column in shown.lost)
     notes = [*table.notes, *prose(table), *(sheet.notes if first else ())]
     notes += [f"Not printed for want of room: {lost}."] if lost else []
     caption = f"{sheet.title}. {table.title}" if table.title else sheet.title
-    body = tabular(shown.table)
+    body = tabular(shown.table, under(shown.table, below) if below else ())
     wide = sum(max(len(text) for text in column) + 2 for column in texts_by_column(shown.table)) > PAGE
     return "\n".join(
         [
@@ -99,31 +101,21 @@ def paper_table(table: Table) -> Table:
     return only(table, kept)
 
 
-def is_prose(table: Table, place: int) -> bool:
-    """Whether a column holds sentences, which stand below the table."""
-    text = table.columns[place].sort == "text" and place > 1
-    return text and any(len(row.cells[place].text) > PROSE for row in table.rows)
+def under(table: Table, below: Table) -> list[Row]:
+    """The rows of a table in the columns of another: its first column under the methods, the others by their names."""
+    places = {column.name: place for place, column in enumerate(below.columns)}
+    own = [0 if column.name == "method" else places.get(column.name) for column in table.columns]
+    return [Row(tuple(Cell("") if k is None else row.cells[k] for k in own)) for row in below.rows]
 
 
-def prose(table: Table) -> Iterator[str]:
-    """The sentences of columns that hold such, each once, after the rows that it is about."""
-    name = next((place for place, column in enumerate(table.columns) if column.name == "method"), 0)
-    for place in range(len(table.columns)):
-        if not is_prose(table, place):
-            continue
-        about: dict[str, list[str]] = {}
-        for row in table.rows:
-            if row.cells[place].text:
-                about.setdefault(row.cells[place].text, []).append(row.cells[name].text)
-        yield from (f"{', '.join(dict.fromkeys(names))}: {text}." for text, names in about.items())
-
-
-def tabular(table: Table) -> str:
-    """The table alone, between booktabs rules."""
+def tabular(table: Table, below: Sequence[Row] = ()) -> str:
+    """The table alone, between booktabs rules; further rows stand under a rule of their own."""
     sides = "".join("l" if column.sort == "text" else "c" for column in table.columns)
     lines = [rf"\begin{{tabular}}{{{sides}}}", r"\toprule"]
     lines += [" & ".join(map(head, table.columns)) + r" \\", r"\midrule"]
     lines += [" & ".join(map(latex_cell, row.cells)) + r" \\" for row in table.rows]
+    lines += [r"\midrule"] if below else []
+    lines += [" & ".join(map(latex_cell, row.cells)) + r" \\" for row in below]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 

@@ -12,6 +12,9 @@ from .table import Column, Row, Table
 BORDERS = 3
 """What a column of a terminal costs besides its text: two spaces and a line."""
 
+PROSE = 32
+"""Cells of text longer than this are sentences."""
+
 NAME = 30
 """Names of methods up to this long are not broken either, so that a row takes one line."""
 
@@ -83,17 +86,48 @@ def total(widths: Sequence[int]) -> int:
     return sum(width + BORDERS for width in widths) + 1
 
 
-def shared(least: Sequence[int], wanted: Sequence[int], room: int) -> list[int]:
+def shared(least: Sequence[int], most: Sequence[int], room: int) -> list[int]:
     """The width of each column where not all have what they want: the rest of the room goes to the first ones.
 
     Empty where there is room for all, or not even for the least.
     """
     rest = room - total(least)
-    if rest < 0 or total(wanted) <= room:
+    if rest < 0 or total(most) <= room:
         return []
     widths = []
-    for low, high in zip(least, wanted, strict=True):
+    for low, high in zip(least, most, strict=True):
         more = min(rest, high - low)
         widths.append(low + more)
         rest -= more
     return widths
+
+
+def is_prose(table: Table, place: int) -> bool:
+    """Whether a column holds sentences, which stand below the table."""
+    column = table.columns[place]
+    text = column.sort == "text" and place > 1 and column.name not in ("method", "status")
+    return text and any(len(row.cells[place].text) > PROSE for row in table.rows)
+
+
+def prose(table: Table) -> Iterator[str]:
+    """The sentences of columns that hold such, each once, after the rows that it is about."""
+    name = next((place for place, column in enumerate(table.columns) if column.name == "method"), 0)
+    for place in range(len(table.columns)):
+        if not is_prose(table, place):
+            continue
+        about: dict[str, list[str]] = {}
+        for row in table.rows:
+            if row.cells[place].text:
+                about.setdefault(row.cells[place].text, []).append(row.cells[name].text)
+        yield from (f"{', '.join(dict.fromkeys(names))}: {text}." for text, names in about.items())
+
+
+def prose_below(table: Table) -> Table:
+    """The table with its sentences below it, as notes."""
+    kept = [place for place in range(len(table.columns)) if not is_prose(table, place)]
+    return replace(only(table, kept), notes=(*table.notes, *prose(table)))
+
+
+def wanted(table: Table) -> int:
+    """Characters of a table whose cells all stand on one line."""
+    return total([max(map(cell_len, texts(table, place))) for place in range(len(table.columns))])

@@ -28,8 +28,8 @@ def board_notes(board: Board) -> Iterator[str]:
     for line in board.every:
         if line.record.reason:
             yield f"{method_label(board, line.record)} {line.record.status}: {line.record.reason}"
-    audit = {f"{finding.detector}: {finding.message}" for line in board.every for finding in line.record.audit}
-    yield from (f"Audit, {text}." for text in sorted(audit))
+    found = sorted({note for line in board.every for note in audit_notes(line)})
+    yield from sorted(found, key=lambda note: note.startswith("Audit"))
     if board.lines and not any(line.record.isolated for line in board.lines):
         yield "Workers saw no test label, but their file system was not closed to the cohort (isolated: no)."
     if board.superseded:
@@ -56,6 +56,13 @@ def standing_notes(lines: Sequence[Line]) -> Iterator[str]:
     for why, names in reasons.items():
         which = "No row is" if len(names) == len(known) else f"{', '.join(dict.fromkeys(names))}: not"
         yield f"{which} tested against the best: {why}"
+
+
+def audit_notes(line: Line) -> Iterator[str]:
+    """What the audit found; a leak is told with its row."""
+    for finding in line.record.audit:
+        who = f"LEAK in {line.record.method.name}" if finding.level == "leak" else "Audit"
+        yield f"{who}, {finding.detector}: {finding.message}."
 
 
 def headline_note(board: Board) -> str:

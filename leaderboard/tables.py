@@ -107,7 +107,7 @@ def suite_columns(table: SuiteTable) -> Iterator[Column]:
     if table.averaged:
         yield Column("tasks", "tasks", "tasks with a score, of those that any row has", "number")
     if table.critical:
-        note = "over the tasks, among rows that have them all; =: not separated from the best"
+        note = "over the tasks, of rows that have them all; =: not separated from the best by the critical difference"
         yield Column("mean-rank", "mean rank", note, "number", leaves=8 if table.averaged else 0)
         yield Column("p", "p", "of no difference to the best over the tasks", "number", leaves=9)
     titles = table.metrics if table.averaged else table.tasks

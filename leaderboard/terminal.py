@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 from rich.text import Text
 
-from .narrow import fitted, full_title
+from .narrow import fitted, full_title, prose_below, wanted
 from .table import Cell, Row, Sheet, Table
 from .wording import printable
 
@@ -29,14 +30,15 @@ def to_terminal(sheet: Sheet, console: Console) -> None:
 
 def print_table(table: Table, console: Console) -> list[str]:
     """Print a table with its notes, and return the titles of the columns that there is no room for."""
-    shown = fitted(clean(table), console.width)
+    printed = clean(table)
+    shown = fitted(printed if wanted(printed) <= console.width else prose_below(printed), console.width)
     grid = Grid(title=escape(shown.table.title) or None, title_justify="left")
     for place, column in enumerate(shown.table.columns):
         grid.add_column(escape(column.title), width=shown.widths.get(place))
     for row in shown.table.rows:
         grid.add_row(*map(styled, row.cells), style="dim" if table.quiet else None)
     console.print(grid)
-    for note in table.notes:
+    for note in shown.table.notes:
         console.print(safe(note), style="dim")
     return [full_title(column) for column in shown.lost]
 
@@ -49,8 +51,6 @@ def room_note(lost: dict[str, None]) -> Iterator[str]:
 
 def clean(table: Table) -> Table:
     """A table whose texts hold no control character."""
-    from dataclasses import replace
-
     columns = tuple(replace(column, title=printable(column.title)) for column in table.columns)
     rows = tuple(Row(tuple(replace(cell, text=printable(cell.text)) for cell in row.cells)) for row in table.rows)
     return replace(table, title=printable(table.title), columns=columns, rows=rows)
