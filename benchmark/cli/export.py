@@ -1,4 +1,4 @@
-"""``brainbench export``: files that a challenge takes."""
+"""``brainbench export``: the board's numbers for other software, and files that a challenge takes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,111 @@ import typer
 from .options import JsonOption, StoreOption, errors, store_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...leaderboard.exporting import Rows
     from ..datasets.codabench import Accepted
 
-app = typer.Typer(help="Write the file that a challenge takes.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Write all scores for other software, or the file that a challenge takes.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+FileOption = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write.")]
+SubmissionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--submissions",
+        metavar="DIR",
+        help="Accepted submissions [default: $BRAINBENCH_SUBMISSIONS, else ./submissions if there].",
+        show_default=False,
+    ),
+]
 
 
 @app.callback()
 def _group() -> None:
-    """Write the file that a challenge takes."""
+    """Write all scores for other software, or the file that a challenge takes."""
+
+
+@app.command("jsonl")
+def jsonl(target: FileOption, submissions: SubmissionsOption = None, store: StoreOption = None) -> None:
+    """Write all scores as JSON lines: one object for each record and metric.
+
+    Example:  brainbench export jsonl --out results.jsonl
+    """
+    from ...leaderboard.exporting import write_jsonl
+
+    write(write_jsonl, target, ".jsonl", submissions, store)
+
+
+@app.command("csv")
+def as_csv(target: FileOption, submissions: SubmissionsOption = None, store: StoreOption = None) -> None:
+    """Write all scores as CSV: one row for each record and metric; safe to open in a spreadsheet.
+
+    Example:  brainbench export csv --out results.csv
+    """
+    from ...leaderboard.exporting import write_csv
+
+    write(write_csv, target, ".csv", submissions, store)
+
+
+@app.command("parquet")
+def parquet(target: FileOption, submissions: SubmissionsOption = None, store: StoreOption = None) -> None:
+    """Write all scores as Parquet: one row for each record and metric, with what each column means.
+
+    Example:  brainbench export parquet --out results.parquet
+    """
+    from ...leaderboard.exporting import write_parquet
+
+    write(write_parquet, target, ".parquet", submissions, store)
+
+
+@app.command("huggingface")
+def huggingface(
+    target: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder to write.")],
+    submissions: SubmissionsOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Write a folder that Hugging Face's datasets loads: a data set card, and a Parquet file an origin.
+
+    Example:  brainbench export huggingface --out brainbench-results
+    """
+    from ...leaderboard.huggingface import write_folder
+
+    write(write_folder, target, "", submissions, store)
+
+
+def write(
+    writer: Callable[[Rows, Path], int], target: Path, suffix: str, submissions: Path | None, store: Path | None
+) -> None:
+    """Write the long table; what may not leave is told on standard error. Raises `StoreError` without any row."""
+    from itertools import chain, islice
+
+    from ...leaderboard.gathered import gather, submissions_folder
+    from ...leaderboard.longform import LeftOut, long_rows
+    from ..errors import BadOption, StoreError
+    from ..store import Store
+
+    if suffix and target.suffix != suffix:
+        raise BadOption(f"--out {target}: the file ends in {suffix}", f"use  --out {target.with_suffix(suffix)}")
+    left_out = LeftOut()
+    place = gather(Store(store_path(store)), submissions_folder(submissions))
+    rows = long_rows(place, left_out)
+    first = list(islice(rows, 1))
+    for reason in () if first else left_out.reasons:
+        errors().print(f"left out: {reason}", markup=False, soft_wrap=True)
+    if not first:
+        raise StoreError(
+            f"no record in {place.store.path} to export",
+            "run something first:  brainbench run --task abide2-asd --method fc-svm",
+        )
+    count = writer(chain(first, rows), target)
+    for reason in left_out.reasons:
+        errors().print(f"left out: {reason}", markup=False, soft_wrap=True)
+    errors().print(f"{count} rows of {len(place.records)} records", markup=False, soft_wrap=True)
+    print(target)
 
 
 @app.command("algonauts2025")
