@@ -21,14 +21,26 @@ def home_page(site: Site) -> dict[str, Any]:
     dates = [result.record.environment.created for result in site.records.values()]
     return {
         "families": [
-            (family, table_view(tasks_table(site, tasks), site.href, name=f"f{number}"))
-            for number, (family, tasks) in enumerate(site.families.items())
+            {"name": family, "table": table_view(tasks_table(site, tasks), site.href, name=f"f{number}"), "more": more}
+            for number, (family, tasks, more) in enumerate(listed_families(site))
         ],
         "methods": table_view(methods_table(site), site.href, name="methods-table"),
         "suites": [(name, address("suite", name), len(sheets)) for name, sheets in site.suites.items()],
         "counts": {"tasks": len(site.tasks), "methods": len(site.methods), "records": len(site.records)},
         "newest": max(dates, default="")[:10],
     }
+
+
+def listed_families(site: Site) -> Iterator[tuple[str, list[str], list[list[tuple[str, str]]]]]:
+    """Each family, its tasks without their regimes, and of each task the other regimes with their addresses.
+
+    A task that has records under regimes only is listed under the first of them.
+    """
+    for family, names in site.families.items():
+        bases = list(dict.fromkeys(name.partition("@")[0] for name in names))
+        under = [[name for name in names if name.partition("@")[0] == base] for base in bases]
+        more = [[(f"@{name.partition('@')[2]}", site.href(f"task:{name}")) for name in group[1:]] for group in under]
+        yield family, [group[0] for group in under], more
 
 
 def tasks_table(site: Site, tasks: Sequence[str]) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..table import Cell, Sheet, Table
@@ -62,9 +62,9 @@ class Strip:
 
 
 def drawn_column(table: Table) -> int | None:
-    """The column whose intervals are drawn: the first of numbers in which a cell has one."""
+    """The column whose intervals are drawn: the first of scores in which a cell has one."""
     for k, column in enumerate(table.columns):
-        if column.sort == "number" and any(_has_interval(row.cells[k]) for row in table.rows):
+        if column.higher_is_better is not None and any(_has_interval(row.cells[k]) for row in table.rows):
             return k
     return None
 
@@ -77,8 +77,11 @@ def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def sheet_axis(sheet: Sheet, levels: Sequence[tuple[str, float]]) -> Axis | None:
-    """The axis of a sheet: over its first intervals' column, in all tables that have it; None without intervals."""
+def sheet_axis(sheet: Sheet, levels: Callable[[str], Sequence[tuple[str, float]]]) -> Axis | None:
+    """The axis of a sheet: over its first column of intervals, in all tables that have it; None without intervals.
+
+    ``levels`` gives the names and values of the lines across, for a metric.
+    """
     found = ((table, drawn_column(table)) for table in sheet.tables)
     first = next(((table, k) for table, k in found if k is not None), None)
     if first is None:
@@ -86,7 +89,7 @@ def sheet_axis(sheet: Sheet, levels: Sequence[tuple[str, float]]) -> Axis | None
     metric = first[0].columns[first[1]].name
     cells = [cell for table in sheet.tables for cell in column_cells(table, metric)]
     values = [value for cell in cells for value in (cell.value, cell.low, cell.high)]
-    return make_axis(metric, values, levels)
+    return make_axis(metric, values, levels(metric))
 
 
 def column_cells(table: Table, name: str) -> Iterable[Cell]:

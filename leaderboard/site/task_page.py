@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from ...benchmark.contracts import DatasetCard
@@ -44,7 +45,7 @@ def task_facts(record: Record) -> Iterator[tuple[str, object]]:
 
 def board_view(board: BoardSheet, site: Site, name: str) -> dict[str, Any]:
     """A board's tables on one axis, its notes, its audit."""
-    axis = sheet_axis(board.sheet, levels(board.first))
+    axis = sheet_axis(board.sheet, partial(levels, board.first))
     audit = audit_table(board.records)
     tables = table_views(board.sheet, site.href, axis, name)
     return {
@@ -78,12 +79,11 @@ def board_facts(record: Record) -> Iterator[tuple[str, object]]:
     yield "data fingerprint", data.fingerprint[:16]
 
 
-def levels(record: Record) -> list[tuple[str, float]]:
-    """Lines across the plot: chance, and the best attainable, of the headline."""
-    headline = record.task.metrics[0]
-    score = record.scores.get(headline)
+def levels(record: Record, metric: str) -> list[tuple[str, float]]:
+    """Lines across the plot of a metric: chance, and the best attainable."""
+    score = record.scores.get(metric)
     found = [("chance", score.chance)] if score and score.chance is not None else []
-    if record.ceiling and record.ceiling.metric == headline:
+    if record.ceiling and record.ceiling.metric == metric:
         found.append(("best attainable", record.ceiling.value))
     return found
 

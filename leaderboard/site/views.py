@@ -59,7 +59,7 @@ class CellView(NamedTuple):
 
 
 class RowView(NamedTuple):
-    """A row: its cells, whether it is level with the best, its record's address, and what it is called."""
+    """A row: its cells, whether it is the best or not separated from it, its record's address, and its name."""
 
     cells: tuple[CellView, ...]
     tied: bool
@@ -77,6 +77,10 @@ class TableView:
         Those of the table; ``head`` is the index of the one that names a row.
     drawn
         Index of the column after whose cells a strip is drawn, or None.
+    records
+        Whether a last column leads to the records of the rows.
+    tied
+        Whether rows are not separated from the best.
     footnotes
         Letter and text of each note on why something is missing. What other notes say stands on the pages
         of the records too, so that a hint is enough.
@@ -93,6 +97,7 @@ class TableView:
     drawn: int | None
     axis: Axis | None
     records: bool
+    tied: bool
 
     @property
     def sortable(self) -> bool:
@@ -114,11 +119,6 @@ class TableView:
         """Whether an interval is drawn in it."""
         drawn = self.drawn
         return drawn is not None and any((mark := row.cells[drawn].strip) and mark.low is not None for row in self.rows)
-
-    @property
-    def tied(self) -> bool:
-        """Whether rows are level with the best."""
-        return any(row.tied for row in self.rows)
 
 
 def table_views(sheet: Sheet, href: Href, axis: Axis | None, prefix: str) -> list[TableView]:
@@ -146,7 +146,8 @@ def table_view(table: Table, href: Href, axis: Axis | None = None, name: str = "
         quiet=table.quiet,
         drawn=drawn,
         axis=axis if drawn is not None else None,
-        records=any(row.record for row in rows),
+        records=any(row.record for row in rows) and "record" not in names,
+        tied=any(row.tied for row in table.rows),
     )
 
 
@@ -167,7 +168,9 @@ def _row(
         _cell(cell, columns[k], k == head, axis if k == drawn else None, href, letters)
         for k, cell in enumerate(row.cells)
     )
-    return RowView(cells, row.tied, href(f"record:{row.record}") if row.record else "", row.cells[head].text)
+    return RowView(
+        cells, row.tied or row.rank == 1, href(f"record:{row.record}") if row.record else "", row.cells[head].text
+    )
 
 
 def _cell(cell: Cell, column: Column, head: bool, axis: Axis | None, href: Href, letters: dict[str, str]) -> CellView:
