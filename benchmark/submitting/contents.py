@@ -25,11 +25,12 @@ LARGEST_VALUES = 4 << 30
 """Bytes of the values of one file, unpacked."""
 LONGEST_SIDE = 1024
 """Pixels of a picture's side."""
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 
 
 def unsafe(cells: Sequence[tuple[Path, int]]) -> list[str]:
     """What is wrong with the predictions of cells, each a folder and its number of test items; empty where nothing."""
-    asked = json.dumps([[str(folder), items] for folder, items in cells])
+    asked = json.dumps([MEMORY, [[str(folder), items] for folder, items in cells]])
     command = [sys.executable, "-P", "-m", f"{__package__}.contents"]
     try:
         done = subprocess.run(command, input=asked.encode(), capture_output=True, timeout=SECONDS, check=False)
@@ -43,19 +44,19 @@ def unsafe(cells: Sequence[tuple[Path, int]]) -> list[str]:
 
 def main() -> None:
     """Read the list of cells on standard input and print a list of reasons."""
-    limit()
-    cells = json.loads(sys.stdin.buffer.read())
+    memory, cells = json.loads(sys.stdin.buffer.read())
+    limit(memory)
     reasons = [reason for folder, items in cells for reason in wrong_cell(Path(folder), items)]
     print(json.dumps(few(reasons)))
 
 
-def limit() -> None:
+def limit(memory: int) -> None:
     """Bound the memory and processor seconds of this process, where the system can."""
     try:
         import resource
     except ImportError:  # Windows
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
 
 
@@ -100,11 +101,11 @@ def read_parquet(path: Path, items: int) -> None:
             size += batch.nbytes
             if size > LARGEST_VALUES:
                 raise MemoryError
-            refuse_infinite(batch)
+            refuse_odd(batch)
 
 
-def refuse_infinite(batch: Any) -> None:
-    """Raise `ValueError` for missing values and for numbers that are not finite."""
+def refuse_odd(batch: Any) -> None:
+    """Raise `ValueError` for missing values, numbers that are not finite, and texts that a terminal would obey."""
     import pyarrow.compute as compute
     import pyarrow.types as types
 
@@ -113,6 +114,9 @@ def refuse_infinite(batch: Any) -> None:
             raise ValueError(f"column {shown(name)!r} has missing values")
         if types.is_floating(column.type) and not compute.all(compute.is_finite(column)).as_py():
             raise ValueError(f"column {shown(name)!r} holds NaN or infinity")
+        texts = types.is_string(column.type) or types.is_large_string(column.type)
+        if texts and compute.any(compute.match_substring_regex(column, CONTROL)).as_py():
+            raise ValueError(f"column {shown(name)!r} holds control characters")
 
 
 def read_npz(path: Path, items: int) -> None:
