@@ -99,9 +99,9 @@ def body(seen: Seen) -> Iterator[str]:
     yield "# Results of models that read fMRI"
     yield ""
     yield (
-        f"Scores of {len(seen.methods)} methods on {len(seen.tasks)} tasks, exported by brainbench {__version__}. A row "
-        "is one metric of one record; a record is one method, with its configuration and seeds, on one task. There are no "
-        "scans, predictions or ids of people in it."
+        f"Scores of {len(seen.methods)} methods on {len(seen.tasks)} tasks, exported by brainbench {__version__}. "
+        "A row is one metric of one record; a record is one method, with its configuration and seeds, on one task. "
+        "There are no scans, predictions or ids of people in it."
     )
     yield ""
     yield "    from datasets import load_dataset"
