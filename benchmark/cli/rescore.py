@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from .options import StoreOption, errors, store_path
 if TYPE_CHECKING:
     from ..draws import Draws
     from ..record import Record
+    from ..store import Store
 
 
 def rescore(
@@ -29,20 +31,31 @@ def rescore(
     from ..store import Store
 
     place = Store(store_path(store))
-    found = [place.find(name) for name in records]
-    same = [again(record, folder, titled=len(found) > 1) for record, folder in found]
+    several = len(records) > 1
+    same = [told_apart(place, name) if several else again(*place.find(name)) for name in records]
     if not all(same):
         raise typer.Exit(1)
 
 
-def again(record: Record, folder: Path, titled: bool) -> bool:
+def told_apart(place: Store, name: str) -> bool:
+    """Score one of several records again, under its name; one that cannot be scored does not stop the others."""
+    from ..errors import BrainbenchError
+
+    try:
+        record, folder = place.find(name)
+        print(record.id, flush=True)
+        return again(record, folder)
+    except BrainbenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return False
+
+
+def again(record: Record, folder: Path) -> bool:
     """Score one record again, tell the numbers, and keep its resamples; whether the numbers are the same."""
     from ..rescoring import rescore as score_again
 
     with errors().status("scoring ..."):
         result = score_again(record, folder, lambda label, done, total: None)
-    if titled:
-        print(record.id)
     wide = max((len(name) for name in result.scores), default=0)
     for name, score in result.scores.items():
         value = "not defined" if score.value is None else f"{score.value:.6f}"

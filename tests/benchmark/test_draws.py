@@ -190,6 +190,15 @@ def test_rescore_adds_them_to_old_records(own_home, run_plan, store):
     assert "now beside" not in CliRunner().invoke(app, command).output
 
 
+def test_one_of_several_that_cannot_be_scored_stops_no_other(own_home, run_plan, store):
+    write_planted(own_home, "abide2", n=40)
+    (record,) = run_plan(plan_of("abide2-asd", "majority", data="real", folds=2))
+    found = CliRunner().invoke(app, ["rescore", "nothing", record.id, "--store", str(store.path)])
+    assert found.exit_code == 1
+    assert "no record 'nothing'" in found.output
+    assert f"every number of {record.id} is reproduced" in found.output
+
+
 def test_a_record_that_is_not_reproduced_gets_none(own_home, run_plan, store):
     write_planted(own_home, "abide2", n=40)
     (record,) = run_plan(plan_of("abide2-asd", "majority", data="real", folds=2))
