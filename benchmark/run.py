@@ -219,6 +219,7 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
     parts = tuple(_cell_part(cell, done[cell.key], row, by_key.get(cell.key, {})) for cell in row.cells)
     status, reason = overall(parts)
     table = data.items.table
+    tested = {item for name in row.split.folds if name != HALVES for item in row.split.fold(name).test}
     controls, truths = score_truth(task, judged)
     finished = [part for part in done.values() if isinstance(part, Finished)]
     record = Record(
@@ -248,8 +249,8 @@ def make_record(row: Row, done: dict[str, Finished | Outcome], settings: Setting
             source=row.source,
             origin=data.origin,
             fingerprint=data.fingerprint,
-            items=len({item for name in row.split.folds if name != HALVES for item in row.split.fold(name).test}),
-            subjects=data.items.meta.get("subjects", table["subject"].nunique()),
+            items=len(tested),
+            subjects=data.items.meta.get("subjects", table.loc[list(tested), "subject"].nunique()),
             sites=table["site"].nunique() if "site" in table else 0,
             left_out=row.loaded.left_out,
             truths=truths,
