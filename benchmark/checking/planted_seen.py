@@ -59,8 +59,8 @@ def seen(ask: Ask) -> Planted:
     table = pd.DataFrame(rows).set_index("id")
     table = table.assign(subject=table.index, group=table.index)
     task = Task(
-        name=f"planted-{ask.kind}", title="planted pictures", family="planted", version=1, kind=ask.kind, dataset="planted",
-        target="references", split=Given(), metrics=(METRICS[ask.kind],),
+        name=f"planted-{ask.kind}", title="planted pictures", family="planted", version=1, kind=ask.kind,
+        dataset="planted", target="references", split=Given(), metrics=(METRICS[ask.kind],),
     )  # fmt: skip
     meta = {"spaces": {brain: _space(ask.folder, brain, rng) for brain in BRAINS}}
     train = tuple(table.index[table["set"] == "train"])

@@ -51,7 +51,8 @@ TASKS = {
 def new_method(name: str, kind: str, folder: Path) -> list[Path]:
     """Write the package of a new method into a folder that is not there yet, and return its files.
 
-    Raises `BadOption` for a name that cannot be one or is taken, and for a folder that exists; `UnknownName` for a kind.
+    Raises `BadOption` for a name that cannot be one or is taken and for a folder that exists, `UnknownName` for a
+    kind.
     """
     check_name(name)
     if kind not in MODELS:
