@@ -148,7 +148,7 @@ def paper_parts(text: str) -> list[tuple[str, str]]:
 
 def web_address(word: str) -> str:
     """The address that a word is, where it is one of the web; never another scheme."""
-    bare = word.strip("()[]<>,;")
+    bare = word.strip("()[]<>,;.")
     try:
         parts = urlsplit(bare)
     except ValueError:

@@ -188,10 +188,17 @@ def _cell(cell: Cell, column: Column, head: bool, axis: Axis | None, href: Href,
         text="–" if text == "-" else text,
         after=after,
         href=href(cell.link) if cell.link else "",
-        mark=letters.setdefault(cell.note, letter(len(letters))) if below else "",
+        mark=_mark(cell.note, letters) if below else "",
         drawn=axis is not None,
         strip=strip(axis, cell) if axis else None,
     )
+
+
+def _mark(note: str, letters: dict[str, str]) -> str:
+    """The letter of a note: that of one which says the same, with or without a word before a colon, or the next."""
+    said = next((mark for known, mark in letters.items() if f": {known}".endswith(f": {note}")
+                 or note.endswith(f": {known}")), "")  # fmt: skip
+    return said or letters.setdefault(note, letter(len(letters)))
 
 
 def _key(cell: Cell) -> str:
