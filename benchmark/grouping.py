@@ -72,7 +72,9 @@ def _thirds(values: pd.Series) -> pd.Series:
 def _cut(values: pd.Series, starts: Sequence[float], names: Sequence[str]) -> pd.Series:
     """The name of the interval of each value; one starts at each of ``starts``, the first below them."""
     places = np.searchsorted(starts, values.to_numpy(dtype=float, na_value=np.nan), side="right")
-    codes = np.where(values.isna(), -1, np.minimum(places, len(names) - 1))
-    return pd.Series(
-        pd.Categorical.from_codes(codes, categories=list(names), ordered=True), index=values.index, name=values.name
-    )
+    codes = [
+        -1 if unknown else min(place, len(names) - 1)
+        for place, unknown in zip(places.tolist(), values.isna(), strict=True)
+    ]
+    cut = pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(list(names), ordered=True))
+    return pd.Series(cut, index=values.index, name=values.name)

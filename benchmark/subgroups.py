@@ -135,7 +135,8 @@ class Within(Metric):
             share = ~np.isnan(values) * float(part.inside.sum())
             total += np.where(share > 0, values * share, 0)
             weight += share
-        return np.where(weight > 0, total / np.maximum(weight, 1), np.nan)
+        mean: np.ndarray = np.where(weight > 0, total / np.maximum(weight, 1), np.nan)
+        return mean
 
 
 class Numbers:
@@ -224,7 +225,7 @@ def _inside(part: Part, members: set[str]) -> Part:
 
 def _enough(kind: Kind, usable: Sequence[Part]) -> bool:
     """Whether a group has enough subjects, and of each class, in the folds that define its score."""
-    once = {part.ids[row]: (part, row) for part in usable for row in np.flatnonzero(part.inside)}
+    once = {part.ids[row]: (part, row) for part in usable for row in np.flatnonzero(part.inside).tolist()}
     if len({part.clusters[row] for part, row in once.values()}) < LEAST:
         return False
     return kind.scorable(kind.concat([kind.take(part.truth, [row]) for part, row in once.values()]), LEAST_CLASS)
@@ -239,8 +240,8 @@ def _group(task: Task, numbers: Numbers, name: str, usable: Sequence[Part], peop
         float(np.mean([Within(of).score(fold.truth, fold.truth) for fold in folds]))
         for of in (numbers.first, numbers.other)
     )
-    members = {part.ids[row] for part in usable for row in np.flatnonzero(part.inside)}
-    units = len({part.clusters[row] for part in usable for row in np.flatnonzero(part.inside)})
+    members = {part.ids[row] for part in usable for row in np.flatnonzero(part.inside).tolist()}
+    units = len({part.clusters[row] for part in usable for row in np.flatnonzero(part.inside).tolist()})
     p = two_sided(found.draws, min(units, len(folds)) if drawn else units)
     group = Group(name, int(people.loc[sorted(members)].nunique()), first, other, found.value, found.low, found.high, p)
     return group, float(np.nanstd(found.draws))

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from made_once import copy_to, run_once
 from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
@@ -21,10 +22,21 @@ def differences(first, others, metrics):
     return compare(pair_up(first, others, silent), metrics)
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("once")
+    found = run_once(
+        folder,
+        lambda home: write_planted(home, effect=1.5, n=80),
+        lambda: plan_of("abide1-asd", "fc-svm", "majority", folds=2),
+    )
+    return folder, found
+
+
 @pytest.fixture
-def records(own_home, run_plan, store):
-    write_planted(own_home, effect=1.5, n=80)
-    made = run_plan(plan_of("abide1-asd", "fc-svm", "majority", folds=2))
+def records(once, own_home, store):
+    folder, made = once
+    copy_to(folder, own_home, store)
     return {record.method.name: store.find(record.id) for record in made}
 
 
@@ -47,10 +59,11 @@ def test_p_is_adjusted_over_all_that_was_asked(records):
     assert all(row.holm >= row.difference.p for row in rows)
 
 
-def test_other_splits_are_not_paired(records, run_plan, store):
-    (other,) = run_plan(plan_of("abide1-asd", "majority", folds=4))
+def test_other_splits_are_not_paired(records):
+    record, folder = records["majority"]
+    other = record.model_copy(update={"split": record.split.model_copy(update={"hash": "other"})})
     with pytest.raises(BadOption, match="another split"):
-        differences(store.find(other.id), [records["fc-svm"]], ("auc",))
+        differences((other, folder), [records["fc-svm"]], ("auc",))
 
 
 def test_the_command_names_methods_and_what_is_missing(records, store):

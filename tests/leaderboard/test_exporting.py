@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_once import copy_to, run_once
 from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
@@ -21,13 +22,23 @@ from brainbench.leaderboard.huggingface import split_of, write_folder
 from brainbench.leaderboard.longform import FIELDS, LeftOut, long_rows
 from support import plan_of, write_planted
 
-FOLD = 2
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("once")
+    found = run_once(
+        folder,
+        lambda home: write_planted(home, effect=1.5, n=60),
+        lambda: plan_of("abide1-asd", "fc-svm", "majority", folds=2),
+    )
+    return folder, found
 
 
 @pytest.fixture
-def made(own_home, run_plan, store):
-    write_planted(own_home, effect=1.5, n=60)
-    return run_plan(plan_of("abide1-asd", "fc-svm", "majority", folds=FOLD))
+def made(once, own_home, store):
+    folder, found = once
+    copy_to(folder, own_home, store)
+    return found
 
 
 def rows_of(store):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from made_once import run_once
 
 from brainbench.leaderboard.board import boards
 from brainbench.leaderboard.suite import suite_tables
@@ -12,10 +13,13 @@ from support import plan_of, write_planted
 TASKS = tuple(f"task-{number}" for number in range(8))
 
 
-@pytest.fixture
-def record(own_home, run_plan):
-    write_planted(own_home, "abide2", n=60)
-    (found,) = run_plan(plan_of("abide2-asd", "majority", data="real", folds=2))
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    (found,) = run_once(
+        tmp_path_factory.mktemp("once"),
+        lambda home: write_planted(home, "abide2", n=60),
+        lambda: plan_of("abide2-asd", "majority", data="real", folds=2),
+    )
     return found
 
 
