@@ -12,7 +12,7 @@ from .costs import device, fit_seconds, parameters, peak_memory, predict_seconds
 from .floors import why_floor
 from .standing import Standing
 from .table import Cell, Column, Row, Table
-from .wording import interval, method_label, number, short
+from .wording import counted, interval, method_label, number, short
 
 LEAVES = {
     "record": 0,
@@ -297,7 +297,8 @@ def audit_cell(line: Line) -> Cell:
     """Number of findings of each level, worst first; the note holds them all."""
     found = line.record.audit
     levels = sorted({finding.level for finding in found}, key=lambda level: (level == "ok", level))
-    text = ", ".join(f"{sum(finding.level == level for finding in found)} {level}" for level in levels)
+    counts = {level: sum(finding.level == level for finding in found) for level in levels}
+    text = ", ".join(counted(n, level) if level in ("leak", "note") else f"{n} {level}" for level, n in counts.items())
     note = "; ".join(f"{finding.detector}: {finding.message}" for finding in found)
     return Cell(text or "none", note=note)
 

@@ -76,7 +76,7 @@ def narrowest(column: Column, found: Sequence[str]) -> int:
     """Fewest characters of a column, its title first: the longest word or, where cells do not break, cell."""
     title, *cells = found
     name = column.name == "method" and max(map(cell_len, cells), default=0) <= NAME
-    broken = column.sort == "text" and column.name != "record" and not name
+    broken = column.sort == "text" and column.name not in ("record", "audit") and not name
     words = title.split() + [part for cell in cells for part in (cell.split() if broken else [cell])]
     return max(map(cell_len, words), default=1)
 
