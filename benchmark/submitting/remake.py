@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from ..registry import load_task
 from ..run import Settings, make_record, safe_name
 from ..sources import Lent, fingerprint, load_sources
 from ..splits import HALVES, SplitManifest
+from ..staging import order_seed, shown_order
 from ..store import Finished, Ids, Store, digest_folder
 from ..withheld import missing, with_truth
 from .archive import few, shown
@@ -142,10 +143,23 @@ def row_of(told: Record, task: Task, loaded: Loaded, sources: tuple[Lent, ...], 
         mine, theirs = expected(told, task, split, fold, seed, data, elsewhere), offered.cells[fold, seed].cell
         if mine.model_copy(update={"device": theirs.device}) != theirs or theirs.device not in ("cpu", "cuda", "mps"):
             raise NotTaken(f"{fold} seed {seed}: its cell is not that of the task and split")
+        if odd := odd_ids(offered.cells[fold, seed].ids, split, fold, data):
+            raise NotTaken(f"{fold} seed {seed}: {odd}")
         cells.append(theirs)
     return Row(
         task, told.task.name, told.data.source, loaded, split, Elsewhere, told.method, tuple(cells), None, sources
     )
+
+
+def odd_ids(ids: Sequence[str], split: SplitManifest, fold: str, data: Data) -> str:
+    """What is wrong with the ids of a cell: they are the test items of its fold, in the order of all methods."""
+    rows = shown_order(data.items, split.fold(fold), order_seed(split.data, split.hash, fold))
+    wanted = tuple(map(str, data.items.table.index[rows]))
+    if unknown := sorted(set(ids) - set(wanted)):
+        return f"{len(unknown)} of its ids are none of the {len(wanted)} test items, such as {shown(unknown[0])!r}"
+    if len(ids) != len(wanted):
+        return f"it has {len(ids)} ids for {len(wanted)} test items"
+    return "" if tuple(ids) == wanted else "its ids are in another order than that in which items are shown"
 
 
 def expected(told: Record, task: Task, split: SplitManifest, fold: str, seed: int, data: Data, elsewhere: bool) -> Cell:

@@ -38,7 +38,7 @@ class Made:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     place = tmp_path_factory.mktemp("submission")
     home, before = place / "home", os.environ.get("BRAINBENCH_HOME")
-    write_planted(home, n=60, rois=6)
+    write_planted(home, n=60, rois=6, effect=0.2)
     (place / "own.py").write_text(METHOD)
     (place / "own_features.py").write_text(FEATURES)
     os.environ["BRAINBENCH_HOME"] = str(home)
