@@ -16,6 +16,7 @@ import pytest
 from brainbench.benchmark.errors import BadOption, BadSplit, StoreError
 from brainbench.benchmark.executors import Limits
 from brainbench.benchmark.rescoring import rescore
+from brainbench.benchmark.stats import interval
 from brainbench.leaderboard.board import boards
 from brainbench.leaderboard.markdown import to_markdown
 from brainbench.leaderboard.tables import board_sheet
@@ -46,6 +47,10 @@ def test_every_kind_walks_the_whole_path(task, run_plan, store):
     score = record.scores[record.task.metrics[0]]
     assert score.value == pytest.approx(expected, abs=0.05)
     assert score.low <= score.value <= score.high
+    draws = store.draws(record)
+    for name, one in record.scores.items():
+        if one.low is not None:
+            assert interval(draws.of(name)) == pytest.approx((one.low, one.high), rel=1e-5, abs=1e-6)
     again = rescore(record, store.path / "records" / record.id, lambda *_: None)
     assert again.differences == ()
     (board,) = boards(store.records())
