@@ -105,7 +105,7 @@ def judge(answer: Answer, ids: Sequence[str] | None = None) -> Judgement:
     names = tuple(answer.ids[row] for row in rows)
     train = planted.items.take(planted.rows(answer.trial.train or planted.train))
     truth = kind.truth(planted.items.take(planted.rows(names)), train, task.info)
-    metric = load_metric(task.metrics[0])
+    metric = planted.metric or load_metric(task.metrics[0])
 
     prediction = reordered(answer.prediction, rows)
     shuffles = [np.random.default_rng(k).permutation(len(rows)) for k in range(SHUFFLES)]

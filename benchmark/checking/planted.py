@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..contracts import Fold, Method, Task
+from ..contracts import Fold, Method, Metric, Task
 from ..errors import BadOption
 from ..items import ArrayRef, Items
 from ..kinds import get_kind
@@ -47,7 +47,7 @@ class Planted:
     Attributes
     ----------
     task
-        What is asked; its first metric judges.
+        What is asked.
     items
         Training and test items, the truth included.
     train, test
@@ -58,6 +58,8 @@ class Planted:
         Training ids with hardly any item of one class (or subject, or at all); empty where nothing is trained on.
     refused
         Troubles that no import of this project lets in, so that only other data can hold them.
+    metric
+        What judges; None for the task's first metric.
     """
 
     task: Task
@@ -67,6 +69,7 @@ class Planted:
     troubles: Mapping[str, Callable[[Items], Items]]
     few: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    metric: Metric | None = None
 
     @property
     def fold(self) -> Fold:

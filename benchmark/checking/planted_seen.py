@@ -15,6 +15,7 @@ from ..kinds import get_kind
 from ..kinds.seen import BRAIN
 from ..splits import Given
 from .planted import Ask, Planted, changed
+from .thumbnails import ThumbnailCorrelation
 
 BRAINS = ("brain1", "brain2")
 TRAIN, TEST, TRIALS = 32, 10, 3
@@ -66,8 +67,9 @@ def seen(ask: Ask) -> Planted:
     train = tuple(table.index[table["set"] == "train"])
     test = tuple(table.index[table["set"] == "test"])
     troubles = {"a single trial": _one_trial, "constant voxels": _constant, "NaN": _missing}
+    quick = ThumbnailCorrelation() if ask.kind == "reconstruction" else None
     few = (*train[:TRAIN], *train[TRAIN : TRAIN + 3])
-    return Planted(task, Items(table, arrays, meta), train, test, troubles, few, ("NaN",))
+    return Planted(task, Items(table, arrays, meta), train, test, troubles, few, ("NaN",), quick)
 
 
 def _scene(rng: np.random.Generator) -> tuple[str, str, np.ndarray]:
