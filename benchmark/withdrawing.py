@@ -189,7 +189,7 @@ def find_person(cohort: str, subject: str) -> Person:
     Raises `DataMissing` where there is no such cohort or subject, `BadOption` for one that is kept in one piece.
     """
     folder = cohorts() / cohort
-    if folder.parent != cohorts() or not folder.is_dir():
+    if folder.parent != cohorts() or cohort == ".." or not folder.is_dir():
         raise DataMissing(f"no cohort {cohort!r} is installed", "see `brainbench data list`")
     if not (folder / "cohort.json").is_file():
         raise BadOption(

@@ -51,7 +51,8 @@ def erase(cohort: Cohort, subject: str) -> None:
             if scan not in gone:
                 series = items.read(cohort.holds, number)
                 flags = [flag for flag in str(row["flags"]).split(",") if not mentions(flag, names)]
-                writer.add(str(scan), series.reshape(len(series), -1), {**row, "flags": ",".join(flags)})
+                cells = {str(name): value for name, value in row.items()} | {"flags": ",".join(flags)}
+                writer.add(str(scan), series.reshape(len(series), -1), cells)
         writer.finish(kept)
     for left in cohort.path.parent.glob(f".{cohort.path.name}.*.old"):  # of an interrupted import
         shutil.rmtree(left, ignore_errors=True)

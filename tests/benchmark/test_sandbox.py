@@ -260,7 +260,7 @@ class Falling:
 
 def test_isolated_cells_share_nothing_across_draws(store, own_home):
     write_planted(own_home)
-    plan = plan_of("abide1-asd@4-shot", "fc-logistic", data="real")
+    plan = plan_of("abide1-asd@4-shot:none", "fc-logistic", data="real")
     apart = {shared_folder(row, cell, store, isolated=True) for row, cell in plan.cells}
     assert len(apart) == len(plan.cells) > len({shared_folder(row, cell, store) for row, cell in plan.cells})
 
