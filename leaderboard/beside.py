@@ -24,7 +24,7 @@ from .fields import (
 from .floors import why_floor
 from .published import Published
 from .table import Cell, Column, Row, Table
-from .wording import method_label, short
+from .wording import labeller, short
 
 CONTROLS_TITLE = "Controls: made from the graph that scores, or from the order of the file; not methods, not ranked"
 SEEN_CONTROLS_TITLE = "Controls: made from what was seen itself; not methods, not ranked"
@@ -73,7 +73,7 @@ def best_floor(board: Board) -> Iterator[Yardstick]:
     floors = (line for line in board.lines if line.rank is not None and why_floor(line.record.method.name))
     for line in islice(floors, 1):
         values = {name: score.value for name, score in line.record.scores.items() if score.value is not None}
-        yield f"best floor: {method_label(board, line.record)}", why_floor(line.record.method.name), values
+        yield f"best floor: {labeller(board)(line.record)}", why_floor(line.record.method.name), values
 
 
 def ceilings(board: Board) -> Iterator[Yardstick]:
@@ -176,26 +176,27 @@ def oracles(board: Board, ids: bool) -> Table:
 
 def parts(board: Board) -> Table:
     """The headline of every row on each part, such as a brain; no row where there is one part only."""
-    scores = {line.record.id: line.record.scores.get(board.headline) for line in board.every}
-    names = sorted({part for score in scores.values() if score for part in score.parts})
+    scores = [line.record.scores.get(board.headline) for line in board.every]
+    names = sorted({part for score in scores if score for part in score.parts})
     better = higher_is_better(board, board.headline)
     columns = (
         Column("method", "method"),
         *(Column(name, name, sort="number", higher_is_better=better, leaves=10 + min(k, 80))
           for k, name in enumerate(names)),
     )  # fmt: skip
+    named = labeller(board)
     rows = tuple(
-        parts_row(board, line, names, score)
-        for line in board.every
-        if len(names) > 1 and (score := scores[line.record.id]) and score.parts
+        parts_row(named(line.record), line, names, score)
+        for line, score in zip(board.every, scores, strict=True)
+        if len(names) > 1 and score and score.parts
     )
     return Table("parts", f"{board.headline} of each part", columns, rows)
 
 
-def parts_row(board: Board, line: Line, names: list[str], score: ScorePart) -> Row:
+def parts_row(name: str, line: Line, names: list[str], score: ScorePart) -> Row:
     """A row of the table of parts."""
-    label = Cell(method_label(board, line.record), link=f"method:{line.record.method.name}")
-    return Row((label, *(number_cell(score.parts.get(name)) for name in names)), record=line.record.id)
+    method = Cell(name, link=f"method:{line.record.method.name}")
+    return Row((method, *(number_cell(score.parts.get(name)) for name in names)), record=line.record.id)
 
 
 def controls(board: Board) -> Table:

@@ -12,7 +12,7 @@ from .costs import device, fit_seconds, parameters, peak_memory, predict_seconds
 from .floors import why_floor
 from .standing import Standing
 from .table import Cell, Column, Row, Table
-from .wording import counted, interval, method_label, number, short
+from .wording import counted, interval, labeller, number, short
 
 LEAVES = {
     "record": 0,
@@ -145,10 +145,12 @@ def p_cell(p: float) -> Cell:
 def method_field(board: Board, title: str = "method") -> Field:
     """Method, preset, and in what rows of the same name differ."""
 
+    named = labeller(board)
+
     def cell(line: Line) -> Cell:
         name = line.record.method.name
         why = why_floor(name)
-        return Cell(method_label(board, line.record), link=f"method:{name}", note=f"a floor: it {why}" if why else "")
+        return Cell(named(line.record), link=f"method:{name}", note=f"a floor: it {why}" if why else "")
 
     return Field(Column("method", title), cell)
 

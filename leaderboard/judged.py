@@ -9,7 +9,7 @@ from ..benchmark.record import ScorePart
 from ..benchmark.store import Store
 from .board import Board
 from .table import Cell, Column, Row, Table
-from .wording import interval, method_label
+from .wording import interval, labeller
 
 TITLE = "Judged by a language model: not ranked, and not comparable with the matcher's scores above"
 COLUMNS = (
@@ -27,8 +27,9 @@ def judged_table(board: Board, store: Store) -> Table | None:
     """A row for each record of a board and judge; None where nobody has judged."""
     if board.first.task.kind != "questions":
         return None
+    named = labeller(board)
     rows = tuple(
-        Row((Cell(method_label(board, line.record)), *_cells(opinion)), record=line.record.id)
+        Row((Cell(named(line.record)), *_cells(opinion)), record=line.record.id)
         for line in board.lines
         for opinion in opinions(store, line.record)
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ..benchmark.record import Record
 from .board import Board, Line
 from .fields import drawn, higher_is_better, metrics_of, ranges
-from .wording import counted, method_label
+from .wording import counted, labeller
 
 
 def board_notes(board: Board) -> Iterator[str]:
@@ -25,9 +25,10 @@ def board_notes(board: Board) -> Iterator[str]:
         yield ceiling_note(record)
     if record.data.left_out:
         yield f"Left out: {', '.join(f'{count} {reason}' for reason, count in record.data.left_out.items())}."
+    named = labeller(board)
     for line in board.every:
         if line.record.reason:
-            yield f"{method_label(board, line.record)} {line.record.status}: {line.record.reason}"
+            yield f"{named(line.record)} {line.record.status}: {line.record.reason}"
     found = sorted({note for line in board.every for note in audit_notes(line)})
     yield from sorted(found, key=lambda note: note.startswith("Audit"))
     if board.lines and not any(line.record.isolated for line in board.lines):

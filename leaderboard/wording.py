@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
 from ..benchmark.record import Record, ScorePart
 from .board import Board, identity, options_told
 
@@ -33,12 +36,18 @@ def scaled(count: int) -> str:
     return f"{count / size:.1f}{unit}"
 
 
-def method_label(board: Board, record: Record) -> str:
-    """Method and preset, and in what rows of the same name differ: options, number of seeds, weights."""
-    others = [line.record for line in board.every]
-    told = options_told(record, others)
-    same = [other for other in others if identity(other) == identity(record)]
-    if any(other.seeds != record.seeds for other in same):
+def labeller(board: Board) -> Callable[[Record], str]:
+    """What gives a row its label: method and preset, and in what rows of the same name differ."""
+    alike: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    for line in board.every:
+        alike[identity(line.record)].append(line.record)
+    return lambda record: label(record, alike[identity(record)])
+
+
+def label(record: Record, alike: Sequence[Record]) -> str:
+    """The label of a record among those of the same method and preset: options, weights, number of seeds."""
+    told = options_told(record, alike)
+    if any(other.seeds != record.seeds for other in alike):
         told.append(f"seeds={len(record.seeds)}")
     return f"{record.method.name} ({', '.join(told)})" if told else record.method.name
 

@@ -8,7 +8,7 @@ from brainbench.leaderboard.board import boards, chosen, make_board
 from brainbench.leaderboard.markdown import to_markdown
 from brainbench.leaderboard.published import HARD_LABEL_AUC, published
 from brainbench.leaderboard.tables import board_sheet
-from brainbench.leaderboard.wording import method_label
+from brainbench.leaderboard.wording import labeller
 from support import plan_of, write_planted
 
 
@@ -48,7 +48,7 @@ def test_rows_of_one_name_say_in_what_they_differ(record):
     other = score(record, 0.6, "a", seeds=(0, 1))
     method = other.method.model_copy(update={"options": {"C": 0.5}})
     board = make_board([score(record, 0.9, "a"), other.model_copy(update={"method": method})])
-    assert [method_label(board, line.record) for line in board.lines] == [
+    assert [labeller(board)(line.record) for line in board.lines] == [
         "a (default, seeds=1)", "a (default, C=0.5, seeds=2)",
     ]  # fmt: skip
 
