@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 from .contracts import Kind, Progress, Task
 from .errors import BadOption
+from .items import Items
 from .kinds import get_kind
 from .record import Record
 from .registry import load_metric
@@ -53,10 +52,10 @@ class Pairing(NamedTuple):
 
 
 class Pairings(NamedTuple):
-    """Records beside the first of them: their task, the table of its items, and their cells."""
+    """Records beside the first of them: their task, its items with their truth, and the records' cells."""
 
     task: Task
-    table: pd.DataFrame
+    items: Items
     first: Record
     others: list[Pairing]
 
@@ -71,7 +70,7 @@ def pair_up(first: tuple[Record, Path], others: Sequence[tuple[Record, Path]], p
     for record, folder in others:
         _, cells, _ = rejudge(record, folder, progress)
         found.append(pairs(kind, task, cells, reference, record))
-    return Pairings(task, loaded.items.table, first[0], found)
+    return Pairings(task, loaded.items, first[0], found)
 
 
 def compare(paired_up: Pairings, metrics: Sequence[str]) -> list[Compared]:
@@ -140,9 +139,10 @@ def pairs(kind: Kind, task: Task, cells: Sequence[Judged], reference: Sequence[J
 def t_test(task: Task, record: Record, difference: Difference) -> TTest:
     """The corrected t-test, with the share of test to training items of the record's folds.
 
-    NaN where the differences are not those of folds: of parts, or of seeds where a task pools its folds.
+    NaN where the differences are not those of folds: of parts, of seeds where a task pools its folds, or of draws of
+    the labelled items, which the bootstrap draws among.
     """
-    if task.parts or task.pooled:
+    if task.parts or task.pooled or task.interval == "draws":
         return TTest(difference.value, math.nan, 0, math.nan)
     total = record.data.items
     test = sum(part.items for part in record.cells) / max(len(record.cells), 1)

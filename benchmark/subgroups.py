@@ -155,7 +155,8 @@ class Numbers:
 
     def change(self, part: Part, counts: np.ndarray) -> np.ndarray:
         """Differences (B,)."""
-        return self.other(part, counts) - self.first(part, counts)
+        change: np.ndarray = self.other(part, counts) - self.first(part, counts)
+        return change
 
     def defined(self, part: Part) -> bool:
         """Whether the fold has a difference within the group."""
@@ -164,7 +165,7 @@ class Numbers:
 
 def break_down(paired_up: Pairings, metric: str, columns: Sequence[str]) -> list[Breakdown]:
     """The differences of all records to the first, by the groups of each column. Raises `BadOption`."""
-    labels = {column: groups_of(paired_up.table, column) for column in columns}
+    labels = {column: groups_of(paired_up.items.table, column) for column in columns}
     found = [
         _by_column(paired_up, pairing, load_metric(metric), labels[column])
         for pairing in paired_up.others
@@ -183,14 +184,14 @@ def _by_column(paired_up: Pairings, pairing: Pairing, metric: Metric, labels: pd
     kind, numbers = get_kind(paired_up.task.kind), Numbers(metric)
     folds = list(_folds(paired_up.task, kind, pairing))
     tested = sorted({item for fold in folds for item in fold.ids})
-    people = paired_up.table.loc[tested, "subject"].astype(str)
+    people = paired_up.items.table.loc[tested, "subject"].astype(str)
     here = labels.loc[tested]
     shown, small, spreads = [], [], []
     for name in here.cat.categories[here.cat.categories.isin(here)]:
         members = set(here.index[here == name])
         parts = [_inside(fold, members) for fold in folds]
         usable = [part for part in parts if numbers.defined(part)]
-        if _enough(kind, usable):
+        if _enough(paired_up, kind, usable):
             group, spread = _group(paired_up.task, numbers, name, usable, people)
             shown.append(group)
             spreads.append(spread)
@@ -223,12 +224,21 @@ def _inside(part: Part, members: set[str]) -> Part:
     return part._replace(inside=np.array([item in members for item in part.ids], dtype=bool))
 
 
-def _enough(kind: Kind, usable: Sequence[Part]) -> bool:
+def _enough(paired_up: Pairings, kind: Kind, usable: Sequence[Part]) -> bool:
     """Whether a group has enough subjects, and of each class, in the folds that define its score."""
-    once = {part.ids[row]: (part, row) for part in usable for row in np.flatnonzero(part.inside).tolist()}
-    if len({part.clusters[row] for part, row in once.values()}) < LEAST:
+    clusters, ids = _members(usable)
+    if len(clusters) < LEAST:
         return False
-    return kind.scorable(kind.concat([kind.take(part.truth, [row]) for part, row in once.values()]), LEAST_CLASS)
+    if type(kind).scorable is Kind.scorable:  # a kind without classes
+        return True
+    items = paired_up.items.take(np.flatnonzero(paired_up.items.table.index.isin(ids)))
+    return kind.scorable(kind.truth(items, items, paired_up.task.info), LEAST_CLASS)
+
+
+def _members(parts: Sequence[Part]) -> tuple[set[str], set[str]]:
+    """What is resampled of a group in these folds, and the ids of its items."""
+    rows = [(part, row) for part in parts for row in np.flatnonzero(part.inside).tolist()]
+    return {part.clusters[row] for part, row in rows}, {part.ids[row] for part, row in rows}
 
 
 def _group(task: Task, numbers: Numbers, name: str, usable: Sequence[Part], people: pd.Series) -> tuple[Group, float]:
@@ -240,10 +250,9 @@ def _group(task: Task, numbers: Numbers, name: str, usable: Sequence[Part], peop
         float(np.mean([Within(of).score(fold.truth, fold.truth) for fold in folds]))
         for of in (numbers.first, numbers.other)
     )
-    members = {part.ids[row] for part in usable for row in np.flatnonzero(part.inside).tolist()}
-    units = len({part.clusters[row] for part in usable for row in np.flatnonzero(part.inside).tolist()})
-    p = two_sided(found.draws, min(units, len(folds)) if drawn else units)
-    group = Group(name, int(people.loc[sorted(members)].nunique()), first, other, found.value, found.low, found.high, p)
+    clusters, ids = _members(usable)
+    p = two_sided(found.draws, min(len(clusters), len(folds)) if drawn else len(clusters))
+    group = Group(name, int(people.loc[sorted(ids)].nunique()), first, other, found.value, found.low, found.high, p)
     return group, float(np.nanstd(found.draws))
 
 

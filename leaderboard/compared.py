@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..benchmark.comparing import Compared
-from ..benchmark.record import Record
+from ..benchmark.record import DRAWN, Record
 from ..benchmark.subgroups import LEAST, LEAST_CLASS, Breakdown, Group
 from .board import options_told
 from .table import Cell, Column, Row, Sheet, Table
@@ -137,6 +137,9 @@ def notes(first: Record, rows: Sequence[Compared], groups: Sequence[Breakdown]) 
     """What was compared, and what the numbers are over."""
     records = list({record.id: record for record in (first, *(row.record for row in rows))}.values())
     yield f"difference: {basis(first)}, given the trained models."
+    lower = sorted({row.metric for row in rows if not row.record.scores[row.metric].higher_is_better})
+    if lower:
+        yield f"Lower is better: {', '.join(lower)}."
     if any(not math.isnan(row.over_folds.p) for row in rows):
         yield "p over folds: corrected resampled t-test, which counts the training as well."
     if groups:
@@ -158,4 +161,6 @@ def basis(record: Record) -> str:
         return f"mean over films; interval and p over segments of film in {record.data.subjects} people and no others"
     if record.task.parts:
         return "mean over parts; interval and p over test images"
+    if any(score.aggregate == DRAWN for score in record.scores.values()):
+        return "mean over draws of the labelled items; interval and p over test subjects and draws"
     return f"{'all folds pooled' if record.task.pooled else 'mean over folds'}; interval and p over test subjects"

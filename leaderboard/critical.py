@@ -153,7 +153,8 @@ def findings(tested: Critical) -> Iterator[str]:
     own = tested.friedman
     yield (
         f"Friedman's test of {len(tested.labels)} rows over {tested.tasks} tasks: chi2 {own.chi2:.2f}, "
-        f"F {own.f:.2f}, p {own.p:.2g} by random orders within each task."
+        f"F {own.f:.2f}, p {'at most ' if own.p * (SHUFFLES + 1) < 2 else ''}{own.p:.2g} by random orders within each "
+        "task."
     )
     if own.p > ALPHA:
         yield "It does not reject, so no row is separated from another by its mean rank."
@@ -168,6 +169,11 @@ def findings(tested: Critical) -> Iterator[str]:
         "sign": "exact sign test over tasks, as differences of several metrics have no common order",
     }[tested.test]
     yield f"p against the best: {how}; Holm over all {len(tested.pairs)} pairs."
+    if any(pair.first == 0 and tested.tied(tested.labels[pair.second]) != (pair.holm > ALPHA) for pair in tested.pairs):
+        yield (
+            "The two tests do not agree on every row: the critical difference grows with the number of rows, while "
+            "the test of a pair looks at these two alone."
+        )
     yield from (f"{sentence}." for sentence in tested.few)
 
 

@@ -70,7 +70,7 @@ def compare(
     with errors().status("comparing ..."):
         pairings = pair_up(found[0], found[1:], silent)
         rows = compare_records(pairings, metrics)
-        columns = dict.fromkeys(by or usual_columns(pairings.task, pairings.table))
+        columns = dict.fromkeys(by or usual_columns(pairings.task, pairings.items.table))
         groups = break_down(pairings, metrics[0], list(columns))
     if json_ or format_ is Format.json:
         print_json(rows, groups)

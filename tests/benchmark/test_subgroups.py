@@ -12,6 +12,7 @@ from scipy import stats
 from brainbench.benchmark.comparing import Pairing, Pairings, scored
 from brainbench.benchmark.errors import BadOption
 from brainbench.benchmark.grouping import groups_of, usual_columns
+from brainbench.benchmark.items import Items
 from brainbench.benchmark.registry import load_metric, load_task
 from brainbench.benchmark.score import Judged
 from brainbench.benchmark.stats import paired
@@ -53,7 +54,7 @@ def world(n=200, seed=0, sites=("A", "B"), lift=0.0, where="A", seeds=(0,), base
             for into, strength in ((mine, stronger), (theirs, base)):
                 score = strength * truth[rows] + (shared + rng.normal(size=len(rows))) / np.sqrt(2)
                 into.append(cell(table, truth, rows, score, fold, number))
-    return Pairings(TASK, table, Named(), [Pairing(Named(), mine, theirs)])
+    return Pairings(TASK, Items(table), Named(), [Pairing(Named(), mine, theirs)])
 
 
 def cell(table, truth, rows, score, fold, seed):
@@ -68,8 +69,8 @@ def test_a_group_of_everybody_has_the_difference_of_the_whole():
     """With folds of one size the weights are equal, so that all numbers are those of the paired bootstrap."""
     made = world(160)
     (pairing,) = made.others
-    table = made.table.assign(site="everywhere")
-    (found,) = break_down(made._replace(table=table), "auc", ["site"])
+    table = made.items.table.assign(site="everywhere")
+    (found,) = break_down(made._replace(items=Items(table)), "auc", ["site"])
     whole = paired(load_metric("auc"), scored(TASK, pairing.mine), scored(TASK, pairing.theirs))
     (group,) = found.groups
     assert group.subjects == 160
@@ -85,7 +86,7 @@ def test_a_group_is_the_weighted_mean_over_folds_of_its_members():
     for group in found.groups:
         total = weight = 0.0
         for one, other in zip(pairing.mine, pairing.theirs, strict=True):
-            rows = np.flatnonzero(made.table.loc[list(one.ids), "site"] == group.name)
+            rows = np.flatnonzero(made.items.table.loc[list(one.ids), "site"] == group.name)
             change = [metric.score(cell.truth[rows], cell.prediction[rows]) for cell in (one, other)]
             total += len(rows) * (change[0] - change[1])
             weight += len(rows)
@@ -113,12 +114,12 @@ def test_one_difference_everywhere_is_not_an_interaction():
 
 def test_groups_of_few_people_or_one_class_are_said_and_not_shown():
     made = world(160, sites=("A", "B"))
-    table = made.table.copy()
+    table = made.items.table.copy()
     autism = table["diagnosis"] == "autism"
     table.loc[table.index[:6], "site"] = "tiny"
     table.loc[table.index[autism][40:60], "site"] = "patients only"
     table.loc[table.index[-5:], "site"] = None
-    (found,) = break_down(made._replace(table=table), "auc", ["site"])
+    (found,) = break_down(made._replace(items=Items(table)), "auc", ["site"])
     assert [group.name for group in found.groups] == ["A", "B"]
     assert dict(found.small) == {"tiny": 6, "patients only": 20}
     assert found.unknown == 5
@@ -130,13 +131,13 @@ def test_groups_of_few_people_or_one_class_are_said_and_not_shown():
 def test_five_of_each_class_is_enough_and_four_is_not():
     made = world(160, sites=("A",))
     for each, shown in ((5, True), (4, False)):
-        table = made.table.copy()
+        table = made.items.table.copy()
         autism = table["diagnosis"] == "autism"
         fold = {item: cell.fold for cell in made.others[0].mine for item in cell.ids}
         first = [item for item in table.index if fold[item] == "fold0"]
         few = [item for item in first if autism[item]][:each] + [item for item in first if not autism[item]][:12]
         table.loc[few, "site"] = "small"
-        (found,) = break_down(made._replace(table=table), "auc", ["site"])
+        (found,) = break_down(made._replace(items=Items(table)), "auc", ["site"])
         assert ("small" in [group.name for group in found.groups]) == shown
 
 
@@ -168,7 +169,7 @@ def test_cochran_of_known_numbers():
 
 
 def test_the_usual_columns_leave_out_what_is_predicted_or_does_not_vary():
-    table = world(30).table
+    table = world(30).items.table
     assert usual_columns(TASK, table) == ["site", "sex", "age", "motion"]
     assert usual_columns(replace(TASK, target="sex"), table) == ["site", "age", "motion"]
     assert usual_columns(TASK, table.assign(site="A", motion=np.nan)) == ["sex", "age"]
