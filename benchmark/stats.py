@@ -239,15 +239,35 @@ def two_sided(draws: np.ndarray, units: int) -> float:
     told apart by Holm. The tail of Student's t with the draws' mean and deviation, and as many degrees of freedom as
     ``units`` resampled things less one, is taken there if it is smaller.
     """
-    values = draws[~np.isnan(draws)]
-    if not len(values):
-        return float("nan")
-    tail = min(int((values <= 0).sum()), int((values >= 0).sum()))
-    p = min(1.0, 2 * (tail + 1) / (len(values) + 1))
-    mean, spread = abs(float(values.mean(dtype=np.float64))), float(values.std(dtype=np.float64))
-    if tail or units < 2 or spread <= ROUNDING * mean:
-        return p
-    return min(p, max(2 * float(stdtr(units - 1, -mean / spread)), np.finfo(float).tiny))
+    return float(two_sided_rows(draws[None], units)[0])
+
+
+def two_sided_rows(draws: np.ndarray, units: int) -> np.ndarray:
+    """`two_sided` of each row (R, B); NaN for a row without a value."""
+    least, most = draws.min(axis=1), draws.max(axis=1)
+    p = np.full(len(draws), 2 / (draws.shape[1] + 1))
+    across = (least <= 0) & (most >= 0)
+    crossing = draws[across]
+    tail = np.minimum(np.count_nonzero(crossing <= 0, axis=1), np.count_nonzero(crossing >= 0, axis=1))
+    p[across] = np.minimum(1.0, 2 * (tail + 1) / (draws.shape[1] + 1))
+    if units > 1:
+        clear = (least > 0) | (most < 0)
+        p[clear] = np.minimum(p[clear], _beyond(draws[clear], units))
+    for row in np.flatnonzero(np.isnan(least)):
+        known = draws[row][~np.isnan(draws[row])]
+        p[row] = two_sided(known, units) if len(known) else np.nan
+    return p
+
+
+def _beyond(draws: np.ndarray, units: int) -> np.ndarray:
+    """The tail of Student's t for rows (R, B) that lie on one side of 0; 1 where their deviation is mere rounding."""
+    values = draws.astype(np.float64)
+    mean = values.mean(axis=1)
+    values -= mean[:, None]
+    spread = np.sqrt(np.einsum("rb,rb->r", values, values) / draws.shape[1])
+    mean = np.abs(mean)
+    t = np.divide(mean, spread, out=np.zeros(len(draws)), where=spread > ROUNDING * mean)
+    return np.maximum(2 * stdtr(units - 1, -t), np.finfo(float).tiny)
 
 
 def _scores(metric: Metric, folds: Sequence[Scored], resamples: int, seed: int) -> np.ndarray:

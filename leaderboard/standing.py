@@ -1,7 +1,8 @@
 """Where a row stands: the interval of its rank, and whether it is separated from the best.
 
-Both come from the bootstrap resamples that records keep (`benchmark.draws`). Rows of one board that were resampled
-alike differ, draw by draw, by the paired bootstrap of their difference.
+Both come from paired tests of all rows with each other, made from the bootstrap resamples that records keep
+(`benchmark.draws`): rows of one board that were resampled alike differ, draw by draw, by the paired bootstrap of their
+difference. All pairs are one family, as any of the rows could have become the best by luck.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from ..benchmark.draws import Draws
 from ..benchmark.record import ScorePart
-from ..benchmark.stats import LEVEL, holm, interval, two_sided
+from ..benchmark.stats import LEVEL, holm, interval, two_sided_rows
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,12 @@ class Standing:
     Attributes
     ----------
     rank_low, rank_high
-        95 % percentile interval of its rank among the board's ranked rows; None where it was not resampled like them.
-        Rows that tie share all the ranks that they take together.
+        95 % interval of its rank among the board's ranked rows: from one more than the rows that are separated before
+        it, to all but those separated behind it. All rows' intervals hold together, and a row that is truly as good
+        as others has all the ranks that they share. None where it was not resampled like them.
     p
-        Two-sided paired bootstrap p of no difference to the best, adjusted by Holm over the rows of the board that
-        can be tested; None for the best, and where it cannot be tested.
+        Two-sided paired bootstrap p of no difference to the best, adjusted by Holm over all pairs of rows that can be
+        tested; None for the best, and where it cannot be tested.
     separated
         Whether p is below 0.05; None where there is no p.
     reason
@@ -75,28 +77,41 @@ class Resampled(NamedTuple):
 def standings(entries: Sequence[Entry], metric: str) -> list[Standing]:
     """Standings of a board's ranked rows, which come best first.
 
-    The rank interval counts, in each resample, the rows that do better; a row that was not resampled like the others
-    keeps its score in all of them. The test is against the first row. It was chosen for being the best, which its p
-    does not know of.
+    Rows that were not resampled like the best (or, where it has no resamples, like most) are tested with none, and
+    count among the ranks that any other may have.
     """
     rows = [resamples_of(entry, metric) for entry in entries]
-    if not rows:
-        return []
-    values = [entry.score.value or 0.0 for entry in entries]
-    ranks = rank_intervals(rows, values, entries[0].score.higher_is_better)
-    reasons = [rows[0].reason, *(reason_of(row, rows[0], entries[0].name) for row in rows[1:])]
-    adjusted = [math.nan, *holm([p_against(rows[0], row) for row in rows[1:]]).tolist()]
-    return [
-        Standing(*place, reason=reason) if math.isnan(p) else Standing(*place, p, p < 1 - LEVEL, reason)
-        for place, p, reason in zip(ranks, adjusted, reasons, strict=True)
-    ]
+    drawn = rows[0].drawn if rows else None
+    common = Counter(row.drawn for row in rows if row.drawn)
+    shared = drawn or (common.most_common(1)[0][0] if common else None)
+    alike = [k for k, row in enumerate(rows) if row.drawn and row.drawn == shared]
+    p = all_pairs([rows[k] for k in alike])
+    found = []
+    for k, row in enumerate(rows):
+        reason = reason_of(row, rows[0], entries[0].name)
+        if k not in alike:
+            found.append(Standing(reason=reason))
+            continue
+        at = alike.index(k)
+        apart = p[at] < 1 - LEVEL
+        low, high = 1 + int(apart[:at].sum()), len(rows) - int(apart[at + 1 :].sum())
+        tested = float(p[at, 0]) if at and drawn else math.nan
+        known = (None, None) if math.isnan(tested) else (tested, bool(apart[0]))
+        found.append(Standing(low, high, *known, reason))
+    return found
 
 
-def p_against(best: Resampled, row: Resampled) -> float:
-    """Two-sided paired bootstrap p of no difference; NaN where they were not resampled alike."""
-    if best.row is None or row.row is None or best.drawn != row.drawn:
-        return math.nan
-    return two_sided(best.row - row.row, best.units)
+def all_pairs(rows: Sequence[Resampled]) -> np.ndarray:
+    """p (R, R) of no difference of rows that were resampled alike, Holm-adjusted over all pairs; NaN with itself."""
+    adjusted = np.full((len(rows), len(rows)), np.nan)
+    if len(rows) < 2:
+        return adjusted
+    scores = np.array([row.row for row in rows])
+    raw = [two_sided_rows(scores[k] - scores[k + 1 :], rows[0].units) for k in range(len(rows) - 1)]
+    upper = np.triu_indices(len(rows), 1)
+    adjusted[upper] = holm(np.concatenate(raw))
+    adjusted.T[upper] = adjusted[upper]
+    return adjusted
 
 
 def resamples_of(entry: Entry, metric: str) -> Resampled:
@@ -132,49 +147,3 @@ def reason_of(row: Resampled, best: Resampled, name: str) -> str:
     if best.drawn is None:
         return f"the best row, {name}, has no resamples to test against"
     return f"other subjects or draws were resampled than for the best row, {name}"
-
-
-def rank_intervals(
-    rows: Sequence[Resampled], values: Sequence[float], higher_is_better: bool
-) -> list[tuple[int | None, int | None]]:
-    """Lowest and highest rank of each row in 95 % of the resamples; None for rows that were not resampled alike.
-
-    These are the best row's resamples, or where it has none those that most rows share. A score that is not defined
-    in a resample comes last there.
-    """
-    common = Counter(row.drawn for row in rows if row.drawn)
-    drawn = rows[0].drawn or (common.most_common(1)[0][0] if common else None)
-    if drawn is None:
-        return [(None, None)] * len(rows)
-    alike = [row.drawn == drawn for row in rows]
-    scores = np.empty((len(rows), drawn[1]), dtype=np.float32)
-    for k, (row, value) in enumerate(zip(rows, values, strict=True)):
-        scores[k] = row.row if alike[k] else value
-    scores = scores[:, ~np.isnan(scores[alike]).all(axis=0)]
-    low, high = ranks_of(np.nan_to_num(-scores if higher_is_better else scores, nan=np.inf))
-    return [(int(a), int(b)) if here else (None, None) for a, b, here in zip(low, high, alike, strict=True)]
-
-
-def ranks_of(worse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 2.5 % quantile of the first, and the 97.5 % one of the last of the ranks that each row (R, B) shares."""
-    first, last = shared_ranks(worse)
-    place = (1 - LEVEL) / 2 * (worse.shape[1] - 1)
-    low, high = math.floor(place), math.ceil(worse.shape[1] - 1 - place)
-    return np.partition(first, low, axis=1)[:, low], np.partition(last, high, axis=1)[:, high]
-
-
-def shared_ranks(worse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last rank (R, B) that each row shares in each column: rows that tie share all that they take."""
-    columns = np.ascontiguousarray(worse.T)
-    order = np.argsort(columns, axis=1)
-    placed = np.take_along_axis(columns, order, axis=1)
-    apart = placed[:, 1:] != placed[:, :-1]
-    edge = np.ones((len(columns), 1), dtype=bool)
-    place = np.arange(1, len(worse) + 1, dtype=np.int32)
-    begins = np.maximum.accumulate(np.where(np.hstack([edge, apart]), place, 0), axis=1)
-    ends = np.where(np.hstack([apart, edge]), place, len(worse))[:, ::-1]
-    ends = np.minimum.accumulate(ends, axis=1)[:, ::-1]
-    first, last = np.empty_like(begins), np.empty_like(begins)
-    np.put_along_axis(first, order, begins, axis=1)
-    np.put_along_axis(last, order, ends, axis=1)
-    return np.ascontiguousarray(first.T), np.ascontiguousarray(last.T)

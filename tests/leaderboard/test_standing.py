@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
 
 from brainbench.benchmark.draws import as_draws
 from brainbench.benchmark.metrics.classification import AUC
 from brainbench.benchmark.record import ScorePart
-from brainbench.benchmark.stats import Resampling, Scored, bootstrap, holm, interval, paired, resampling
+from brainbench.benchmark.stats import Resampling, Scored, bootstrap, holm, interval, paired, resampling, two_sided
 from brainbench.leaderboard.board import boards, make_board
 from brainbench.leaderboard.standing import Entry, Standing, standings
 from support import plan_of, write_planted
@@ -44,9 +45,10 @@ def test_a_small_board_by_hand():
     found = standings([entry("a", 0.8, a), entry("b", 0.72, b), entry("c", 0.5, np.full(100, 0.5))], "m")
     assert ranks(found) == [(1, 2), (1, 2), (3, 3)]
     assert (found[0].p, found[0].separated, found[0].reason) == (None, None, "")
-    # Ten of 100 draws lie beyond 0; against c none does, and a difference without spread is as sure as draws can be.
-    raw = [2 * 11 / 101, 2 / 101]
-    assert [one.p for one in found[1:]] == pytest.approx(holm(raw))
+    # Against b ten of 100 draws lie beyond 0. Against c none does: for a, whose difference has no spread, p is what
+    # 100 draws can say; for b it is the tail of t. Of the three, that of b with c is the smallest.
+    ab, ac = 2 * 11 / 101, 2 / 101
+    assert [one.p for one in found[1:]] == pytest.approx([ab, 2 * ac])
     assert [one.separated for one in found[1:]] == [False, True]
 
 
@@ -57,7 +59,7 @@ def test_lower_is_better_where_the_metric_says_so():
 
 def test_rows_that_tie_share_their_ranks():
     row = np.random.default_rng(0).normal(size=200)
-    rows = [entry(name, 0.0, row) for name in "abc"] + [entry("d", -9.0, row - 9)]
+    rows = [entry(name, 0.0, row) for name in "abc"] + [entry("d", -9.0, row - 9 + np.linspace(0, 1, 200))]
     found = standings(rows, "m")
     assert ranks(found) == [(1, 3)] * 3 + [(4, 4)]
     assert [one.p for one in found[1:3]] == [1, 1]
@@ -100,8 +102,9 @@ def test_its_test_is_the_paired_bootstrap():
         found = bootstrap(AUC(), folds)
         score = score_of(found.value, found.draws)
         rows.append(Entry(f"r{k}", score, as_draws({"auc": found.draws}, resampling(folds))))
-    expected = holm([paired(AUC(), made[0], folds).p for folds in made[1:]])
-    assert [one.p for one in standings(rows, "auc")[1:]] == pytest.approx(expected, rel=1e-5)
+    # All pairs are one family: the best was chosen after the scores were seen.
+    expected = holm([paired(AUC(), one, two).p for one, two in combinations(made, 2)])
+    assert [one.p for one in standings(rows, "auc")[1:]] == pytest.approx(expected[:3], rel=1e-4)
 
 
 def test_rows_that_cannot_be_tested_say_why_and_spoil_no_other():
@@ -113,7 +116,7 @@ def test_rows_that_cannot_be_tested_say_why_and_spoil_no_other():
     swapped = Entry("swapped", score_of(0.4, row - 0.4), good[0].draws)
     ranged = entry("ranged", 0.3, row - 0.5, spread="range over 3 seeds")
     found = standings([*good, others, none, swapped, ranged], "m")
-    assert ranks(found) == [(1, 1), (2, 2)] + [(None, None)] * 4
+    assert ranks(found) == [(1, 5), (2, 6)] + [(None, None)] * 4  # the four may be anywhere
     assert [one.separated for one in found] == [None, True, None, None, None, None]
     assert found[1].p == standings(good, "m")[1].p
     told = ["other subjects or draws", "brainbench rescore none", "not those of its interval", "range over 3 seeds"]
@@ -124,18 +127,21 @@ def test_a_best_row_without_resamples_leaves_rank_intervals_only():
     row = np.random.default_rng(0).normal(0.8, 0.01, 500)
     best = Entry("best", score_of(0.9, row + 0.1), None)
     found = standings([best, entry("a", 0.8, row), entry("b", 0.7, row - 0.1)], "m")
-    assert ranks(found) == [(None, None), (2, 2), (3, 3)]
+    assert ranks(found) == [(None, None), (1, 2), (2, 3)]
     assert all(one.p is None for one in found)
     assert "the best row, best, has no resamples" in found[1].reason
     assert ranks(standings([best], "m")) == [(None, None)]
 
 
-def test_an_undefined_score_is_last_and_where_all_are_undefined_nothing_is_counted():
-    a, b = np.full(100, 0.8), np.full(100, 0.7)
-    a[:50], b[:40] = np.nan, np.nan  # in ten resamples b alone is defined
-    assert ranks(standings([entry("a", 0.8, a), entry("b", 0.7, b)], "m")) == [(1, 2), (1, 2)]
-    a[:50] = b[:50] = np.nan
-    assert ranks(standings([entry("a", 0.8, a), entry("b", 0.7, b)], "m")) == [(1, 1), (2, 2)]
+def test_resamples_without_a_score_are_left_out():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0.8, 0.1, 1000), rng.normal(0.75, 0.1, 1000)
+    a[:500], b[400:600] = np.nan, np.nan
+    found = standings([entry("a", 0.8, a), entry("b", 0.75, b)], "m")
+    assert found[1].p == pytest.approx(two_sided((a - b)[600:], 100))
+    b[:] = np.nan
+    b[:500] = 0.7
+    assert standings([entry("a", 0.8, a), entry("b", 0.7, b)], "m")[1].p is None  # never defined together
 
 
 @settings(max_examples=40, deadline=None)
@@ -146,29 +152,42 @@ def test_what_must_hold_of_any_board(seed, rows, spread):
     made = [entry(f"r{k}", value, value + spread * rng.normal(size=300)) for k, value in enumerate(values)]
     found = standings(made, "m")
     for rank, one in enumerate(found, 1):
-        assert 1 <= one.rank_low <= one.rank_high <= rows
-        if spread == 0.001 and rows > 1 and -np.diff(values).max(initial=-1) > 0.02:
-            assert one.rank_low == one.rank_high == rank
+        assert 1 <= one.rank_low <= rank <= one.rank_high <= rows
     assert all(one.p is None or 0 < one.p <= 1 for one in found)
     assert [one.separated for one in found[1:]] == [one.p < 0.05 for one in found[1:]]
-    # The order in which rows come changes nothing but the best: shuffle the rest.
-    order = [0, *(1 + rng.permutation(rows - 1))]
-    again = standings([made[k] for k in order], "m")
-    assert ranks(again) == [ranks(found)[k] for k in order]
-    assert [one.p for one in again[1:]] == [found[k].p for k in order[1:]]
+    assert all(one.rank_low > 1 for one in found[1:] if one.separated)
+    assert found[0].rank_high == rows - sum(one.separated for one in found[1:])
+    if spread == 0.001 and -np.diff(values).max(initial=-1) > 0.02:
+        assert all(one.rank_low == one.rank_high for one in found)
+    moved = [entry(one.name, one.score.value + 1, one.draws.of("m") + np.float32(1)) for one in made]
+    assert ranks(standings(moved, "m")) == ranks(found)
 
 
-def test_rank_intervals_hold_the_true_rank():
-    """Five methods, true scores 0.1 apart, standard error 0.05: at least 95 % of intervals hold the true rank."""
-    rng = np.random.default_rng(2)
-    true = np.array([0.4, 0.3, 0.2, 0.1, 0.0])
+def seen(true: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, list[Standing]]:
+    """Methods of these true scores, measured with an error of 1: which is at each rank, and the standings."""
+    values = true + rng.normal(size=len(true))
+    order = np.argsort(-values)
+    rows = [entry(f"r{k}", values[k], values[k] + rng.normal(size=300)) for k in order]
+    return order, standings(rows, "m")
+
+
+def test_the_best_of_equals_is_rarely_separated_from_any():
+    """Of ten equals the leader leads by luck. Holm over the nine others alone would separate some in 14 % of boards."""
+    rng = np.random.default_rng(0)
+    wrong = sum(any(one.separated for one in seen(np.zeros(10), rng)[1][1:]) for _ in range(300))
+    assert 0.01 < wrong / 300 < 0.075
+
+
+@pytest.mark.parametrize("gap", [0.3, 1.0, 3.0])
+def test_rank_intervals_hold_all_true_ranks_together(gap):
+    rng = np.random.default_rng(1)
     held = []
-    for _ in range(200):
-        seen = true + rng.normal(0, 0.05, 5)
-        order = np.argsort(-seen)
-        rows = [entry(f"r{k}", seen[k], seen[k] + rng.normal(0, 0.05, 200)) for k in order]
-        held += [low <= k + 1 <= high for k, (low, high) in zip(order, ranks(standings(rows, "m")), strict=True)]
-    assert np.mean(held) > norm.cdf(1.645)
+    for _ in range(100):
+        order, found = seen(-gap * np.arange(6), rng)
+        held.append(all(one.rank_low <= k + 1 <= one.rank_high for k, one in zip(order, found, strict=True)))
+    assert np.mean(held) > 0.92
+    if gap == 3.0:  # they are not merely wide
+        assert np.mean([one.rank_high - one.rank_low for one in found]) < 3
 
 
 @pytest.fixture
