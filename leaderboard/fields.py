@@ -125,7 +125,7 @@ def why_unranked(line: Line) -> str:
 def p_fields(lines: Sequence[Line]) -> Iterator[Field]:
     """The test against the best, where any row has it."""
     if any(line.standing and line.standing.p is not None for line in lines):
-        note = "of no difference to the best: paired bootstrap over the test subjects, Holm over the rows"
+        note = "of no difference to the best: paired bootstrap over the test subjects, Holm over all pairs of rows"
         yield Field(Column("p", "p", note, "number", leaves=LEAVES["p"]), test_cell)
 
 
