@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from ..benchmark.record import Record
@@ -47,7 +48,7 @@ def standing_notes(lines: Sequence[Line]) -> Iterator[str]:
     if any(stand.rank_low is not None for stand in known):
         yield "In brackets after a rank: its 95 % bootstrap interval."
     if any(stand.p is not None for stand in known):
-        tested = "paired bootstrap over the same resamples, given the trained models, Holm over the rows"
+        tested = "paired bootstrap over the same resamples, given the trained models, Holm over all pairs of rows"
         yield f"=: not separated from the best ({tested})."
     reasons: dict[str, list[str]] = {}
     for line in lines:
@@ -120,6 +121,20 @@ def ceiling_note(record: Record) -> str:
     return f"{text}. {ceiling.note}".rstrip()
 
 
+def gap_notes(lines: Sequence[Line], names: Sequence[str]) -> Iterator[str]:
+    """Scores that finished rows lack without saying why: an older record, or items on which it is not defined."""
+    absent: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    undefined: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for record in (line.record for line in lines if line.record.status == "ok"):
+        empty = {name for name, score in record.scores.items() if score.value is None and not score.missing}
+        absent[tuple(name for name in names if name not in record.scores)].append(record.method.name)
+        undefined[tuple(name for name in names if name in empty)].append(record.method.name)
+    for how, found in (("not scored in the record of", absent), ("not defined on the items of", undefined)):
+        for metrics, rows in found.items():
+            if metrics:
+                yield f"{', '.join(metrics)}: {how} {', '.join(dict.fromkeys(rows))}."
+
+
 def score_notes(lines: Sequence[Line], names: Sequence[str]) -> Iterator[str]:
     """What scores rest on, and why some are not there: one sentence for metrics that share it."""
     made: dict[str, list[str]] = {}
@@ -134,5 +149,6 @@ def score_notes(lines: Sequence[Line], names: Sequence[str]) -> Iterator[str]:
         yield f"{', '.join(metrics)}: {what}."
     for why, metrics in missing.items():
         yield f"Not scored here, {', '.join(metrics)}: {why.partition(chr(10))[0]}."
+    yield from gap_notes(lines, names)
     if missing:
         yield "What brings them:  brainbench doctor   and  brainbench weights list"

@@ -28,7 +28,10 @@ from .fields import (
 from .notes import board_notes
 from .suite import SuiteLine, SuiteTable
 from .table import Cell, Column, Row, Sheet, Table
-from .wording import counted, interval
+from .wording import counted, number
+
+LISTED = 8
+"""Tasks that a note names; of more it says the number."""
 
 BOARD_TITLE = "Reproduced: trained and scored here; ranked"
 
@@ -148,11 +151,11 @@ def mean_cell(line: SuiteLine, metric: str) -> Cell:
 
 
 def headline_cell(line: SuiteLine, task: str) -> Cell:
-    """The headline of a task of a row."""
+    """The headline of a task of a row; its interval is on the task's board, and not printed here."""
     score = line.headlines.get(task)
     if score is None or score.value is None:
         return Cell("-", note=f"no complete record of {task}")
-    return Cell(interval(score), value=score.value, low=score.low, high=score.high)
+    return Cell(number(score.value), value=score.value, low=score.low, high=score.high)
 
 
 def suite_notes(table: SuiteTable) -> Iterator[str]:
@@ -166,5 +169,10 @@ def suite_notes(table: SuiteTable) -> Iterator[str]:
         if line.fewer:
             few = ", ".join(f"{task} on {count} subjects" for task, count in line.fewer.items())
             yield f"* {line.label}: {few}."
+    for line in table.lines:
+        lacking = [task for task in table.tasks if task not in line.tasks]
+        if lacking:
+            listed = ", ".join(lacking) if len(lacking) <= LISTED else f"{len(lacking)} of {len(table.tasks)} tasks"
+            yield f"{line.label} has no complete record of {listed}."
     if table.missing:
         yield f"Missing, without any record: {', '.join(table.missing)}."

@@ -10,6 +10,7 @@ from io import StringIO
 from types import SimpleNamespace
 from zlib import crc32
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,14 +34,16 @@ from brainbench.benchmark.record import (
 from brainbench.benchmark.registry import entries
 from brainbench.leaderboard.board import make_board
 from brainbench.leaderboard.costs import counted_parts, parameters
+from brainbench.leaderboard.critical import critical
 from brainbench.leaderboard.fields import marked
 from brainbench.leaderboard.floors import floors, why_floor
 from brainbench.leaderboard.latex import escape_latex, to_latex
 from brainbench.leaderboard.markdown import escape_markdown, to_markdown
 from brainbench.leaderboard.narrow import fitted
 from brainbench.leaderboard.standing import Standing
+from brainbench.leaderboard.suite import SuiteLine, SuiteTable
 from brainbench.leaderboard.table import Cell, Column, Row, Sheet, Table
-from brainbench.leaderboard.tables import board_sheet
+from brainbench.leaderboard.tables import board_sheet, suite_sheet
 from brainbench.leaderboard.terminal import to_terminal
 from brainbench.leaderboard.wording import scaled
 
@@ -158,6 +161,27 @@ def test_a_missing_cell_says_why():
     assert "d failed: out of luck" in sheet.notes
     assert "Not scored here, accuracy: no weights." in sheet.notes
     assert column(sheet, "board", "rank")[3].note == "out of luck"
+    assert "accuracy, ece: not scored in the record of c." in sheet.notes
+    assert "ece: not defined on the items of b." in sheet.notes
+
+
+def test_a_suite_says_who_lacks_what_and_marks_only_whole_rows():
+    lines = (
+        SuiteLine("a", {"auc": 0.8}, ("t", "u"), {}, 1.0, {"t": score(0.8), "u": score(0.7)}, rank=1.0, tied=True),
+        SuiteLine("b", {"auc": 0.7}, ("t", "u"), {}, 1.0, {"t": score(0.7), "u": score(0.6)}, 2.0, tied=True, p=0.5),
+        SuiteLine("c", {"auc": 0.9}, ("t",), {}, 1.0, {"t": score(0.9)}),
+    )
+    tested = critical(["a", "b"], np.array([[0.8, 0.7], [0.7, 0.6]]), [True, True], one_metric=True)
+    sheet = suite_sheet(SuiteTable("s", "real", ("auc",), {"auc": True}, lines, ("t", "u"), ("v",), 0, tested, 2))
+    assert [(row.rank, row.tied) for row in sheet.tables[0].rows] == [(1, False), (2, True), (None, False)]
+    assert [cell.text for cell in column(sheet, "suite", "mean-rank")] == ["1.00", "2.00=", "-"]
+    assert [(cell.text, cell.best) for cell in column(sheet, "suite", "t")] == [
+        ("0.800", "best"), ("0.700", "second"), ("0.900", ""),
+    ]  # fmt: skip
+    assert column(sheet, "suite", "u")[2].note == "no complete record of u"
+    assert "c has no complete record of u." in sheet.notes
+    assert "Missing, without any record: v." in sheet.notes
+    assert any(note.startswith("Friedman's test of 2 rows over 2 tasks") for note in sheet.notes)
 
 
 def test_chance_the_best_floor_and_the_ceiling_stand_in_the_columns_of_the_metrics():
