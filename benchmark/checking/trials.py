@@ -23,7 +23,7 @@ from .planted import Planted
 from .watched import WATCH
 from .watching import Seen, read_seen
 
-LIMIT = 1800.0
+LIMIT = 900.0
 """Seconds of one trial."""
 
 
