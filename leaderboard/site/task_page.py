@@ -52,13 +52,20 @@ def board_view(board: BoardSheet, site: Site, name: str) -> dict[str, Any]:
         "id": name,
         "origin": ORIGINS.get(board.first.data.origin, board.first.data.origin),
         "simulated": board.first.data.origin != "real",
-        "title": board.sheet.title,
+        "title": board_title(board, site.tasks[board.first.task.name]),
         "facts": list(pairs(*board_facts(board.first))),
         "tables": tables,
         "notes": board_notes(board, tables),
         "audit": table_view(audit, site.href, name=f"{name}-audit") if audit.rows else None,
         "leak": any(finding.level == "leak" for record in board.records for finding in record.audit),
     }
+
+
+def board_title(board: BoardSheet, among: list[BoardSheet]) -> str:
+    """A sheet's title, with data and split where another board of the task has the same title."""
+    if sum(other.sheet.title == board.sheet.title for other in among) == 1:
+        return board.sheet.title
+    return f"{board.sheet.title}; data {board.first.data.fingerprint[:6]}, split {board.first.split.hash[:6]}"
 
 
 def board_notes(board: BoardSheet, tables: list[TableView]) -> list[str]:
