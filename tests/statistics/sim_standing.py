@@ -1,4 +1,4 @@
-"""Tests from the resamples of a board's rows that a board may be held against: they know that the leader was chosen.
+"""Tests from the resamples of a board's rows, to hold the board's own against.
 
 ``values`` (rows,) are scores, more is better; ``draws`` (rows, resamples) were resampled alike.
 """
@@ -7,6 +7,22 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.stats import rankdata
+
+from brainbench.benchmark.stats import holm, two_sided
+
+
+def rank_percentiles(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rank interval (rows,) x 2 as percentiles of each row's rank over resamples."""
+    low, high = np.percentile(rankdata(-draws, axis=0), (2.5, 97.5), axis=1)
+    return low, high
+
+
+def against_best(best: int, draws: np.ndarray, units: int) -> np.ndarray:
+    """Whether (rows,) each row is separated from the best by single tests, Holm over the other rows."""
+    others = np.delete(np.arange(len(draws)), best)
+    apart = np.zeros(len(draws), dtype=bool)
+    apart[others] = holm([two_sided(draws[best] - draws[row], units) for row in others]) < 0.05
+    return apart
 
 
 def gaps(values: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -22,16 +38,6 @@ def all_pairs(observed: np.ndarray, around: np.ndarray) -> np.ndarray:
     """p (i, j) of every pair, adjusted for all pairs at once by the law of the largest gap (Westfall & Young 1993)."""
     law = np.abs(around).max(axis=(0, 1))
     return (1 + (law[None, None] >= np.abs(observed)[..., None]).sum(axis=2)) / (1 + len(law))
-
-
-def rank_by_gaps(observed: np.ndarray, around: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Rank interval of each row: one more than the rows that are clearly before it, to all but those clearly behind.
-
-    "Clearly" is against the law of the largest of the row's own gaps, either way (Mogstad, Romano, Shaikh & Wilhelm
-    2024).
-    """
-    critical = np.quantile(np.abs(around).max(axis=1), level, axis=1)[:, None]
-    return 1.0 + (observed > critical).sum(axis=1), len(observed) - (observed < -critical).sum(axis=1) * 1.0
 
 
 def true_ranks(truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

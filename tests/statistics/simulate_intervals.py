@@ -16,8 +16,8 @@ WIDER = (1.25, 1.5)
 """The second is the root of what five folds' shared training data add to a variance by Nadeau & Bengio's rule:
 (1/5 + 1/4) / (1/5) = 2.25."""
 
-CLASS_WORLDS = {"none": Classes(0.0), "middling": Classes(1.2), "strong": Classes(2.2)}
-NUMBER_WORLDS = {"none": Numbers(0.0), "middling": Numbers(0.3), "strong": Numbers(0.7)}
+CLASS_WORLDS = (Classes(0.0), Classes(1.2), Classes(2.2))
+NUMBER_WORLDS = (Numbers(0.0), Numbers(0.3), Numbers(0.7))
 
 
 def once(world: Classes | Numbers, people: int, seed: int) -> dict[str, np.ndarray]:
@@ -70,35 +70,37 @@ def simulate(world: Classes | Numbers, people: int, repeats: int) -> dict[str, n
     return {name: np.stack([one[name] for one in found]) for name in found[0]}
 
 
-def rows(label: str, people: int, found: dict[str, np.ndarray]) -> list[list[str]]:
-    """Table rows of one world and size."""
+def rows(people: int, worlds: list[dict[str, np.ndarray]]) -> list[list[str]]:
+    """Table rows of one size, a score each: shares over repeats and worlds."""
     table = []
-    for name, each in found.items():
+    for name in worlds[0]:
         if name.startswith("new people, "):
             continue
-        value, low, high, truth = each.T
-        fresh = found[f"new people, {name}"].T
-        claims = (truth, truth.mean())
-        cells = [covered(fresh[1], fresh[2], fresh[3]), *(covered(low, high, claim) for claim in claims)]
+        each = np.stack([found[name] for found in worlds], axis=1)
+        value, low, high, truth = np.moveaxis(each, 2, 0)
+        fresh = np.moveaxis(np.stack([found[f"new people, {name}"] for found in worlds], axis=1), 2, 0)
+        claims = (truth, truth.mean(axis=0))
+        cells = [covered(*fresh[1:]), *(covered(low, high, claim) for claim in claims)]
         for factor in WIDER:
             wide = value - factor * (value - low), value + factor * (high - value)
             cells += [covered(*wide, claim) for claim in claims]
-        table.append([label, str(people), name, number(truth), number(high - low), *cells])
+        told = ", ".join(number(one, 2) for one in truth.T)
+        table.append([name, str(people), told, number(high - low, 2), *cells])
     return table
 
 
 HEADERS = (
-    "effect", "people", "score", "truth", "width", "models, new people", "models", "method",
+    "score", "people", "truths", "width", "models, new people", "models", "method",
     "models, 1.25 wide", "method, 1.25 wide", "models, 1.5 wide", "method, 1.5 wide",
 )  # fmt: skip
 
 
-def main(share: float = 1.0) -> None:
+def main(part: float = 1.0) -> None:
     """Print the tables."""
     keep_what_repeats()
     for title, worlds in (("Classification, 5 folds", CLASS_WORLDS), ("Regression, 5 folds", NUMBER_WORLDS)):
         table = []
         for people, repeats in SIZES.items():
-            for label, world in worlds.items():
-                table += rows(label, people, simulate(world, people, max(2, round(share * repeats))))
-        show(title, HEADERS, table)
+            count = max(2, round(part * repeats))
+            table += rows(people, [simulate(world, people, count) for world in worlds])
+        show(title, HEADERS, sorted(table, key=lambda row: row[0]))

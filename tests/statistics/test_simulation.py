@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import norm, rankdata
 from sim_path import CLASSES, NUMBERS, cut, train
 from sim_report import covered, share
-from sim_standing import all_pairs, gaps, rank_by_gaps, true_ranks
+from sim_standing import against_best, all_pairs, gaps, true_ranks
 from sim_worlds import Classes, Numbers
+from simulate_selection import wrong as wrong_boards
 
 from brainbench.benchmark.metrics.classification import AUC, Accuracy
 from brainbench.benchmark.metrics.regression import MAE, PearsonR, PredictiveCOD
@@ -87,22 +87,20 @@ def test_intervals_cover_on_new_people_and_less_under_cross_validation():
 
 
 def test_the_largest_gap_knows_that_the_leader_was_chosen():
-    """Ten equal rows of Gaussian resamples: one board in twenty is separated by gaps, several by single tests."""
-    rng = np.random.default_rng(0)
-    wrong, single = 0, 0
+    """Ten equal rows of Gaussian resamples: one board in twenty is separated by gaps, one in seven by single tests."""
+    rng = np.random.default_rng(1)
+    wrong = single = 0
     for _ in range(200):
         values = rng.standard_normal(10)
-        draws = values[:, None] + rng.standard_normal((10, 400))
-        observed, around = gaps(values, draws)
+        draws = values[:, None] + rng.standard_normal((10, 2000))
         lead = int(values.argmax())
-        wrong += (all_pairs(observed, around)[lead] < 0.05).any()
-        single += (2 * norm.sf(np.abs(observed[:, lead])) < 0.05).any()
-        low, high = rank_by_gaps(observed, around)
-        rank = rankdata(-values)
-        assert (low <= rank).all()
-        assert (rank <= high).all()
-    assert wrong <= 22
-    assert single >= 60
+        wrong += (all_pairs(*gaps(values, draws))[lead] < 0.05).any()
+        single += against_best(lead, draws, 100).any()
+    assert 3 <= wrong <= 20
+    assert 13 <= single <= 45
+    assert wrong < single
+    assert wrong_boards(10) == pytest.approx(0.146, abs=0.001)
+    assert wrong_boards(2) == pytest.approx(0.05, abs=0.001)
 
 
 def test_shares_and_ranks_in_words():
