@@ -25,7 +25,7 @@ MANY_VALUES = 8
 
 def usual_columns(task: Task, table: pd.DataFrame) -> list[str]:
     """The usual columns that split these items into at least two groups, without what is to be predicted."""
-    asked = {task.target, getattr(task.label, "source", task.target)}
+    asked = {task.target, getattr(task.label, "source", task.target), *task.fields}
     here = [column for column in USUAL if column in table and column not in asked]
     return [column for column in here if groups_of(table, column).nunique() > 1]
 

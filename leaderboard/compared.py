@@ -25,7 +25,7 @@ def compared_sheet(first: Record, rows: Sequence[Compared], groups: Sequence[Bre
         title=f"{first.task.name} on {first.data.name}, {what}: difference to {names[first.id]}",
         tables=(
             differences(rows, names),
-            *(by_group(names[first.id], names[one.record.id], one, len(groups)) for one in groups),
+            *(by_group(names[first.id], names[one.record.id], one, len(groups)) for one in groups if one.groups),
         ),
         notes=tuple(notes(first, rows, groups)),
     )
@@ -142,7 +142,10 @@ def notes(first: Record, rows: Sequence[Compared], groups: Sequence[Breakdown]) 
         yield f"Lower is better: {', '.join(lower)}."
     if any(not math.isnan(row.over_folds.p) for row in rows):
         yield "p over folds: corrected resampled t-test, which counts the training as well."
-    if groups:
+    for one in groups:
+        if not one.groups:
+            yield f"By {one.column} no group can be shown. {' '.join(_group_notes(one, len(groups)))}".rstrip()
+    if any(one.groups for one in groups):
         yield (
             "Within groups: mean over folds weighted by the group's members; intervals of few people are rough. Groups "
             "were not drawn at random: a difference between two of them may come from what else differs there."

@@ -65,7 +65,7 @@ def compare(
     from ..subgroups import break_down
 
     place = Store(store_path(store))
-    found = [pick(place, name, task, data) for name in (first, *others)]
+    found = picked(place, (first, *others), task, data)
     metrics = chosen_metrics(found[0][0], metric)
     with errors().status("comparing ..."):
         pairings = pair_up(found[0], found[1:], silent)
@@ -103,38 +103,62 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"did you mean {found[0]}?" if found else ""
 
 
-def pick(store: Store, name: str, task: str | None, data: str | None) -> tuple[Record, Path]:
-    """The newest complete record of a method on a task, or a record by its id. Raises `StoreError`."""
+def picked(store: Store, names: Sequence[str], task: str | None, data: str | None) -> list[tuple[Record, Path]]:
+    """A record for each name: of a method on a task, or by its id. Raises `BadOption` and `StoreError`.
+
+    Of several the newest complete one, if possible on the data and split of the first.
+    """
     from ..errors import BadOption, StoreError
 
     if data not in (None, "real", "simulated"):
         raise BadOption(f"--data {data}: expected real or simulated", "leave it out for both")
     if task is None:
         try:
-            return store.find(name)
+            return [store.find(name) for name in names]
         except StoreError as error:
             raise StoreError(error.message, "give the methods' task as well:  --task T") from None
+    here = on_task(store, task, data, names[0])
+    first = pick(here, names[0], task, store.path)
+    others = [pick(here, name, task, store.path, like=first) for name in names[1:]]
+    return [store.find(str(store.path / "records" / record.id)) for record in (first, *others)]
+
+
+def on_task(store: Store, task: str, data: str | None, method: str) -> list[Record]:
+    """The records on a task. Raises `StoreError` where there is none."""
+    from ..errors import StoreError
+
     every = list(store.records())
-    here = [
+    found = [
         record
         for record in every
         if record.task.name == task and data in (None, "simulated" if record.data.origin == "twin" else "real")
     ]
-    if not here:
-        tasks = sorted({record.task.name for record in every})
+    if not found:
+        hint = near(task, {record.task.name for record in every} - {task})
         raise StoreError(
             f"no record on {task!r} in {store.path}",
-            near(task, tasks) or f"run one:  brainbench run --task {task} --method {name}",
+            hint or f"run one:  brainbench run --task {task} --method {method}",
         )
-    known = [record for record in here if name in (record.method.name, record.id)]
+    return found
+
+
+def pick(records: Sequence[Record], name: str, task: str, place: Path, like: Record | None = None) -> Record:
+    """The newest complete record of a method, or the one of this id. Raises `StoreError`."""
+    from ..errors import StoreError
+
+    known = [record for record in records if name in (record.method.name, record.id)]
     if not known:
-        names = {record.method.name for record in here}
+        hint = near(name, {record.method.name for record in records})
         raise StoreError(
-            f"no record of {name!r} on {task!r} in {store.path}",
-            near(name, names) or f"run it:  brainbench run --task {task} --method {name}",
+            f"no record of {name!r} on {task!r} in {place}",
+            hint or f"run it:  brainbench run --task {task} --method {name}",
         )
-    newest = max(known, key=lambda record: (record.status == "ok", record.environment.created))
-    return store.find(newest.id)
+
+    def order(record: Record) -> tuple[bool, bool, str]:
+        alike = like is None or (record.data.fingerprint, record.split.hash) == (like.data.fingerprint, like.split.hash)
+        return record.status == "ok", alike, record.environment.created
+
+    return max(known, key=order)
 
 
 def print_json(rows: Sequence[Compared], groups: Sequence[Breakdown]) -> None:

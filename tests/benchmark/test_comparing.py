@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from made_once import copy_to, run_once
 from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
+from brainbench.benchmark.cli.compare import pick
 from brainbench.benchmark.comparing import compare, pair_up
 from brainbench.benchmark.contracts import silent
 from brainbench.benchmark.errors import BadOption
@@ -142,3 +144,15 @@ def test_every_format_holds_the_groups(records, store):
     assert content["differences"][0]["difference"]["value"] > 0.3
     plain = CliRunner().invoke(app, [*arguments, "--json", "--by", "sex"]).stdout
     assert [found["column"] for found in json.loads(plain)["groups"]] == ["sex"]
+
+
+def test_of_several_records_the_one_on_the_data_of_the_first_is_taken(records):
+    mine, other = records["fc-svm"][0], records["majority"][0]
+    late = other.environment.model_copy(update={"created": "2999-01-01T00:00:00+00:00"})
+    elsewhere = other.data.model_copy(update={"fingerprint": "another"})
+    newer = other.model_copy(update={"id": "newer", "environment": late, "data": elsewhere})
+    failed = other.model_copy(update={"id": "failed", "environment": late, "status": "failed"})
+    every = [newer, failed, other, mine]
+    assert pick(every, "majority", "abide1-asd", Path("runs"), like=mine).id == other.id
+    assert pick(every, "majority", "abide1-asd", Path("runs")).id == "newer"
+    assert pick([newer], "majority", "abide1-asd", Path("runs"), like=mine).id == "newer"
