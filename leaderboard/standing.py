@@ -96,8 +96,11 @@ def standings(entries: Sequence[Entry], metric: str) -> list[Standing]:
         apart = p[at] < 1 - LEVEL
         low, high = 1 + int(apart[:at].sum()), len(rows) - int(apart[at + 1 :].sum())
         tested = float(p[at, 0]) if at and drawn else math.nan
-        known = (None, None) if math.isnan(tested) else (tested, bool(apart[0]))
-        found.append(Standing(low, high, *known, reason))
+        found.append(
+            Standing(low, high, reason=reason)
+            if math.isnan(tested)
+            else Standing(low, high, tested, bool(apart[0]), reason)
+        )
     return found
 
 
@@ -109,7 +112,7 @@ def all_pairs(rows: Sequence[Resampled]) -> np.ndarray:
     scores = np.array([row.row for row in rows])
     raw = [two_sided_rows(scores[k] - scores[k + 1 :], rows[0].units) for k in range(len(rows) - 1)]
     upper = np.triu_indices(len(rows), 1)
-    adjusted[upper] = holm(np.concatenate(raw))
+    adjusted[upper] = holm(np.concatenate(raw).tolist())
     adjusted.T[upper] = adjusted[upper]
     return adjusted
 
