@@ -31,11 +31,11 @@ POLL_SECONDS = 0.2
 LINE_BYTES = 1 << 20
 """The longest message of a worker."""
 
-OUTCOME_BYTES = 64 << 20
+OUTCOME_BYTES = 16 << 20
 """The largest ``outcome.json``."""
 
-LABEL = 200
-"""The longest label of a progress message."""
+LABEL, REASON = 200, 2000
+"""The longest label of a progress message, and the longest reason of an outcome, in characters."""
 
 RESERVE_BYTES = 1 << 30
 """Disk that a cell leaves free, or half of what was free where that is less."""
@@ -257,7 +257,8 @@ def read_outcome(path: Path) -> Outcome:
     sound = all(0 <= seconds < math.inf for seconds in (outcome.fit_seconds, outcome.predict_seconds))
     if outcome.status not in STATUSES or not sound:
         return Outcome(status="failed", reason="its outcome has no known status, or no number of seconds")
-    return outcome
+    told = {row: reason[:REASON] for row, reason in outcome.items.items()}
+    return outcome.model_copy(update={"reason": outcome.reason[:REASON], "items": told})
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from .sources import Lent, cleared, content, told
 from .splits import HALVES
 from .staging import Extras, Shown, stage
 from .store import Finished, Store, cell_folder
+from .submitting.contents import unsafe
 from .system import environment, harness_version
 from .withheld import KEPT_ELSEWHERE, missing
 from .worker import Outcome
@@ -179,11 +180,16 @@ def _save_folder(row: Row, cell: Cell, settings: Settings) -> Path:
 
 
 def _keep(cell: Cell, outcome: Outcome, shown: Shown, store: Store) -> Finished | Outcome:
-    """Cache a finished cell; a failed one is only reported."""
+    """Cache a finished cell; a failed one is only reported.
+
+    What an isolated one predicted is read first by a process that holds nothing: a small file may unfold to any size.
+    """
     folder = store.work_path(cell.key)
     try:
         if outcome.status != "ok":
             return outcome.model_copy(update={"reason": named(outcome, shown)}) if outcome.items else outcome
+        if outcome.isolated and (reasons := unsafe([(folder / "out", len(shown.ids))])):
+            return Outcome(status="failed", reason=f"its predictions are not taken: {'; '.join(reasons)}")
         return store.keep(cell, outcome, shown.ids, folder / "out" / "prediction")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -191,7 +197,9 @@ def _keep(cell: Cell, outcome: Outcome, shown: Shown, store: Store) -> Finished 
 
 def named(outcome: Outcome, shown: Shown) -> str:
     """Why a cell failed, with the ids of the items that the worker knows by number only."""
-    told = [f"{shown.ids[row]}: {reason}" for row, reason in sorted(outcome.items.items())]
+    told = [
+        f"{shown.ids[row]}: {reason}" for row, reason in sorted(outcome.items.items()) if row in range(len(shown.ids))
+    ]
     more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
     return f"{len(told)} of {len(shown.ids)} items failed: {'; '.join(told[:NAMED])}{more}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,7 +18,7 @@ from .errors import BadOption, BrainbenchError, DataMissing, StoreError
 from .files import digest_file, whole_folder
 from .home import cohorts, home
 from .home import weights as weights_home
-from .plan import weights_hash
+from .plan import Plan, weights_hash
 from .record import Record
 from .salt import salt, salted
 from .store import Ids, Store, read_record, read_split
@@ -175,6 +175,21 @@ def plan_record(store: Store, name: str) -> Withdrawal:
         caches=tuple(path for path in sorted((store.path / "cells").glob("*")) if path.name in keys),
         notes=(ELSEWHERE,),
     )
+
+
+def without_withdrawn(plan: Plan, store: Store) -> Plan:
+    """A plan of runs without the rows whose record was withdrawn from a store; its notes name them."""
+    from .run import record_id
+
+    stones = {stone.id: stone for stone in tombstones(store.path)}
+    gone = [stones[name] for row in plan.rows if (name := record_id(row)) in stones]
+    notes = [
+        f"{stone.id} was withdrawn on {stone.withdrawn} and is not run again (remove {store.path / 'records' / stone.id} "
+        "to do so)"
+        for stone in gone
+    ]
+    rows = tuple(row for row in plan.rows if record_id(row) not in stones)
+    return replace(plan, rows=rows, notes=(*plan.notes, *notes))
 
 
 ELSEWHERE = (

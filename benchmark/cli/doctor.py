@@ -60,8 +60,20 @@ def system_lines() -> list[str]:
         f"brainbench {harness_version()}, Python {platform.python_version()}, {platform.platform()}",
         f"{os.cpu_count()} cores, {memory:.0f} GiB memory, device {choose_device('auto')}",
         versions,
+        sandbox_line(),
         f"data in {home()}",
     ]
+
+
+def sandbox_line() -> str:
+    """The sandbox of ``run --isolated`` and ``verify --rerun``, or why there is none."""
+    from ..errors import NoSandbox
+    from ..sandbox import need_sandbox
+
+    try:
+        return f"sandbox: {need_sandbox().program}"
+    except NoSandbox as error:
+        return f"{error.message}; {error.hint}"
 
 
 def extra_lines() -> list[str]:

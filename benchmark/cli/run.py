@@ -87,6 +87,7 @@ def run(
     """
     from ..plan import Request, make_plan
     from ..store import Store
+    from ..withdrawing import without_withdrawn
 
     tasks = tuple(task or ()) + suite_tasks(suite)
     check_usage(tasks, tuple(method or ()), executor)
@@ -110,11 +111,12 @@ def run(
     console = errors()
     with console.status("reading data ...") as status:
         plan = make_plan(request, lambda label, done, total: status.update(f"{label} {done}/{total}"))
+    plan = without_withdrawn(plan, place)
     for note in plan.notes:
         console.print(note, style="yellow", markup=False, soft_wrap=True)
     print_missing(plan)
     if dry_run:
-        print_plan(plan, place, json_)
+        print_plan(plan, place, json_, isolated)
         return
     records = execute(plan, place, request, jobs, shard, time_limit, memory_limit, isolated=isolated)
     print_records(records, place, json_)
@@ -280,8 +282,8 @@ def execute(
     return records
 
 
-def print_plan(plan: Plan, store: Store, as_json: bool) -> None:
-    """The cells of a plan: cached, or why not."""
+def print_plan(plan: Plan, store: Store, as_json: bool, isolated: bool = False) -> None:
+    """The cells of a plan: cached, or why not; isolated ones only where that is asked for."""
     import json
 
     from ..plan import known_cells, why_not_cached
@@ -289,7 +291,9 @@ def print_plan(plan: Plan, store: Store, as_json: bool) -> None:
     known = known_cells(store)
     rows: list[dict[str, Any]] = []
     for _, cell in plan.cells:
-        cached = store.finished(cell.key) is not None
+        found = store.finished(cell.key)
+        cached = found is not None and (found.outcome.isolated or not isolated)
+        why = "ran outside a sandbox" if found else why_not_cached(cell, known)
         rows.append(
             {
                 "task": cell.task,
@@ -297,7 +301,7 @@ def print_plan(plan: Plan, store: Store, as_json: bool) -> None:
                 "preset": cell.method.preset,
                 "fold": cell.fold,
                 "seed": cell.seed,
-                "state": "cached" if cached else why_not_cached(cell, known),
+                "state": "cached" if cached else why,
                 "key": cell.key,
             }
         )

@@ -191,6 +191,13 @@ def test_links_and_pipes_among_predictions_are_not_followed(put, name, tmp_path,
     assert not list((store.path / "work").glob("*/out"))
 
 
+def test_a_table_that_unfolds_to_much_is_not_read_by_the_parent(store, closed):
+    (record,) = records_of(plan_of("CLASSIFICATION", f"{PRISONERS}:Unfolds"), store, closed)
+    assert record.status == "failed"
+    assert "its predictions are not taken" in record.reason
+    assert "20,000,000 rows" in record.reason
+
+
 def test_folders_in_each_other_do_not_stop_the_run(put, store):
     assert put("Digs").status == "ok"
     assert [path.name for path in (store.path / "work").glob("*/*")] == ["out"]

@@ -33,6 +33,7 @@ from brainbench.benchmark.withdrawing import (
     read_tombstone,
     rests_on,
     tombstones,
+    without_withdrawn,
 )
 from support import plan_of, write_planted
 
@@ -87,6 +88,13 @@ def test_a_withdrawn_record_is_a_tombstone_and_its_cells_are_gone(runs):
     assert record.id not in {found.id for found in runs.records()}
     with pytest.raises(StoreError, match=f"was withdrawn on {DAY}"):
         plan_record(runs, record.id)
+
+
+def test_a_withdrawn_record_is_not_run_again(runs):
+    carry_out(plan_record(runs, "abide1-asd--majority"), "a bug", DAY, quiet)
+    plan = without_withdrawn(plan_of("abide1-asd", "majority", "site-only", data="real", folds=2), runs)
+    assert [row.spec.name for row in plan.rows] == ["site-only"]
+    assert f"withdrawn on {DAY}" in plan.notes[-1]
 
 
 def test_a_person_takes_along_every_record_that_trained_or_tested_on_them(runs, own_home):

@@ -149,6 +149,22 @@ class Links(Coin):
         return super().predict(test, context)
 
 
+class Unfolds(Coin):
+    """Puts a small file that unfolds to very many rows where its prediction should be."""
+
+    def act(self, context):
+        from brainbench.benchmark.kinds import get_kind
+
+        def bomb(kind, prediction, folder, task):
+            import pyarrow as pa
+            import pyarrow.parquet as parquet
+
+            few = pa.DictionaryArray.from_arrays(pa.array(np.zeros(20_000_000, np.int8)), pa.array([0.5]))
+            parquet.write_table(pa.table(dict.fromkeys(task.classes, few)), folder / "probabilities.parquet")
+
+        type(get_kind("classification")).save = bomb
+
+
 class Pipes(Coin):
     """Puts a pipe where the parent reads, which would wait for ever."""
 
