@@ -257,8 +257,8 @@ def read_outcome(path: Path) -> Outcome:
     sound = all(0 <= seconds < math.inf for seconds in (outcome.fit_seconds, outcome.predict_seconds))
     if outcome.status not in STATUSES or not sound:
         return Outcome(status="failed", reason="its outcome has no known status, or no number of seconds")
-    told = {row: reason[:REASON] for row, reason in outcome.items.items()}
-    return outcome.model_copy(update={"reason": outcome.reason[:REASON], "items": told})
+    items = {row: reason[:REASON] for row, reason in outcome.items.items()}
+    return outcome.model_copy(update={"reason": outcome.reason[:REASON], "items": items})
 
 
 @dataclass(frozen=True)

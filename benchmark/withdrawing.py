@@ -93,7 +93,7 @@ def read_tombstone(folder: Path) -> Tombstone | None:
 
 def tombstones(place: Path) -> list[Tombstone]:
     """The tombstones of a store, or of a folder of submissions, by id; a damaged one is left out."""
-    found = {}
+    found: dict[str, Tombstone] = {}
     for path in sorted([*place.glob(f"records/*/{TOMBSTONE}"), *place.glob(f"*/records/*/{TOMBSTONE}")]):
         try:
             stone = read_tombstone(path.parent)
@@ -183,11 +183,8 @@ def without_withdrawn(plan: Plan, store: Store) -> Plan:
 
     stones = {stone.id: stone for stone in tombstones(store.path)}
     gone = [stones[name] for row in plan.rows if (name := record_id(row)) in stones]
-    notes = [
-        f"{stone.id} was withdrawn on {stone.withdrawn} and is not run again (remove {store.path / 'records' / stone.id} "
-        "to do so)"
-        for stone in gone
-    ]
+    again = "and is not run again (remove its tombstone to do so)"
+    notes = [f"{stone.id} was withdrawn on {stone.withdrawn} {again}" for stone in gone]
     rows = tuple(row for row in plan.rows if record_id(row) not in stones)
     return replace(plan, rows=rows, notes=(*plan.notes, *notes))
 
