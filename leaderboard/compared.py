@@ -14,6 +14,7 @@ from .table import Cell, Column, Row, Sheet, Table
 from .wording import counted, number
 
 DIFFERENCE = "difference [95 % interval]"
+GIVEN = ", given the trained models"
 
 
 def compared_sheet(first: Record, rows: Sequence[Compared], groups: Sequence[Breakdown]) -> Sheet:
@@ -136,7 +137,7 @@ def p_cell(p: float) -> Cell:
 def notes(first: Record, rows: Sequence[Compared], groups: Sequence[Breakdown]) -> Iterator[str]:
     """What was compared, and what the numbers are over."""
     records = list({record.id: record for record in (first, *(row.record for row in rows))}.values())
-    yield f"difference: {basis(first)}, given the trained models."
+    yield f"difference: {basis(first)}."
     lower = sorted({row.metric for row in rows if not row.record.scores[row.metric].higher_is_better})
     if lower:
         yield f"Lower is better: {', '.join(lower)}."
@@ -161,9 +162,11 @@ def basis(record: Record) -> str:
     if any(score.spread for score in record.scores.values()):
         return "all subjects together, one item, so that nothing can be tested"
     if record.task.kind == "encoding":
-        return f"mean over films; interval and p over segments of film in {record.data.subjects} people and no others"
+        return f"mean over films; interval and p over segments of film in {record.data.subjects} people and no others{GIVEN}"
     if record.task.parts:
-        return "mean over parts; interval and p over test images"
+        return f"mean over parts; interval and p over test images{GIVEN}"
     if any(score.aggregate == DRAWN for score in record.scores.values()):
-        return "mean over draws of the labelled items; interval and p over test subjects and draws"
-    return f"{'all folds pooled' if record.task.pooled else 'mean over folds'}; interval and p over test subjects"
+        return "mean over draws of the labelled items; interval and p over test subjects and draws, which train anew"
+    return (
+        f"{'all folds pooled' if record.task.pooled else 'mean over folds'}; interval and p over test subjects{GIVEN}"
+    )
