@@ -162,7 +162,8 @@ def basis(record: Record) -> str:
     if any(score.spread for score in record.scores.values()):
         return "all subjects together, one item, so that nothing can be tested"
     if record.task.kind == "encoding":
-        return f"mean over films; interval and p over segments of film in {record.data.subjects} people and no others{GIVEN}"
+        people = record.data.subjects
+        return f"mean over films; interval and p over segments of film in {people} people and no others{GIVEN}"
     if record.task.parts:
         return f"mean over parts; interval and p over test images{GIVEN}"
     if any(score.aggregate == DRAWN for score in record.scores.values()):
