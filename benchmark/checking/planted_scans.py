@@ -7,6 +7,7 @@ a method which finds nothing here reads nothing.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,7 +106,7 @@ def _balanced(train: int, test: int, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([rng.permutation(np.where(np.arange(count) % 2, 1.0, -1.0)) for count in (train, test)])
 
 
-def _scans(trait: np.ndarray, method: type[Method], rng: np.random.Generator, **columns: object) -> Items:
+def _scans(trait: np.ndarray, method: type[Method], rng: np.random.Generator, **columns: Any) -> Items:
     """Items of people with a trait (n,) in -1 .. 1.
 
     Covariates follow the trait only for a method whose card says that it reads them.

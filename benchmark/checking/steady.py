@@ -202,8 +202,8 @@ def _with_covariates(planted: Planted, items: Items, rows: np.ndarray) -> Items:
     """The items with other values of the covariates that the task shows, in some rows."""
     table = items.table.copy()
     for name in planted.task.covariates:
-        column = table.columns.get_loc(name)
-        values = table[name].iloc[rows].to_numpy()
-        numeric = np.issubdtype(values.dtype, np.number)
-        table.iloc[rows, column] = values[::-1] + values.std() if numeric else values[::-1]
+        values = table[name].to_numpy().copy()
+        moved = values[rows][::-1]
+        values[rows] = moved + moved.std() if np.issubdtype(values.dtype, np.number) else moved
+        table[name] = values
     return Items(table, items.arrays, items.meta)

@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/lib64", "/bin", "/var", "/run")
 CACHES = ("HF_HOME", "HF_HUB_CACHE", "TORCH_HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR", "TRANSFORMERS_CACHE")
 
+ORDINARY = ("ldconfig", "uname", "lscpu")
+"""Programs that libraries start to learn where they are."""
+
 
 class Seen(NamedTuple):
     """One doing: ``what`` is "open", "start" or "connect"."""
@@ -68,7 +71,8 @@ def elsewhere(seen: Iterable[Seen], trials: Path, source: Path) -> tuple[list[st
 
 def told(seen: Iterable[Seen], what: str) -> list[str]:
     """Different programs started, or hosts connected to."""
-    return list(dict.fromkeys(one.told for one in seen if one.what == what))
+    found = dict.fromkeys(one.told for one in seen if one.what == what)
+    return [name for name in found if what != "start" or Path(name).name not in ORDINARY]
 
 
 def _opened(seen: Iterable[Seen]) -> list[Path]:
