@@ -267,8 +267,8 @@ def _beyond(draws: np.ndarray, units: int) -> np.ndarray:
     spread = np.sqrt(np.einsum("rb,rb->r", values, values) / draws.shape[1])
     mean = np.abs(mean)
     t = np.divide(mean, spread, out=np.zeros(len(draws)), where=spread > ROUNDING * mean)
-    tail: np.ndarray = 2 * stdtr(units - 1, -t)
-    return np.maximum(tail, np.finfo(float).tiny)
+    tail: np.ndarray = np.maximum(2 * stdtr(units - 1, -t), np.finfo(float).tiny)
+    return tail
 
 
 def _scores(metric: Metric, folds: Sequence[Scored], resamples: int, seed: int) -> np.ndarray:
