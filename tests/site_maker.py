@@ -117,8 +117,10 @@ def sheets_of(records: Sequence[Record]) -> list[BoardSheet]:
 
 
 def toy_records(count: int = 12) -> list[Record]:
-    """Methods of falling AUC on one task, one that failed, and one result on a twin."""
+    """Methods of falling AUC on one task, the first without accuracy; one that failed; a twin, and another regime."""
     found = [make_record(f"method-{k}", 0.9 - 0.02 * k) for k in range(1, count + 1)]
+    lacking = {**found[0].scores, "accuracy": score(None, missing="no threshold")}
+    found[0] = found[0].model_copy(update={"scores": lacking})
     failed = make_record("broken", None, status="timeout", reason="fold1 ran for more than 60 s")
     return [
         *found,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ..table import Cell, Sheet, Table
 
-WIDTH, HEIGHT, MARGIN = 190, 24, 8
-"""Size of a strip, and what is left free at its ends, in pixels."""
+WIDTH, MARGIN = 190, 8
+"""Width of a strip, as in the style sheet, and what is left free at its ends, in pixels."""
 
 TICKS = 4
 """Intervals between the ticks of an axis, about."""

@@ -19,6 +19,9 @@ FILTERED = 8
 LONG = 36
 """Characters of a text from which it may break into lines."""
 
+HINT = 80
+"""Characters of a note that can be a hint; what is longer, such as an audit's findings, has tables of its own."""
+
 SORTED = 2
 """Rows from which a table can be sorted."""
 
@@ -184,7 +187,7 @@ def _cell(cell: Cell, column: Column, head: bool, axis: Axis | None, href: Href,
         head=head,
         look=f"n {cell.best}".rstrip() if number else "long" if len(text) > LONG else "",
         value=_key(cell) if number else "",
-        hint="" if below else cell.note,
+        hint=cell.note if not below and len(cell.note) <= HINT else "",
         text="–" if text == "-" else text,
         after=after,
         href=href(cell.link) if cell.link else "",
@@ -205,7 +208,7 @@ def _key(cell: Cell) -> str:
     """What a column of numbers is sorted by; "" stands last."""
     if cell.value is None or not math.isfinite(cell.value):
         return ""
-    return f"{cell.value:.10g}"
+    return f"{cell.value:.7g}"
 
 
 def letter(number: int) -> str:

@@ -18,7 +18,6 @@ from ...benchmark.record import Record
 from .home_page import home_page, method_page, suite_page
 from .inputs import BoardSheet, Site, SuiteSheet
 from .names import FOLDERS, address
-from .plot import HEIGHT, WIDTH
 from .record_page import record_page
 from .task_page import task_page
 
@@ -118,7 +117,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(version=__version__, address=address, strip_width=WIDTH, strip_height=HEIGHT)
+    made.globals.update(version=__version__)
     made.filters["thousands"] = lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     return made
 

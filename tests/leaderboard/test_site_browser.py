@@ -19,6 +19,7 @@ from site_maker import HOSTILE, make_record, sheets_of, toy_records
 from brainbench.leaderboard.critical import critical
 from brainbench.leaderboard.critical_figure import critical_svg
 from brainbench.leaderboard.site import SuiteSheet, write_site
+from brainbench.leaderboard.site.plot import WIDTH
 from brainbench.leaderboard.table import Cell, Column, Row, Sheet, Table
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -120,10 +121,13 @@ def test_sorting_goes_better_first_then_worse_then_back(visit):
     head.get_by_role("button").press("Enter")
     assert head.get_attribute("aria-sort") == "ascending"
     assert column(page, 2)[0] == "method-60 (small)"
-    assert column(page, 2)[-1] == "broken (small)"  # what is missing is last in both directions
     head.get_by_role("button").press("Space")
     assert head.get_attribute("aria-sort") == "none"
     assert column(page, 2) == board
+    accuracy = page.locator("#b0-0 thead th", has_text="accuracy").get_by_role("button")
+    for last in ("method-60 (small)", "method-2 (small)"):
+        accuracy.click()
+        assert column(page, 2)[-3:] == [last, "method-1 (small)", "broken (small)"]  # what is missing is always last
     names = page.locator("#b0-0 thead th", has_text="method")
     names.get_by_role("button").click()
     assert names.get_attribute("aria-sort") == "ascending"
@@ -158,7 +162,7 @@ def test_a_reader_walks_from_the_first_page_to_a_download(browser, served):
     page.on("console", lambda message: complaints.append(message.text))
     page.goto(served)
     page.get_by_role("link", name="toy-asd", exact=True).click()
-    assert page.locator("html[data-ready]").count() == 1
+    page.locator("html[data-ready]").wait_for(state="attached")
     page.get_by_role("link", name="record of method-2 (small)").first.click()
     with page.expect_download() as download:
         page.get_by_role("link", name="record.json").click()
@@ -268,6 +272,7 @@ def test_the_interval_plot_is_drawn_to_scale(visit):
     steps = [before - after for before, after in pairwise(points)]
     assert len(points) == 60
     assert max(steps) - min(steps) < 0.25  # methods fall by the same step; positions have one decimal
+    assert page.locator("#b0-0 td.plot svg").first.bounding_box()["width"] == WIDTH
     bar = page.locator("#b0-0 td.plot .bar").first.get_attribute("d")
     low, high = map(float, re.fullmatch(r"M([\d.]+) 12H([\d.]+)", bar).groups())
     assert (low + high) / 2 == pytest.approx(points[0], abs=0.11)
