@@ -13,7 +13,7 @@ from ..cells import MethodSpec
 from ..contracts import Method, Progress, silent
 from ..errors import BadOption
 from ..kinds import KINDS
-from ..plan import Request, resolve_method, unused_settings
+from ..plan import Request, resolve_method, split_control, unused_settings
 from ..registry import load_method
 from . import contract, labels, robust, steady
 from .bait import tells_reads
@@ -51,7 +51,7 @@ class Bench:
 
 def resolve(wanted: Wanted) -> tuple[type[Method], MethodSpec]:
     """The method with its options; preset "small" where it has one. Raises `BadOption`, `UnknownName`."""
-    plugin, _ = load_method(wanted.method.partition("+")[0] if ".py:" not in wanted.method else wanted.method)
+    plugin, _ = load_method(split_control(wanted.method)[0])
     preset = wanted.preset or (SMALL if SMALL in plugin.presets else None)
     request = Request((), (wanted.method,), preset=preset, settings=wanted.settings)
     method, spec = resolve_method(request, wanted.method)

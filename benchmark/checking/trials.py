@@ -26,6 +26,9 @@ from .watching import Seen, read_seen
 LIMIT = 900.0
 """Seconds of one trial."""
 
+LONGEST = 300
+"""Characters of a reason."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -104,7 +107,8 @@ class Answer:
     @property
     def told(self) -> str:
         """Why there is no prediction, and where."""
-        return self.outcome.reason + (f" ({self.where})" if self.where else "")
+        first = self.outcome.reason.splitlines()[0][:LONGEST] if self.outcome.reason else "it ended without a word"
+        return first + (f" ({self.where})" if self.where else "")
 
 
 class WatchedWorker(Worker):

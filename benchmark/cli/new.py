@@ -39,10 +39,9 @@ def method(
     files = new_method(name, kind, folder)
     for file in files:
         print(file)
-    shown = folder if to or Path.cwd() != folder.parent else Path(name)
     errors().print(
         f"\nThe model is in {files[1]}: it works as it is. Next:\n"
-        f"  uv pip install -e {shown}      (without uv:  pip install -e {shown})\n"
+        f"  uv pip install -e {folder}      (without uv:  pip install -e {folder})\n"
         f"  brainbench check {name}\n"
         f"  brainbench run --task {TASKS[kind]} --method {name}",
         markup=False,
