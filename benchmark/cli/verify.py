@@ -12,6 +12,9 @@ from .options import JsonOption, errors, out
 if TYPE_CHECKING:
     from ..submitting.verify import Verdict
 
+ABSENT = 3
+"""Exit code where nothing stands against a submission but that its data are not on this machine."""
+
 
 def verify(
     submission: Annotated[Path, typer.Argument(metavar="SUBMISSION", help="A folder, a .zip or a .tar.gz.")],
@@ -30,6 +33,8 @@ def verify(
     json_: JsonOption = False,
 ) -> None:
     """Score a submission again from its predictions; nothing in it is imported or run, but by --rerun in a sandbox.
+
+    The exit code is 0 when it is accepted, 1 when it is refused, and 3 when its data are not on this machine.
 
     Example:  brainbench verify my-method-2026.zip
     """
@@ -53,17 +58,17 @@ def verify(
     else:
         print_verdict(verdict, place)
     if not verdict.accepted:
-        raise typer.Exit(1)
+        raise typer.Exit(ABSENT if verdict.open else 1)
 
 
-def say_refused(reasons: tuple[str, ...], json_: bool) -> None:
-    """Print why a submission is not even read."""
+def say_refused(reasons: tuple[str, ...], json_: bool, word: str = "refused") -> None:
+    """Print why a submission is not taken."""
     if json_:
         import json
 
-        print(json.dumps({"accepted": False, "reasons": reasons, "notes": [], "records": []}, indent=1))
+        print(json.dumps({"accepted": False, "open": False, "reasons": reasons, "notes": [], "records": []}, indent=1))
         return
-    errors().print(f"refused, for {counted(len(reasons), 'reason')}:", style="red")
+    errors().print(f"{word}, for {counted(len(reasons), 'reason')}:", style="red")
     for reason in reasons:
         errors().print(f"  - {reason}", markup=False, soft_wrap=True)
 
@@ -74,7 +79,7 @@ def print_json(verdict: Verdict, place: Path | None) -> None:
 
     from ..submitting.verify import told
 
-    found = {"accepted": verdict.accepted, "reasons": verdict.reasons, "notes": verdict.notes}
+    found = {"accepted": verdict.accepted, "open": verdict.open, "reasons": verdict.reasons, "notes": verdict.notes}
     print(json.dumps({**found, "records": [*told(verdict)], "folder": str(place) if place else None}, indent=1))
 
 
@@ -97,7 +102,7 @@ def print_verdict(verdict: Verdict, place: Path | None) -> None:
     for note in verdict.notes:
         errors().print(f"note: {note}", markup=False, soft_wrap=True)
     if not verdict.accepted:
-        say_refused(tuple(verdict.reasons), json_=False)
+        say_refused(tuple(verdict.reasons), json_=False, word="not verified here" if verdict.open else "refused")
         return
     count = counted(len(verdict.records), "record")
     for how in dict.fromkeys(one.checked for one in verdict.records):

@@ -17,7 +17,7 @@ from pathlib import Path
 from ..cells import Cell
 from ..contracts import Data, Progress, Task
 from ..draws import Draws
-from ..errors import BrainbenchError
+from ..errors import BrainbenchError, DataMissing
 from ..kinds import get_kind
 from ..loading import Loaded, cut, load
 from ..outside import Elsewhere, cell_of, split_of
@@ -67,6 +67,10 @@ class NotTaken(Exception):
         self.reasons = reasons
 
 
+class NotHere(NotTaken):
+    """Data, or a truth, that are not on this machine: nothing is said against the record."""
+
+
 @dataclass
 class Shelf:
     """The data that were loaded last: the records of one task come together."""
@@ -91,9 +95,11 @@ class Shelf:
             loaded = load(task, source, self.progress)
             if missing(task, loaded.items):
                 if self.truth is None:
-                    raise NotTaken("the truth of its test items is withheld: its keeper verifies with  --truth FILE")
+                    raise NotHere("the truth of its test items is withheld: its keeper verifies with  --truth FILE")
                 loaded = with_truth(task, loaded, self.truth)
             return task, loaded, load_sources(task, loaded, source, self.progress)
+        except DataMissing as error:
+            raise NotHere(f"cannot be scored here: {error.message}") from None
         except BrainbenchError as error:
             raise NotTaken(f"cannot be scored here: {error.message}") from None
 
@@ -181,27 +187,26 @@ def expected(told: Record, task: Task, split: SplitManifest, fold: str, seed: in
 
 
 def differences(told: Record, made: Record) -> Iterator[str]:
-    """Numbers of a record that are not those that its predictions give."""
-    for name, score in made.scores.items():
-        theirs = told.scores[name]
-        if score.missing or theirs.missing:
-            continue
-        yield from changed(name, theirs, score)
-    for mine, part in zip(made.cells, in_order(told, made), strict=True):
-        for name, value in mine.scores.items():
+    """Scores of a record that are not those that its predictions give."""
+    for name, mine, theirs in both(told, made):
+        for field in ("value", "pooled"):
+            a, b = getattr(theirs, field), getattr(mine, field)
+            if not same(a, b):
+                yield f"{name} {field}: {a} in the record, {b} here"
+        for field in ("aggregate", "folds", "higher_is_better", "spread"):
+            if getattr(theirs, field) != getattr(mine, field):
+                yield f"{name} {field}: {shown(str(getattr(theirs, field)))} in the record, {getattr(mine, field)} here"
+    for own, part in zip(made.cells, in_order(told, made), strict=True):
+        for name, value in own.scores.items():
             if name in part.scores and not same(part.scores[name], value) and not told.scores[name].missing:
                 yield f"{name} of {part.fold} seed {part.seed}: {part.scores[name]} in the record, {value} here"
 
 
-def changed(name: str, theirs: ScorePart, mine: ScorePart) -> Iterator[str]:
-    """Fields of a score that differ."""
-    for field in ("value", "low", "high", "fold_sd", "seed_sd", "pooled", "chance"):
-        a, b = getattr(theirs, field), getattr(mine, field)
-        if not same(a, b):
-            yield f"{name} {field}: {a} in the record, {b} here"
-    for field in ("aggregate", "folds", "higher_is_better", "spread"):
-        if getattr(theirs, field) != getattr(mine, field):
-            yield f"{name} {field}: {shown(str(getattr(theirs, field)))} in the record, {getattr(mine, field)} here"
+def both(told: Record, made: Record) -> Iterator[tuple[str, ScorePart, ScorePart]]:
+    """Name of a metric, its score here and its score in the record, where both could be computed."""
+    for name, mine in made.scores.items():
+        if not mine.missing and not told.scores[name].missing:
+            yield name, mine, told.scores[name]
 
 
 def in_order(told: Record, made: Record) -> list[CellPart]:
@@ -218,12 +223,19 @@ def same(a: float | None, b: float | None) -> bool:
 
 
 def unlike(told: Record, made: Record) -> Iterator[str]:
-    """What the keeper should know of scores that could not be compared."""
+    """What the keeper should know: scores that could not be compared, and intervals that are others here."""
     for name, score in made.scores.items():
         if score.missing:
             yield f"{name} cannot be computed here: {shown(score.missing)}"
         elif told.scores[name].missing:
             yield f"{name} was computed here alone"
+    other = [
+        name
+        for name, mine, theirs in both(told, made)
+        if not all(same(getattr(mine, end), getattr(theirs, end)) for end in ("low", "high", "fold_sd", "seed_sd"))
+    ]
+    if other:
+        yield f"intervals are those made here; the record's are others: {', '.join(other[:5])}"
 
 
 def kept(remade: Remade, told: Record, name: str, sort: Sort) -> Record:

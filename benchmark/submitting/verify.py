@@ -26,7 +26,7 @@ from .layout import ACCEPTED, CARD, CHECKSUMS, MANIFEST, METHOD, README, RECORDS
 from .layout import Row as Sort
 from .offer import Offer, Offered, read_offer
 from .readme import readme
-from .remake import NotTaken, Remade, Shelf, kept, remake, save
+from .remake import NotHere, NotTaken, Remade, Shelf, kept, remake, save
 from .reported import as_kept, as_reported
 from .rerun import rerun
 
@@ -50,6 +50,8 @@ class Checked:
         How it was checked, in a sentence.
     reasons, notes
         Why it is refused, and what the keeper should know.
+    absent
+        Whether it is only that its data, or their truth, are not on this machine.
     """
 
     offered: Offered
@@ -59,6 +61,7 @@ class Checked:
     checked: str = ""
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    absent: bool = False
 
     @property
     def found(self) -> Record | None:
@@ -88,6 +91,11 @@ class Verdict:
         """Whether nothing stands against it."""
         return not self.reasons
 
+    @property
+    def open(self) -> bool:
+        """Whether all that is missing are data that are not on this machine: another must judge."""
+        return not self.offer.reasons and not self.accepted and all(c.absent for c in self.records if c.reasons)
+
 
 def verify(folder: Path, truth: Path | None, progress: Progress, sandbox: Sandbox | None = None) -> Verdict:
     """Check a received folder (see `brainbench.benchmark.submitting.archive.received`) and score it again.
@@ -113,6 +121,7 @@ def verify(folder: Path, truth: Path | None, progress: Progress, sandbox: Sandbo
                 run_again(one, offer, folder.parent / f"again-{number}", sandbox, progress)
         except NotTaken as error:
             one.reasons += error.reasons
+            one.absent = isinstance(error, NotHere)
     return Verdict(offer, checked)
 
 

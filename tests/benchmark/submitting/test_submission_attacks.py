@@ -152,7 +152,7 @@ ROWS = 10_000_000
 
 ATTACKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "edited score": (of_record(scores__auc__value=0.99), r"auc value: 0\.99 in the record, 0\.\d+ here"),
-    "edited interval": (of_record(scores__auc__low=lambda v: v + 0.05), "auc low"),
+    "edited pooled score": (of_record(scores__auc__pooled=lambda v: v + 0.05), "auc pooled"),
     "edited fold": (of_record(cells__0__scores=lambda s: {**s, "auc": 0.123}), "auc of fold1 seed 0"),
     "edited direction": (of_record(scores__auc__higher_is_better=False), "auc higher_is_better"),
     "NaN score": (of_record(scores__auc__value=float("nan")), "holds NaN, which is no number"),
@@ -284,14 +284,17 @@ def test_what_only_the_board_may_say_is_not_believed(folder, tmp_path):
         isolated=True, row="reproduced", task__title="The best method of all", task__published=["abide1", "sex"],
         audit=[], ceiling={"metric": "auc", "value": 0.5, "error": 0, "with_covariates": None,
                            "at_training_size": None, "training_size": None, "share": 9, "note": ""},
-        controls={"cheat": {"auc": 1.0}}, data__left_out={"fools": 3},
+        controls={"cheat": {"auc": 1.0}}, data__left_out={"fools": 3}, scores__auc__low=0.01, scores__auc__chance=0.1,
     )(folder)  # fmt: skip
     reseal(folder)
     with received(folder) as place:
         verdict = verify(place, None, silent)
         assert verdict.accepted, verdict.reasons
+        assert "intervals are those made here; the record's are others: auc" in verdict.notes[0]
         accept(verdict, tmp_path / "submissions")
     ((record, _, _),) = accepted(tmp_path / "submissions")
+    assert record.scores["auc"].chance == 0.5
+    assert record.scores["auc"].low > 0.1
     assert (record.isolated, record.row, record.ceiling, record.controls) == (False, "rescored", None, {})
     assert record.task.title == "Autism or control, ABIDE I"
     assert record.data.left_out == {}
