@@ -2,9 +2,8 @@
 
 Run:  tox -e statistics   or   python tests/statistics/run.py [NAME ...] [--part SHARE]
 
-Each simulate_*.py beside this file is one NAME. Without --part every table takes as many repeats as in the document,
-about an hour on one core; ``--part 0.1`` takes a tenth of them. Seeds are the numbers of the repeats, so that a run
-prints the same tables again.
+Each simulate_*.py beside this file is one NAME. ``--part 0.1`` takes a tenth of the repeats, ``--part 4`` four times
+as many. Seeds are the numbers of the repeats, so that a run prints the same tables again.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ SETTINGS = (
     Setting("equal, strong", Classes(2.2, EQUAL)),
     Setting("graded", Classes(1.6, GRADED), equal=False),
 )
-SIZES = {40: 1000, 120: 1000, 700: 250}
+SIZES = {40: 140, 120: 80, 700: 20}
 LARGE = {700: (SETTINGS[0], SETTINGS[1], SETTINGS[4])}
 """Where a repeat takes a third of a second, fewer settings."""
 

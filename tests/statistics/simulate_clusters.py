@@ -10,7 +10,7 @@ from sim_worlds import Classes
 from brainbench.benchmark.metrics.classification import AUC
 from brainbench.benchmark.stats import bootstrap
 
-PEOPLE, REPEATS = 120, 1000
+PEOPLE, REPEATS = 120, 200
 WORLDS = {
     "one scan a person, strangers": Classes(1.2),
     "three scans a person": Classes(1.2, scans=3),

@@ -11,7 +11,7 @@ from sim_worlds import Classes, Numbers
 
 from brainbench.benchmark.score import score_cells
 
-SIZES = {40: 1000, 120: 1000, 700: 300}
+SIZES = {40: 250, 120: 250, 700: 75}
 WIDER = (1.25, 1.5)
 """The second is the root of what five folds' shared training data add to a variance by Nadeau & Bengio's rule:
 (1/5 + 1/4) / (1/5) = 2.25."""

@@ -15,7 +15,7 @@ from brainbench.benchmark.score import score_cells
 from brainbench.benchmark.shots import Shots
 
 WORLD = Classes(2.2)
-CASES = {(40, 4): 600, (40, 16): 600, (120, 4): 600, (120, 16): 600, (120, 48): 600, (700, 16): 200, (700, 128): 200}
+CASES = {(40, 4): 120, (40, 16): 120, (120, 4): 120, (120, 16): 70, (120, 48): 30, (700, 16): 30, (700, 128): 30}
 MORE = 100
 """Further draws from the same half, whose mean stands for all draws from it."""
 

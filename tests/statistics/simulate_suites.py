@@ -11,7 +11,7 @@ from sim_report import share, show
 from brainbench.benchmark.stats import holm
 from brainbench.leaderboard.critical import ALPHA, Critical, critical, signs
 
-REPEATS = 500
+REPEATS = 100
 
 
 @dataclass(frozen=True)

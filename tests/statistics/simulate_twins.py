@@ -16,7 +16,7 @@ from brainbench.benchmark.simulate.twins import SPECS
 from brainbench.benchmark.stats import bootstrap
 
 DATASET = "abide2"
-SIZES = {120: 500, 700: 200}
+SIZES = {120: 100, 700: 40}
 NEW_PEOPLE = 20_000
 LINEAR = Classes(0.0, noise=(0.0,), features=8)
 """How the eight log energies are fitted."""
