@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module, metadata
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -81,10 +82,16 @@ class Entry:
         return plugin
 
 
+@cache
+def installed_points(group: str) -> tuple[metadata.EntryPoint, ...]:
+    """Entry points of a group; installed packages are listed once a process."""
+    return tuple(metadata.entry_points(group=f"brainbench.{group}"))
+
+
 def entries(group: str) -> dict[str, Entry]:
     """All known names of a group. Built-ins win over entry points of the same name."""
     found: dict[str, Entry] = {}
-    for point in metadata.entry_points(group=f"brainbench.{group}"):
+    for point in installed_points(group):
         origin = point.dist.name if point.dist else "installed package"
         found[point.name] = Entry(group, point.name, f"{point.module}:{point.attr}", origin)
     for package, table in BUILTIN[group]:

@@ -85,12 +85,17 @@ def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finish
         done.cell.seed,
         truth,
         kind.restore(prediction, shown.key),
-        items.table["subject"].astype(str).tolist(),
+        clusters_of(items.table),
         kind.scorable(truth, least),
         parts=tuple(items.table[task.parts].astype(str)) if task.parts else (),
         ids=done.ids,
     )
     return in_pieces(kind, whole)
+
+
+def clusters_of(table: pd.DataFrame) -> list[str]:
+    """What a bootstrap draws together: a person's scans and, where families are known, relatives."""
+    return table["group" if "family" in table else "subject"].astype(str).tolist()
 
 
 def in_pieces(kind: Kind, whole: Judged) -> Judged:

@@ -27,8 +27,8 @@ from .splits import deal, one_row_a_group, stratum
 PARTS = 20
 """A test share is a number of twentieths."""
 
-KEPT = ("session", "site", "tr", "frames", "start", "flags", "digest")
-"""Columns that test people keep beside the task's covariates."""
+KEPT = ("tr", "frames", "start", "flags", "digest")
+"""Columns that test people keep beside the task's covariates. A session may be named by what it was: it is not."""
 
 LARGEST = 1 << 28
 """Bytes of a file of truth that are read at most."""
@@ -148,9 +148,10 @@ def opened(task: Task, items: pd.DataFrame, tested: set[str], alias: dict[str, s
     for name in [name for name in table if name not in (*KEPT, *task.covariates, "subject", "family")]:
         empty = np.nan if pd.api.types.is_numeric_dtype(table[name]) else ""
         table[name] = table[name].where(~test, empty)
-    for name in ("subject", "family"):
-        named = table[name].astype(str)
-        table[name] = named.where(~test, named.map(alias).fillna("") if name == "subject" else "")
+    if "family" in items:  # relatives stay together, under the new name of one of them
+        head = items.groupby("group")["subject"].transform("first").astype(str).map(alias)
+        table["family"] = items["family"].where(~test, head)
+    table["subject"] = items["subject"].astype(str).where(~test, items["subject"].astype(str).map(alias))
     table["set"] = np.where(test, "test", "train")
     number = table.groupby("subject").cumcount() + 1
     ids = table["subject"] + "_" + number.astype(str)

@@ -100,7 +100,7 @@ def test_a_broken_plugin_shows_its_own_error(tmp_path, monkeypatch):
 
 def test_entry_points_are_found(monkeypatch):
     point = SimpleNamespace(name="theirs", module="tests_theirs", attr="M", dist=SimpleNamespace(name="their-package"))
-    monkeypatch.setattr(registry.metadata, "entry_points", lambda group: [point])
+    monkeypatch.setattr(registry, "installed_points", lambda group: (point,))
     found = registry.entries("methods")
     assert found["theirs"].origin == "their-package"
     assert found["fc-svm"].origin == "built-in"

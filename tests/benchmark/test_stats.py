@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from scipy import stats as scipy_stats
 from brainbench.benchmark import stats
 from brainbench.benchmark.contracts import Metric
 from brainbench.benchmark.metrics.classification import AUC, Accuracy
+from brainbench.benchmark.score import clusters_of
 from brainbench.benchmark.stats import Scored, bootstrap, corrected_resampled_t, holm, paired, two_sided
 
 
@@ -227,3 +229,9 @@ def test_p_of_a_difference_without_spread_is_that_of_the_resamples(kind):
     row = np.random.default_rng(0).normal(size=2000).astype(kind)
     assert two_sided((row + kind(0.3)) - row, 500) == 2 / 2001
     assert two_sided(np.zeros(2000), 500) == 1
+
+
+def test_relatives_are_drawn_together_where_families_are_known():
+    table = pd.DataFrame({"subject": ["a", "b", "c"], "group": ["f", "f", "c"]})
+    assert clusters_of(table) == ["a", "b", "c"]
+    assert clusters_of(table.assign(family=["f", "f", ""])) == ["f", "f", "c"]

@@ -41,7 +41,7 @@ def test_the_open_cohort_holds_no_test_label_no_test_name_and_all_scans(cut, who
     assert (cut.train, cut.test) == (len(table) - test.sum(), test.sum()) == (84, 36)
     assert (table.loc[test, "diagnosis"] == "").all()
     assert (table.loc[~test, "diagnosis"] != "").all()
-    assert (table.loc[test, "family"] == "").all()
+    assert (table.loc[test, "family"] == table.loc[test, "subject"]).all()
     assert not set(table.loc[test, "subject"]) & set(source["subject"])
     assert sorted(table["digest"]) == sorted(source["digest"])
     sealed = read_truth(cut.truth)
@@ -61,6 +61,21 @@ def test_labels_are_those_of_the_source_and_both_classes_are_tested(cut, whole):
     counts = np.unique(list(sealed.labels.values()), return_counts=True)[1]
     assert counts.min() >= 15
     assert (cut.truth.stat().st_mode & 0o077) == 0
+
+
+def test_relatives_stay_together_under_new_names_and_sessions_have_none(whole):
+    task, _ = load_task("abide1-asd")
+    items = whole.items().table
+    items = items.assign(
+        group=[f"family{k // 2}" for k in range(len(items))],
+        family=[f"family{k // 2}" for k in range(len(items))],
+        session=items["diagnosis"],
+    )
+    alias = {str(name): f"hidden{k:05d}" for k, name in enumerate(items["subject"][:30])}
+    test = opened(task, items, set(map(str, items.index[:30])), alias).query("set == 'test'")
+    assert test.groupby("family").size().eq(2).all()
+    assert set(test["family"]) <= set(test["subject"])
+    assert (test["session"] == "").all()
 
 
 def test_a_covariate_that_the_task_does_not_show_goes_with_the_label(whole):
