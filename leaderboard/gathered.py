@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..benchmark.draws import Draws, read_draws
-from ..benchmark.errors import StoreError
+from ..benchmark.errors import BrainbenchError, StoreError
+from ..benchmark.privacy import aggregates, policy_of, veil_of, veiled
 from ..benchmark.record import Record
 from ..benchmark.store import Store
 from ..benchmark.submitting.acceptance import accepted, damaged
 from ..benchmark.withdrawing import Tombstone, tombstones
-from .board import Board, boards
+from .board import Board, Line, boards
 
 VARIABLE = "BRAINBENCH_SUBMISSIONS"
 USUAL = "submissions"
@@ -64,6 +65,31 @@ class Gathered:
             return read_draws(self.folder(record))
         except StoreError:
             return None
+
+    def outward(self, record: Record) -> Record:
+        """The record as it may leave. Raises `PrivacyError` where it may not, `StoreError` where it cannot be read."""
+        policy = policy_of(record)
+        veil = veil_of(record, self.folder(record), policy if policy == "ids" else "aggregates")
+        return veiled(record, veil) if policy == "ids" else aggregates(record, veil)
+
+    def outward_board(self, board: Board, left_out: list[str]) -> Board | None:
+        """A board as it may leave, None where nothing of it may; why a row may not is added to ``left_out``."""
+
+        def leaving(lines: Iterable[Line]) -> Iterator[Line]:
+            for line in lines:
+                try:
+                    yield replace(line, record=self.outward(line.record))
+                except BrainbenchError as error:
+                    left_out.append(error.message)
+
+        made = replace(
+            board,
+            lines=tuple(leaving(board.lines)),
+            rescored=tuple(leaving(board.rescored)),
+            reported=tuple(leaving(board.reported)),
+            oracles=tuple(leaving(board.oracles)),
+        )
+        return made if made.every else None
 
     def boards(self, metric: str = "") -> Iterator[Board]:
         """The boards over all records, each with what was withdrawn from it."""

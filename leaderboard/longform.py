@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 
 from ..benchmark.errors import BrainbenchError
-from ..benchmark.privacy import aggregates, policy_of, veil_of, veiled
 from ..benchmark.record import Record, ScorePart
 from .board import Board, Line
 from .costs import parameters
@@ -125,7 +124,7 @@ def long_rows(gathered: Gathered, left_out: LeftOut) -> Iterator[dict[str, Any]]
 
 def _line_rows(gathered: Gathered, line: Line, board: Board | None, left_out: LeftOut) -> Iterator[dict[str, Any]]:
     try:
-        record = outward(gathered, line.record)
+        record = gathered.outward(line.record)
     except BrainbenchError as error:
         left_out.reasons.append(error.message)
         return
@@ -133,13 +132,6 @@ def _line_rows(gathered: Gathered, line: Line, board: Board | None, left_out: Le
     for metric in record.task.metrics:
         if score := record.scores.get(metric):
             yield {**about, **_numbers(record, metric, score), **_standing(line, board, metric)}
-
-
-def outward(gathered: Gathered, record: Record) -> Record:
-    """The record as it may leave. Raises `PrivacyError` where it may not, `StoreError` where it cannot be read."""
-    policy = policy_of(record)
-    veil = veil_of(record, gathered.folder(record), policy if policy == "ids" else "aggregates")
-    return veiled(record, veil) if policy == "ids" else aggregates(record, veil)
 
 
 def _about(record: Record) -> dict[str, Any]:

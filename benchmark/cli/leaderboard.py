@@ -200,15 +200,19 @@ def as_text(format_: Format, found: Sequence[Sheet]) -> str:
 
 
 def write_pages(target: Path, found: Sequence[Board], tables: Sequence[SuiteTable], place: Gathered) -> int:
-    """Write the site, and return the number of its pages."""
+    """Write the site, of what may leave the lab, and return the number of its pages."""
     from ...leaderboard.critical_figure import critical_svg
     from ...leaderboard.site import BoardSheet, SuiteSheet, write_site
     from ...leaderboard.tables import suite_sheet
 
     boards = []
-    for board in found:
+    left_out: list[str] = []
+    leaving = [place.outward_board(board, left_out) for board in found]
+    for board in filter(None, leaving):
         records = tuple(line.record for line in board.every)
         boards.append(BoardSheet(board_with_judges(board, place, False), board.first, records))
+    for reason in left_out:
+        errors().print(f"not on the site: {reason}", markup=False, soft_wrap=True)
     suites = []
     for table in tables:
         sheet = suite_sheet(table)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
 from brainbench.benchmark.errors import BadOption, StoreError
-from brainbench.leaderboard import exporting, huggingface, longform
+from brainbench.leaderboard import exporting, gathered, huggingface, longform
 from brainbench.leaderboard.exporting import csv_cell, write_csv, write_jsonl, write_parquet
 from brainbench.leaderboard.gathered import gather
 from brainbench.leaderboard.huggingface import split_of, write_folder
@@ -149,7 +149,7 @@ def test_machines_and_folders_do_not_leave(made, store):
 
 
 def test_of_guarded_people_leave_only_scores_over_ten_of_them(made, store, monkeypatch):
-    monkeypatch.setattr(longform, "policy_of", lambda record: "aggregates")
+    monkeypatch.setattr(gathered, "policy_of", lambda record: "aggregates")
     few = made[0].data.model_copy(update={"subjects": 9})
     changed(made, store, data=few)
     named = made[1].model_copy(update={"reason": "scan s12 is broken", "id": "named"})
