@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .contracts import Progress, Task
+from .contracts import Leaves, Progress, Task
 from .datasets.cohort import Cohort, write_cohort
 from .errors import BadData, BadIds, BadOption
 from .files import write_text
 from .home import cohorts
 from .items import Items
 from .loading import Loaded, labelled
+from .registry import load_dataset
 from .splits import deal, one_row_a_group, stratum
 
 PARTS = 20
@@ -90,10 +91,12 @@ def withhold(
     with write_cohort(cohorts() / name, rois=manifest.rois, dtype=manifest.dtype, grid=manifest.grid) as writer:
         for done, (scan, row) in enumerate(table.iterrows()):
             start, frames = int(row["start"]), int(row["frames"])
-            writer.add(str(scan), series[start : start + frames], row.drop(["start", "frames", "digest"]).to_dict())
+            told = {str(name): value for name, value in row.items() if name not in ("start", "frames", "digest")}
+            writer.add(str(scan), series[start : start + frames], told)
             progress("scans", done, len(table))
         kept = manifest.model_dump(include={"dataset", "origin", "atlas", "importer", "twin"})
-        writer.finish({**kept, "name": name, "source": f"{manifest.name}, labels withheld", "left_out": {}})
+        about = {"name": name, "source": f"{manifest.name}, labels withheld", "leaves": may_leave(source)}
+        writer.finish({**kept, **about, "left_out": {}})
     labels = items.loc[items.index.isin(tested), task.target]
     names = dict(zip(table.index, items.index, strict=True))
     back = {str(names[scan]): str(scan) for scan in table.index}
@@ -125,6 +128,14 @@ def refuse(task: Task, name: str, truth: Path, share: float) -> None:
     for place in (cohorts() / name, truth):
         if place.exists():
             raise BadOption(f"{place} is there already", "choose another name: withheld labels are never drawn anew")
+
+
+def may_leave(source: Cohort) -> Leaves:
+    """What predictions on the open cohort let out. A lab that gives away scans of its own lets their ids out."""
+    manifest = source.manifest
+    if manifest.leaves is not None:
+        return manifest.leaves
+    return "ids" if manifest.dataset == "own" else load_dataset(manifest.dataset).card.leaves
 
 
 def draw(task: Task, items: Items, share: float, seed: int) -> set[str]:

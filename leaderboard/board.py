@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..benchmark.cells import MethodSpec
 from ..benchmark.draws import Draws
 from ..benchmark.record import Record
 from .published import Published, published
@@ -192,16 +193,26 @@ def identity(record: Record) -> tuple[str, str, str]:
 
 
 def options_told(record: Record, others: Iterable[Record]) -> list[str]:
-    """The preset, and the options and weights in which rows of the same method and preset differ."""
+    """The preset, and the options and weights in which rows of the same method and preset differ.
+
+    Options that another row's method did not have yet are not counted up: there its source tells the two apart.
+    """
     mine = record.method
     same = [other.method for other in others if identity(other) == identity(record)]
     told = [mine.preset] if mine.preset else []
     for name, value in mine.options.items():
-        if any(other.options.get(name) != value for other in same):
+        if any(other.options.get(name, value if changed(other, mine) else None) != value for other in same):
             told.append(f"{name}={value}")
+    if any(changed(other, mine) for other in same):
+        told.append(f"source={mine.source[:6]}")
     if any(other.weights != mine.weights for other in same):
         told.append(f"weights={mine.weights[:8] or None}")
     return told
+
+
+def changed(one: MethodSpec, other: MethodSpec) -> bool:
+    """Whether two are of versions of a method with other options."""
+    return one.options.keys() != other.options.keys() and one.source != other.source
 
 
 def chosen(found: Iterable[Board], tasks: Sequence[str], family: str | None, data: str | None) -> Iterator[Board]:

@@ -247,7 +247,8 @@ def by_network(record: Record, folder: Path, networks: Sequence[str], progress: 
         for number, name in enumerate(missing):
             progress(f"network {name}", number, len(missing))
             metric = EncodingR(name)
-            scores[name] = score_metric(task, metric, parts, [metric.score(one.truth, one.prediction) for one in parts])
+            values = [metric.score(one.truth, one.prediction) for one in parts]
+            scores[name], _ = score_metric(task, metric, parts, values)
     return {name: scores[name] for name in networks}
 
 

@@ -95,7 +95,14 @@ def meaning(board: Board) -> str:
         )
     if task.parts:
         return "mean over parts, each scored by itself; interval over test images, which parts may share"
-    return f"{'pooled' if task.pooled else 'mean'} over folds; interval over test subjects, given the trained models"
+    narrow = " (under cross-validation read it a quarter wider: docs/statistics.md)" if crossed(board.first) else ""
+    how = "pooled" if task.pooled else "mean"
+    return f"{how} over folds; interval over test subjects, given the trained models{narrow}"
+
+
+def crossed(record: Record) -> bool:
+    """Whether models that share training people were tested on each other's."""
+    return "-fold " in record.split.rule
 
 
 def range_meaning(board: Board) -> str:
@@ -150,5 +157,8 @@ def score_notes(lines: Sequence[Line], names: Sequence[str]) -> Iterator[str]:
     for why, metrics in missing.items():
         yield f"Not scored here, {', '.join(metrics)}: {why.partition(chr(10))[0]}."
     yield from gap_notes(lines, names)
-    if missing:
+    remedies = {why.partition("\n")[2] for why in missing}
+    if len(remedies) == 1:
+        yield from filter(None, remedies)
+    elif missing:
         yield "What brings them:  brainbench doctor   and  brainbench weights list"

@@ -53,6 +53,20 @@ def test_rows_of_one_name_say_in_what_they_differ(record):
     ]  # fmt: skip
 
 
+def test_rows_of_another_version_of_a_method_are_told_apart_by_its_source(record):
+    def version(source: str, **options):
+        made = score(record, 0.6, "a")
+        return made.model_copy(update={"method": made.method.model_copy(update={"options": options, "source": source})})
+
+    rows = [version("1111111", C=1), version("2222222", C=1, more=2, deep=3), version("3333333", C=4, more=2, deep=5)]
+    board = make_board(rows)
+    named = labeller(board)
+    assert {named(line.record) for line in board.lines} == {
+        "a (default, C=1, source=111111)", "a (default, C=1, deep=3, source=222222)",
+        "a (default, C=4, deep=5, source=333333)",
+    }  # fmt: skip
+
+
 def test_versions_data_splits_and_sources_are_never_ranked_together(record):
     rows = [
         record,
