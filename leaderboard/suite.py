@@ -92,8 +92,8 @@ class SuiteTable:
         sets = f"{self.cohorts} set{'s' if self.cohorts > 1 else ''} of data"
         shared = (
             f"These tests take tasks as independent; the {len(self.tasks)} tasks rest on {sets}. On shared people "
-            "equal methods were told apart in 51 to 77 % of simulated suites instead of 5 % (docs/statistics.md): believe no "
-            "p and no group here.",
+            "equal methods were told apart in 51 to 77 % of simulated suites instead of 5 % (docs/statistics.md): "
+            "believe no p and no group here.",
         )
         return (*findings(self.critical), *(shared if self.cohorts < len(self.tasks) else ()))
 
