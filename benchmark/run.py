@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -351,6 +351,10 @@ def safe_name(name: str) -> str:
 
 def record_id(row: Row) -> str:
     """Readable and unique: task, method and a hash of everything the record depends on."""
-    text = json.dumps([row.task.name, *(cell.key for cell in row.cells)])
-    tail = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{safe_name(row.task.name)}--{safe_name(row.spec.name)}--{tail}"
+    return id_of(row.task.name, row.spec.name, [cell.key for cell in row.cells])
+
+
+def id_of(task: str, method: str, keys: Sequence[str]) -> str:
+    """The id of the record that cells of these keys make."""
+    tail = hashlib.sha256(json.dumps([task, *keys]).encode()).hexdigest()[:8]
+    return f"{safe_name(task)}--{safe_name(method)}--{tail}"

@@ -16,7 +16,7 @@ from ..errors import BadOption, PrivacyError, StoreError
 from ..files import digest_file, whole_folder
 from ..privacy import policy_of, write_shielded
 from ..record import OWN, Record
-from ..run import safe_name
+from ..run import id_of
 from ..store import SEAL, Finished, Store, cell_folder, read_cell, read_record, read_split, write_cell
 from ..system import harness_version
 from . import licences
@@ -189,12 +189,6 @@ def relocated(record: Record, place: Path, source: Source) -> tuple[Record, list
     )
     name = id_of(record.task.name, method.name, [part.key for part in parts])
     return record.model_copy(update={"method": method, "cells": parts, "id": name}), cells
-
-
-def id_of(task: str, method: str, keys: Sequence[str]) -> str:
-    """The id of a record by its cells, as `brainbench.benchmark.run.record_id` makes it."""
-    tail = hashlib.sha256(json.dumps([task, *keys]).encode()).hexdigest()[:8]
-    return f"{safe_name(task)}--{safe_name(method)}--{tail}"
 
 
 def checksums(folder: Path) -> str:
