@@ -8,6 +8,7 @@ scores them with the second (`with_truth`), by the same code as any other record
 from __future__ import annotations
 
 import hashlib
+import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -76,15 +77,17 @@ def withhold(
     """Cut a cohort into one with withheld test labels, installed as ``name``, and a file of truth.
 
     People (families) are drawn, stratified by site and target. Test people get new ids and keep the task's covariates
-    only; all scans change places. Raises `BadOption` for a task or share that cannot be withheld, and where a cohort
-    or file of that name is there.
+    only; all scans change places. Who is tested follows from ``seed``; new ids and places follow from nothing that
+    anybody could try, or a public list of names and labels would tell who stands where. Raises `BadOption` for a task
+    or share that cannot be withheld, and where a cohort or file of that name is there.
     """
     refuse(task, name, truth, share)
     loaded = labelled(source.items(), task)
     usable = loaded.take(np.flatnonzero(_known(loaded.table[task.target])))
     tested = draw(task, usable, share, seed)
-    items = usable.table.sample(frac=1, random_state=seed)
-    alias = aliases(items.loc[items.index.isin(tested)], seed)
+    hidden = np.random.default_rng(secrets.randbits(128))
+    items = usable.table.iloc[hidden.permutation(len(usable.table))]
+    alias = aliases(items.loc[items.index.isin(tested)], hidden)
     table = opened(task, items, tested, alias)
     series = np.load(source.path / "series.npy", mmap_mode="r", allow_pickle=False)
     manifest = source.manifest
@@ -146,9 +149,9 @@ def draw(task: Task, items: Items, share: float, seed: int) -> set[str]:
     return set(map(str, items.table.index[items.table["group"].isin(people)]))
 
 
-def aliases(table: pd.DataFrame, seed: int) -> dict[str, str]:
+def aliases(table: pd.DataFrame, rng: np.random.Generator) -> dict[str, str]:
     """Subject -> new id, in an order that says nothing."""
-    people = np.random.default_rng((seed, 1)).permutation(table["subject"].astype(str).unique())
+    people = rng.permutation(table["subject"].astype(str).unique())
     return {str(subject): f"hidden{number + 1:05d}" for number, subject in enumerate(people)}
 
 

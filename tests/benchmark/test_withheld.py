@@ -51,6 +51,20 @@ def test_the_open_cohort_holds_no_test_label_no_test_name_and_all_scans(cut, who
     assert not [name for name in real if f'"{name}"'.encode() in raw]
 
 
+def test_a_public_list_of_names_and_the_seed_do_not_tell_who_stands_where(cut, whole, tmp_path):
+    task, _ = load_task("abide1-asd")
+    again = withhold(task, whole, "abide1-again", tmp_path / "again.json", 0.3, 0, quiet)
+    first, second = (Cohort.open(made.cohort).scans() for made in (cut, again))
+    assert set(first.index[first["set"] == "train"]) == set(second.index[second["set"] == "train"])
+    assert list(first["digest"]) != list(second["digest"])
+    digests = [dict(zip(table["subject"], table["digest"], strict=True)) for table in (first, second)]
+    hidden = first.loc[first["set"] == "test", "subject"]
+    assert sum(digests[0][name] == digests[1][name] for name in hidden) < 9
+    listed = labelled(whole.items(), task).table  # what the study published: names, sites and labels, and no scan
+    for seed in range(3):
+        assert list(listed.sample(frac=1, random_state=seed)["digest"]) != list(first["digest"])
+
+
 def test_labels_are_those_of_the_source_and_both_classes_are_tested(cut, whole):
     sealed, source = read_truth(cut.truth), whole.scans().set_index("digest")
     opened_table = Cohort.open(cut.cohort).scans()
