@@ -25,6 +25,9 @@ except ImportError:  # Windows: two processes may then do the same work, and one
 
 Made = TypeVar("Made")
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk without room. Where a folder is copied, it stands in the text for each file."""
+
 
 @contextmanager
 def whole_folder(path: Path, lasting: bool = True) -> Iterator[Path]:
@@ -156,13 +159,13 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 def write_error(error: OSError, path: Path) -> StoreError:
     """What to tell a person when a file cannot be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    copying = isinstance(error, shutil.Error)
+    if error.errno in FULL or (copying and any(f"[Errno {code}]" in str(error) for code in FULL)):
         return StoreError(
             f"no space left while writing {path}", "free some space and repeat the command: finished work is kept"
         )
-    return StoreError(
-        f"cannot write {path}: {error.strerror or error}", "check the permissions, or choose another folder"
-    )
+    reason = error.args[0][0][2] if copying else error.strerror or error
+    return StoreError(f"cannot write {path}: {reason}", "check the permissions, or choose another folder")
 
 
 def _sync(file: Path) -> None:

@@ -44,7 +44,7 @@ def write_site(
     Parameters
     ----------
     out
-        The folder. One that holds anything else than a site is refused.
+        The folder. One that holds anything else than a site, or something beside it, is refused.
     content
         What is offered for download of a record; by default the record as JSON.
 
@@ -78,9 +78,13 @@ def write_pages(site: Site, new: Path, content: Callable[[Record], bytes]) -> in
 
 
 def may_replace(out: Path) -> None:
-    """Refuse a folder whose loss would be a loss: one with files that are not of a site."""
+    """Refuse a folder whose loss would be a loss: one with files that are not of a site, such as ``.git``."""
     if out.is_dir() and any(out.iterdir()) and not (out / MARK).is_file():
         raise StoreError(f"{out}: holds something else than a site", "name a folder that is empty or new:  --out site")
+    own = {MARK, "index.html", "reading.html", "static", *FOLDERS.values()}
+    if out.is_dir() and (others := sorted(path.name for path in out.iterdir() if path.name not in own)):
+        hint = "write to a new folder, and copy its pages there:  --out site-new"
+        raise StoreError(f"{out}: a site, and beside it {others[0]!r}, which would be lost", hint)
     if out.exists() and not out.is_dir():
         raise StoreError(f"{out}: is a file; a site is a folder", "name a folder that is empty or new:  --out site")
 

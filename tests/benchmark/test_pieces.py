@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +19,7 @@ from brainbench import Card, Items, Method
 from brainbench.benchmark import audit, registry
 from brainbench.benchmark.cells import Cell, MethodSpec, configure, parse_value
 from brainbench.benchmark.errors import BadData, BadOption, PluginBroken, StoreError, UnknownName
-from brainbench.benchmark.files import whole_folder, write_text
+from brainbench.benchmark.files import whole_folder, write_error, write_text
 from brainbench.benchmark.items import ArrayRef
 from brainbench.benchmark.plan import weights_hash
 from brainbench.benchmark.source import ROOT, _relative_imports, closure, source_hash
@@ -185,6 +187,15 @@ def test_select_keeps_only_what_is_named_and_families():
                   {"series": [np.ones(2)], "features/video": [np.ones(3)], "responses/one": [np.ones(1)]})  # fmt: skip
     seen = items.select(("age", "features/", "frames:"))
     assert (list(seen.table.columns), list(seen.arrays)) == (["age", "frames:one"], ["features/video"])
+
+
+@pytest.mark.parametrize(("code", "told"), [(errno.ENOSPC, "no space left while writing x"), (errno.EACCES, "denied")])
+def test_a_disk_that_fills_while_a_folder_is_copied_is_told_as_any_other(code, told):
+    one = OSError(code, "No space left" if code == errno.ENOSPC else "Permission denied")
+    several = shutil.Error([("a", "b", str(one)), ("c", "d", str(one))])  # as shutil.copytree tells it
+    message = write_error(several, Path("x")).message
+    assert told in message
+    assert "('a'" not in message
 
 
 def test_a_folder_is_written_whole_or_not_at_all(tmp_path):

@@ -175,6 +175,17 @@ def test_a_folder_of_something_else_is_not_replaced(tmp_path):
         write_site(tmp_path / "thesis" / "chapter.tex", [])
 
 
+def test_what_was_put_beside_the_pages_is_not_lost(tmp_path):
+    folder = tmp_path / "site"
+    write_site(folder, [])
+    write_site(folder, [])
+    (folder / ".git").mkdir()
+    (folder / ".git" / "HEAD").write_text("ref: refs/heads/pages")
+    with pytest.raises(StoreError, match=r"'\.git', which would be lost"):
+        write_site(folder, [])
+    assert (folder / ".git" / "HEAD").is_file()
+
+
 def test_an_empty_board_is_a_site(tmp_path):
     assert write_site(tmp_path / "site", []) == 2
     assert "No record yet." in Page(tmp_path / "site" / "index.html").text
