@@ -61,6 +61,7 @@ def withdraw(
     if dry_run:
         return
     if not yes and not typer.confirm("This cannot be undone. Withdraw?", err=True):
+        errors().print("nothing was withdrawn")
         raise typer.Exit(1)
     carry_out(plan, reason, datetime.now(UTC).date().isoformat(), lambda line: errors().print(line, markup=False))
     for note in plan.notes:

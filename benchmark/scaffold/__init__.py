@@ -92,7 +92,18 @@ def filled(template: str, name: str, kind: str) -> str:
         "My method": name.replace("-", " ").capitalize(),
     }.items():
         text = text.replace(old, new)
-    return text
+    return aligned(text) if template == "README.md" else text
+
+
+def aligned(text: str) -> str:
+    """A page whose comments behind commands begin in one column, however long the names in the commands are."""
+    lines = text.splitlines()
+    behind = {place: re.split(r" {2,}# ", line, maxsplit=1) for place, line in enumerate(lines)}
+    told = {place: parts for place, parts in behind.items() if len(parts) == 2}
+    width = max(len(command) for command, _ in told.values())
+    for place, (command, comment) in told.items():
+        lines[place] = f"{command:{width}}  # {comment}"
+    return "\n".join(lines) + "\n"
 
 
 def class_name(name: str) -> str:

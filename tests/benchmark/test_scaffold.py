@@ -56,6 +56,8 @@ def test_the_files_are_whole(kind, tmp_path):
         assert max(map(len, text.splitlines())) <= 120
         if path.suffix == ".py":
             ast.parse(text)
+    page = (tmp_path / "here" / "README.md").read_text().splitlines()
+    assert len({line.index("  # ") for line in page if "  # " in line}) == 1
     told = tomllib.loads((tmp_path / "here" / "pyproject.toml").read_text())
     assert told["project"]["entry-points"]["brainbench.methods"] == {"zebra-42": "zebra_42.method:Zebra42"}
     assert told["project"]["name"] == "zebra-42"

@@ -303,6 +303,7 @@ def test_the_command_asks_shows_and_withdraws(runs, monkeypatch):
     assert (len(told["records"]), told["scans"], told["what"]) == (2, 1, "subject")
     refused = CliRunner().invoke(app, base, input="n\n")
     assert refused.exit_code == 1
+    assert "nothing was withdrawn" in refused.output
     assert len(list(runs.records())) == 3
     done = CliRunner().invoke(app, [*base, "--yes", "--reason", "consent withdrawn"])
     assert done.exit_code == 0, done.output
