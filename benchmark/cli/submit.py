@@ -26,10 +26,13 @@ def submit(
 
     Example:  brainbench submit my-method --to my-method-2026
     """
+    from ..registry import find
     from ..store import Store
     from ..submitting.collect import submit as make
+    from .verify import counted
 
-    made = make(names, Store(store_path(store)), to, licence)
+    own = [find("methods", name).name if ".py:" in name else name for name in names]  # as `run` is told them
+    made = make(own, Store(store_path(store)), to, licence)
     records = made.manifest.records
     if json_:
         import json
@@ -42,7 +45,8 @@ def submit(
     size = sum(file.stat().st_size for file in to.rglob("*") if file.is_file())
     tasks = len({entry.task for entry in records.values()})
     out().print(
-        f"{to}: {len(records)} records of {made.manifest.method} on {tasks} tasks, {size / 1e6:.1f} MB, "
+        f"{to}: {counted(len(records), 'record')} of {made.manifest.method} on {counted(tasks, 'task')}, "
+        f"{max(size / 1e6, 0.1):.1f} MB, "
         f"under {made.manifest.licence}\n"
         f"check it:  brainbench verify {to}\n"
         "send it:   open a pull request that adds the folder under submissions/",

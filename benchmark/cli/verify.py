@@ -42,11 +42,16 @@ def verify(
     from ..submitting.archive import Refused, received
     from ..submitting.verify import accept as put
     from ..submitting.verify import verify as check
+    from ..withheld import read_truth
     from .data import progress_bar
 
     sandbox = need_sandbox() if rerun else None
+    if truth is not None:
+        read_truth(truth)  # another file is a slip of the keeper's, and nothing against the submission
     try:
         with received(submission) as folder:
+            if accept:
+                refuse_taken(folder, to)
             with progress_bar() as progress:
                 verdict = check(folder, truth, progress, sandbox)
             place = put(verdict, to) if accept and verdict.accepted else None
@@ -59,6 +64,22 @@ def verify(
         print_verdict(verdict, place)
     if not verdict.accepted:
         raise typer.Exit(ABSENT if verdict.open else 1)
+
+
+def refuse_taken(folder: Path, to: Path) -> None:
+    """Raise `BadOption` where a submission of this name is on the board already: told before hours of ``--rerun``."""
+    from ..errors import BadOption
+    from ..submitting.layout import MANIFEST, Manifest
+    from ..submitting.offer import parsed
+    from ..submitting.text import Unreadable
+    from ..submitting.verify import same_submission
+
+    try:
+        name = parsed(folder / MANIFEST, Manifest).name
+    except Unreadable:
+        return  # every reason why it is refused is told together
+    if (to / name).exists() and not same_submission(to / name, folder):
+        raise BadOption(f"{to / name} is there already", "accept it under another name, or remove that folder first")
 
 
 def say_refused(reasons: tuple[str, ...], json_: bool, word: str = "refused") -> None:
@@ -108,6 +129,9 @@ def print_verdict(verdict: Verdict, place: Path | None) -> None:
     for how in dict.fromkeys(one.checked for one in verdict.records):
         print(how)
     print(f"accepted: {count}" + (f"; now in {place}" if place else ""))
+    if place:
+        task = verdict.records[0].offered.entry.task
+        print(f"see it:  brainbench leaderboard --task {task} --submissions {place.parent}")
 
 
 def counted(count: int, word: str) -> str:

@@ -11,13 +11,33 @@ import yaml
 from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
-from brainbench.benchmark.errors import BadData
+from brainbench.benchmark.errors import BadData, BadOption
 from brainbench.benchmark.submitting.acceptance import accepted
 from brainbench.benchmark.submitting.layout import Manifest
 from brainbench.benchmark.submitting.offer import CardPart
 from support import write_planted
 
 ROOT = Path(__file__).parents[2]
+
+OWN = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from brainbench import Card, Method
+
+
+@dataclass
+class Even(Method):
+    card: ClassVar = Card(title="Even", summary="Every class alike.", licence="MIT")
+    supports: ClassVar = ("classification",)
+
+    def fit(self, train, context):
+        pass
+
+    def predict(self, test, context):
+        return np.full((len(test), 2), 0.5)
+"""
 
 
 def typed(*words: object):
@@ -66,6 +86,27 @@ def test_from_a_run_to_the_board(submission, own_home, tmp_path, monkeypatch):
     assert not (tmp_path / "more").exists()
 
 
+def test_a_method_in_a_file_is_submitted_as_it_was_run(own_home, tmp_path, monkeypatch):
+    write_planted(own_home, n=60, rois=6, effect=0.2)
+    (tmp_path / "own.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    done = typed("run", "--task", "abide1-asd", "--method", "./own.py:Even", "--data", "real")
+    assert done.exit_code == 0, done.output
+    done = typed("submit", "./own.py:Even", "--to", "jane")
+    assert done.exit_code == 0, done.output
+    assert "1 record of own:Even on 1 task, 0.1 MB" in done.stdout
+    assert (tmp_path / "jane" / "method" / "own.py").read_text() == OWN
+
+
+def test_a_name_that_is_taken_is_told_before_anything_is_scored(submission, tmp_path, monkeypatch):
+    board = tmp_path / "submissions"
+    done = typed("verify", submission, "--accept", "--to", board)
+    assert f"see it:  brainbench leaderboard --task abide1-asd --submissions {board}" in done.stdout
+    monkeypatch.setattr("brainbench.benchmark.submitting.verify.verify", None)  # what is not called cannot fail
+    with pytest.raises(BadOption, match="jane is there already"):
+        CliRunner().invoke(app, ["verify", str(submission), "--accept", "--to", str(board)], catch_exceptions=False)
+
+
 def test_an_archive_that_is_not_read_is_told_in_both_forms(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"nothing")
     done = typed("verify", tmp_path / "a.zip", "--json")
@@ -86,6 +127,9 @@ def test_withheld_labels_are_scored_by_their_keeper_alone(own_home, tmp_path):
     done = typed("verify", tmp_path / "jane")
     assert done.exit_code == 3
     assert "the truth of its test items is withheld" in done.output
+    slip = ["verify", str(tmp_path / "jane"), "--truth", str(tmp_path / "jane" / "card.json")]
+    with pytest.raises(BadData, match="not a file of withheld truth"):  # and nothing against the submission
+        CliRunner().invoke(app, slip, catch_exceptions=False)
     done = typed("verify", tmp_path / "jane", "--truth", truth, "--accept", "--to", tmp_path / "submissions")
     assert done.exit_code == 0, done.output
     ((record, folder, _),) = accepted(tmp_path / "submissions")
