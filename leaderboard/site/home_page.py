@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
+from ...benchmark.record import Record
 from ..table import Cell, Row, Table
 from .inputs import ORIGINS, BoardSheet, Result, Site
 from .names import address
@@ -95,7 +96,7 @@ def methods_table(site: Site) -> Table:
     )
     rows = []
     for name, results in site.methods.items():
-        card = results[-1].record.card
+        card = told_by(results).card
         cells = (
             Cell(name, link=f"method:{name}"),
             Cell(str(card.get("title") or "")),
@@ -117,19 +118,28 @@ def listed(value: object) -> str:
 
 
 def method_page(name: str, results: Sequence[Result], site: Site) -> dict[str, Any]:
-    """What the template of a method draws: the card of its newest record, and all its results."""
-    newest = max((result.record for result in results), key=lambda record: record.environment.created)
+    """What the template of a method draws: its card, and all its results."""
+    card = told_by(results).card
     return {
         "name": name,
-        "title": str(newest.card.get("title") or name),
-        "summary": str(newest.card.get("summary") or ""),
-        "notes": str(newest.card.get("notes") or ""),
-        "about": list(card_facts(newest.card)),
-        "paper": paper_parts(str(newest.card.get("paper") or "")),
+        "title": str(card.get("title") or name),
+        "summary": str(card.get("summary") or ""),
+        "notes": str(card.get("notes") or ""),
+        "about": list(card_facts(card)),
+        "paper": paper_parts(str(card.get("paper") or "")),
         "tables": [
             table_view(table, site.href, name=f"r{number}") for number, table in enumerate(result_tables(results))
         ],
     }
+
+
+def told_by(results: Sequence[Result]) -> Record:
+    """The record whose card stands for a method: the newest of the keeper's own, else the newest of all.
+
+    A submission may bear the name of a method that is known here; it does not get to say what that method is.
+    """
+    records = [result.record for result in results]
+    return max(records, key=lambda one: (not one.method.ref.startswith("submission:"), one.environment.created))
 
 
 def card_facts(card: dict[str, Any]) -> Iterator[tuple[str, str]]:

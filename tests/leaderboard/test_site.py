@@ -284,3 +284,17 @@ def test_notes_get_one_letter_each():
 def test_a_template_that_names_what_is_not_there_is_an_error():
     with pytest.raises(UndefinedError):
         environment().get_template("home.html").render(root="")
+
+
+def test_a_submission_does_not_say_what_a_method_of_the_keeper_is(tmp_path):
+    own = make_record("method-1", 0.8)
+    spec = own.method.model_copy(update={"ref": "submission:eve"})
+    made = own.environment.model_copy(update={"created": "2999-01-01T00:00:00+00:00"})
+    card = {**own.card, "title": "Impostor"}
+    told = {"id": "eve-1", "row": "rescored", "method": spec, "environment": made, "card": card}
+    write_site(tmp_path / "site", sheets_of([own, own.model_copy(update=told)]))
+    for page in ("index.html", "methods/method-1.html"):
+        assert "Impostor" not in (tmp_path / "site" / page).read_text()
+    alone = own.model_copy(update=told)
+    write_site(tmp_path / "alone", sheets_of([alone]))
+    assert "Impostor" in (tmp_path / "alone" / "methods" / "method-1.html").read_text()
