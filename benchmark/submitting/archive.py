@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..errors import BadData
-from .layout import Limits, colliding, most_bytes, wrong_path
+from .layout import FOREIGN, Limits, colliding, most_bytes, wrong_path
 
 CHUNK = 1 << 20
 LONGEST_PATH = 1000
@@ -216,7 +216,10 @@ def checked(members: list[Member], limits: Limits) -> tuple[str, list[Member]]:
     paths = [member.path.removeprefix(root) for member in members]
     twice = [path for path, count in Counter(paths).items() if count > 1]
     large = [over(path, member.size, limits) for path, member in zip(paths, members, strict=True)]
-    reasons = few([f"{shown(path)}: {wrong}" for path in paths if (wrong := wrong_path(path))])
+    wrong = sorted(
+        ((path, wrong) for path in paths if (wrong := wrong_path(path))), key=lambda told: told[1] == FOREIGN
+    )
+    reasons = few([f"{shown(path)}: {why}" for path, why in wrong])
     reasons += few([f"{shown(path)}: twice in the archive" for path in twice])
     reasons += few([f"{shown(a)} and {shown(b)} are one name on some systems" for a, b in colliding(paths)])
     reasons += few([reason for reason in large if reason])
@@ -264,10 +267,10 @@ def copy(member: Member, root: str, folder: Path, left: int) -> int:
     return written
 
 
-def shown(text: str) -> str:
+def shown(text: str, longest: int = 120) -> str:
     """A name from outside, for a message: short, and without anything that a terminal would obey."""
-    plain = "".join(letter if letter.isprintable() else "?" for letter in text[:121])
-    return plain if len(plain) <= 120 else f"{plain[:120]}..."
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text[: longest + 1])
+    return plain if len(plain) <= longest else f"{plain[:longest]}..."
 
 
 def few(reasons: Sequence[str]) -> list[str]:

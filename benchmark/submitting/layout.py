@@ -46,15 +46,17 @@ Leaves = Literal["ids", "salted", "aggregates"]
 
 LONGEST_NAME = 80
 
+FOREIGN = "no file of a submission"
+"""What is wrong with a path that leads nowhere else, but is of no known file."""
+
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that a submission may hold: files, bytes of one file, bytes in all, and bytes of text files."""
+    """The most that a submission may hold: files, bytes of one file, and bytes in all."""
 
     files: int = 50_000
     file_bytes: int = 2048 * MEBIBYTE
     total_bytes: int = 8192 * MEBIBYTE
-    text_bytes: int = 64 * MEBIBYTE
 
 
 class Entry(Strict):
@@ -154,7 +156,7 @@ def wrong_path(path: str) -> str:
     for part in parts:
         if not PART.fullmatch(part) or part.endswith(".") or RESERVED.fullmatch(part):
             return f"{part[:60]!r} is no plain name (letters, digits, _, - and . only)"
-    return "" if most_bytes(path) is not None else "no file of a submission"
+    return "" if most_bytes(path) is not None else FOREIGN
 
 
 def colliding(paths: Sequence[str]) -> list[tuple[str, str]]:

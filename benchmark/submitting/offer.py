@@ -16,19 +16,24 @@ from ..errors import BrainbenchError, StoreError
 from ..files import digest_file
 from ..record import SCHEMA_VERSION as RECORD_SCHEMA
 from ..record import Record
-from ..registry import find, load_metric, load_task
+from ..registry import entries, find, load_metric, load_task
 from ..store import SEAL, Finished, cell_folder, read_cell
 from . import layout, licences
 from .archive import few, shown
 from .layout import CARD, CHECKSUMS, MANIFEST, NAME, RECORDS, Entry, Manifest
-from .text import Unreadable, check, read_json, wrong_name
+from .text import Unreadable, check, read_json, values, wrong_name
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
 SOURCES = re.compile(r"real|references|simulated(:(small|full))?")
 """Sources of data that a board knows: a twin of any other size is one for a test."""
 
+MOST_VALUES = 20_000_000
+"""Values of all JSON files together: what is read of them stays in memory until the last is judged."""
+
 LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)")
+BUILT_IN = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
+"""Names of the project's own methods. Anything else would be a file or a module of whoever runs it again."""
 LARGEST_ARGUMENT = 100
 """The largest number that a regime may ask for, such as of repeats."""
 
@@ -85,6 +90,9 @@ class Offer:
 def read_offer(folder: Path) -> Offer:
     """Read a received folder. What is wrong is told in ``reasons``; nothing is raised, imported or run."""
     offer = Offer(folder)
+    if values_in(folder) > MOST_VALUES:
+        offer.reasons.append(f"more than {MOST_VALUES:,} values in its JSON files")
+        return offer
     offer.reasons += wrong_checksums(folder)
     try:
         offer.manifest = parsed(folder / MANIFEST, Manifest)
@@ -105,6 +113,11 @@ def read_offer(folder: Path) -> Offer:
             offered.reasons.append("its id is no plain name")
         offer.records.append(offered)
     return offer
+
+
+def values_in(folder: Path) -> int:
+    """At most how many values the JSON files of a folder hold together."""
+    return sum(values(file.read_bytes()) for file in folder.rglob("*.json") if file.is_file())
 
 
 def parsed(path: Path, model: type[Parsed]) -> Parsed:
@@ -148,6 +161,8 @@ def wrong_manifest(manifest: Manifest, folder: Path) -> Iterator[str]:
         yield f"{MANIFEST}: the name {shown(manifest.name)!r} is no plain name (letters, digits, _, - and . only)"
     if wrong := wrong_name(manifest.method):
         yield f"{MANIFEST}: the method's name {wrong}"
+    elif manifest.source != manifest.method and is_ours(manifest.method):
+        yield f"{MANIFEST}: the name {shown(manifest.method)} is that of another method; choose one of your own"
     if wrong := licences.wrong(manifest.licence):
         yield f"{MANIFEST}: the licence {wrong}"
     if not known_date(manifest.created):
@@ -156,13 +171,19 @@ def wrong_manifest(manifest: Manifest, folder: Path) -> Iterator[str]:
         file, _, name = manifest.source.rpartition(":")
         if layout.wrong_path(file) or not (folder / file).is_file() or not name.isidentifier():
             yield f"{MANIFEST}: the source {shown(manifest.source)!r} is not in the folder"
-    elif manifest.source and wrong_name(manifest.source, 300):
-        yield f"{MANIFEST}: the source {wrong_name(manifest.source, 300)}"
+    elif manifest.source and not BUILT_IN.fullmatch(manifest.source):
+        yield f"{MANIFEST}: the source {shown(manifest.source)!r} is no method of the project, and not in the folder"
     there = {path.name for path in (folder / RECORDS).iterdir()} if (folder / RECORDS).is_dir() else set()
     if extra := sorted(there - manifest.records.keys()):
         yield f"{MANIFEST}: does not name the record {shown(extra[0])}" + (
             f" and {len(extra) - 1} more" if extra[1:] else ""
         )
+
+
+def is_ours(method: str) -> bool:
+    """Whether a name is that of one of the project's own methods."""
+    known = entries("methods").get(method)
+    return known is not None and known.origin == "built-in"
 
 
 def known_date(text: str) -> bool:
@@ -225,6 +246,8 @@ def wrong_record(record: Record, offered: Offered, manifest: Manifest) -> Iterat
         yield f"the method's name {wrong}"
     elif record.method.name.partition("+")[0] != manifest.method:
         yield f"the record is of the method {shown(record.method.name)}, the manifest says {shown(manifest.method)}"
+    if record.method.preset and (wrong := wrong_name(record.method.preset)):
+        yield f"the preset {wrong}"
     if record.row not in ("reproduced", "rescored", "reported"):
         yield f"the row {shown(record.row)!r} is none that a board knows"
     if record.status != "ok" or any(part.status != "ok" for part in record.cells):

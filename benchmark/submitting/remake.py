@@ -118,7 +118,12 @@ def remake(offered: Offered, shelf: Shelf) -> Remade:
         raise NotTaken(*wrong)
     cells = {cell.key: offered.cells[cell.fold, cell.seed] for cell in row.cells}
     settings = Settings(told.environment.device, told.environment.threads, told.environment.executor)
-    made, draws = make_record(row, dict(cells), settings)
+    try:
+        made, draws = make_record(row, dict(cells), settings)
+    except BrainbenchError:
+        raise
+    except Exception as error:  # such as a metric of another kind: what was told chooses the further ones
+        raise NotTaken(f"cannot be scored: {type(error).__name__}: {shown(str(error))}") from None
     failed = [f"{part.fold} seed {part.seed}: {shown(part.reason)}" for part in made.cells if part.status != "ok"]
     if failed:
         raise NotTaken(*few(failed))

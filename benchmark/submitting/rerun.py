@@ -30,6 +30,10 @@ from {module} import {name}  # noqa: E402, F401
 """What imports a method out of a package, so that its relative imports work."""
 
 
+LONGEST_REASON = 600
+"""Characters that are told of how a method ended: the error itself stands at the end."""
+
+
 @dataclass(frozen=True)
 class Again:
     """What running again gave: the ``same`` scores, others (``differs``), or nothing (``failed``), and why.
@@ -88,7 +92,8 @@ def rerun(remade: Remade, manifest: Manifest, folder: Path, place: Path, sandbox
     settings = Settings(first.device, threads, isolated=True)
     (record,) = run(Plan((row,)), store, pool, settings, watch)
     if record.status != "ok":
-        return Again("failed", f"run again, it ended: {record.status}, {shown(record.reason)}")
+        reason = record.reason.replace(f"{folder.resolve()}{os.sep}", "")
+        return Again("failed", f"run again, it ended: {record.status}, {shown(reason, LONGEST_REASON)}")
     if lines := [*differences(remade.record, record)]:
         return Again("differs", "run again, it gives other numbers: " + "; ".join(few(lines)[:3]))
     return Again("same", told_same(remade, record), as_remade(remade, record, store))

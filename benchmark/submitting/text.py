@@ -13,7 +13,9 @@ from .archive import shown
 DEEPEST = 24
 LONGEST_TEXT = 20_000
 LONGEST_KEY = 400
-LARGEST_INTEGER = 2**63
+LARGEST_INTEGER = 2**63 - 1
+MOST_VALUES = 1_000_000
+"""Values of one file: a few bytes that were packed may unfold to millions of lists, each of them an object."""
 
 ALLOWED = " ._+-:()@=,/"
 """What the name of a method may hold beside letters and digits."""
@@ -26,13 +28,21 @@ class Unreadable(ValueError):
 def read_json(path: Path) -> Any:
     """A JSON file whose numbers are finite and whose texts are printable. Raises `Unreadable`."""
     try:
-        tree = json.loads(path.read_bytes(), parse_constant=_refuse)
+        content = path.read_bytes()
+        if values(content) > MOST_VALUES:
+            raise Unreadable(f"holds more than {MOST_VALUES:,} values")
+        tree = json.loads(content, parse_constant=_refuse)
     except Unreadable:
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise Unreadable(f"not JSON ({shown(str(error))})") from None
     check(tree)
     return tree
+
+
+def values(content: bytes) -> int:
+    """At most how many values a JSON file holds, told before any of them is made."""
+    return sum(map(content.count, (b",", b"[", b"{")))
 
 
 def _refuse(name: str) -> None:

@@ -154,8 +154,9 @@ def accept(verdict: Verdict, to: Path) -> Path:
         raise BadOption("what is refused cannot be accepted", "see the reasons")
     refuse_withdrawn(verdict, to)
     folder = to / manifest.name
-    if folder.exists() and not same_submission(folder, verdict.offer.folder):
-        raise BadOption(f"{folder} is there already", "accept it under another name, or remove that folder first")
+    like = [path for path in to.glob("*") if path.name.lower() == manifest.name.lower()]
+    if any(path != folder or not same_submission(folder, verdict.offer.folder) for path in like):
+        raise BadOption(f"{like[0]} is there already", "accept it under another name, or remove that folder first")
     with whole_folder(folder) as new:
         store = Store(new)
         rows, records = {}, []

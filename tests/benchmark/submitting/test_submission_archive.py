@@ -97,6 +97,15 @@ def test_names_every_bad_path(tmp_path):
     assert len(error.value.reasons) == 2
 
 
+def test_names_a_path_that_leads_out_before_files_that_are_merely_foreign(tmp_path):
+    files = {**{f"jane/method/m{k}.py": b"" for k in range(30)}, "../evil.py": b""}
+    with (
+        pytest.raises(Refused, match=r"refused: \.\./evil\.py: it leads out"),
+        received(zipped(tmp_path / "a.zip", files)),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../secret", "submission.json"])
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
 def test_refuses_links_of_a_tar(tmp_path, target, kind):

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from submission_toy import cell_of, edit, record_of, reseal
 
+from brainbench.benchmark.errors import BadOption
 from brainbench.benchmark.submitting.acceptance import accepted
 from brainbench.benchmark.submitting.archive import received
 from brainbench.benchmark.submitting.offer import read_offer
@@ -147,6 +148,19 @@ def huge_integer(folder: Path) -> None:
     path.write_text(path.read_text().replace('"subjects": 60', '"subjects": 6' + "0" * 6000, 1))
 
 
+def many_lists(folder: Path) -> None:
+    """A file of a few packed bytes, each of whose values would be an object."""
+    (cell_of(folder) / "ids.json").write_text('{"ids":[' + ",".join(["[]"] * 1_100_000) + "]}")
+
+
+def metric_of_another_kind(folder: Path) -> None:
+    def change(tree: Any) -> None:
+        tree["task"]["metrics"].append("mae")
+        tree["scores"]["mae"] = tree["scores"]["auc"]
+
+    edit(record_of(folder) / "record.json", change)
+
+
 SCRIPT = "<script>alert(1)</script>"
 ROWS = 10_000_000
 
@@ -196,11 +210,17 @@ ATTACKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a card of other fields": (of_record(card=lambda c: {**c, "html": "x"}), "record.json: html"),
     "script in the method's name": (of_method("name", SCRIPT), "letters, digits and"),
     "script in the manifest's name": (of_manifest(method=SCRIPT), "letters, digits and"),
+    "the name of a method of the project": (of_manifest(method="fmri-lm"), "is that of another method"),
     "another's name": (of_method("name", "fmri-lm"), "the manifest says own:Spread"),
     "a name that leads out": (of_manifest(name="../evil"), "is no plain name"),
     "a name of a device": (of_manifest(name="con"), "is no plain name"),
     "a source that leads out": (of_manifest(source="method/../../evil.py:X"), "is not in the folder"),
     "a source that is not there": (of_manifest(source="method/none.py:X"), "is not in the folder"),
+    "a source beside the folder": (of_manifest(source="/tmp/evil.py:X"), "is no method of the project"),
+    "a source that is a module": (of_manifest(source="os:system"), "is no method of the project"),
+    "script in the preset": (of_method("preset", "x\n```\n[free](http://evil.example)"), "the preset holds"),
+    "millions of lists": (many_lists, "holds more than 1,000,000 values"),
+    "a metric of another kind": (metric_of_another_kind, "cannot be scored: AttributeError"),
     "no licence": (of_manifest(licence=""), "names no licence"),
     "a licence in words": (of_manifest(licence="free for my friends"), "no SPDX expression"),
     "other manifest": (of_manifest(schema_version=2), "schema 2; this version reads 1"),
@@ -299,6 +319,22 @@ def test_what_only_the_board_may_say_is_not_believed(folder, tmp_path):
     assert record.task.title == "Autism or control, ABIDE I"
     assert record.data.left_out == {}
     assert len(record.audit) > 2
+
+
+def test_many_files_of_many_values_are_refused_before_they_are_read(folder, monkeypatch):
+    monkeypatch.setattr("brainbench.benchmark.submitting.offer.MOST_VALUES", 100)
+    with received(folder) as place:
+        verdict = verify(place, None, silent)
+    assert verdict.reasons == ["more than 100 values in its JSON files"]
+    assert not verdict.records
+
+
+def test_a_name_that_some_disks_take_for_an_accepted_one_is_refused(folder, tmp_path):
+    board = tmp_path / "submissions"
+    (board / "Jane-Spread").mkdir(parents=True)
+    with received(folder) as place, pytest.raises(BadOption, match="Jane-Spread is there already"):
+        accept(verify(place, None, silent), board)
+    assert [path.name for path in board.rglob("*")] == ["Jane-Spread"]
 
 
 def test_files_beside_the_predictions_are_not_taken_along(folder, tmp_path):
