@@ -61,6 +61,8 @@ def test_the_files_are_whole(kind, tmp_path):
     told = tomllib.loads((tmp_path / "here" / "pyproject.toml").read_text())
     assert told["project"]["entry-points"]["brainbench.methods"] == {"zebra-42": "zebra_42.method:Zebra42"}
     assert told["project"]["name"] == "zebra-42"
+    assert "'.[test]'" in "".join(page)
+    assert "test" in told["project"]["optional-dependencies"]
     assert load_task(TASKS[kind])[0].kind == kind
     assert f"--task {TASKS[kind]} --method zebra-42" in (tmp_path / "here" / "README.md").read_text()
     assert set(MODELS) == set(KINDS)
