@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..record import Finding, Record, TaskPart
 from ..registry import load_metric, load_task
+from .archive import shown
 from .offer import Offered
 from .remake import UNSEEN, NotTaken, own_id
 
@@ -46,6 +47,8 @@ def wrong(told: Record, offered: Offered) -> Iterator[str]:
     """What cannot be in aggregates."""
     if offered.entry.leaves == "ids":
         yield "records whose ids may leave are scored again, not reported"
+    if told.data.origin != "real":
+        yield f"data of the origin {shown(told.data.origin)!r} are nobody's: they are scored again, not reported"
     if offered.entry.leaves == "aggregates" and (offered.folder / "cells").exists():
         yield "aggregates alone may leave, but predictions are in the folder"
     if told.data.subjects < FEWEST:

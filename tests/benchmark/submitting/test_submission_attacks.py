@@ -153,6 +153,15 @@ def many_lists(folder: Path) -> None:
     (cell_of(folder) / "ids.json").write_text('{"ids":[' + ",".join(["[]"] * 1_100_000) + "]}")
 
 
+def reported_twin(folder: Path) -> None:
+    """Numbers that nobody scores again, on data that anybody could."""
+    edit(
+        folder / "submission.json",
+        lambda tree: next(iter(tree["records"].values())).update(row="reported", leaves="salted"),
+    )
+    of_record(data__origin="twin", data__fingerprint="x")(folder)
+
+
 def metric_of_another_kind(folder: Path) -> None:
     def change(tree: Any) -> None:
         tree["task"]["metrics"].append("mae")
@@ -237,6 +246,7 @@ ATTACKS: dict[str, tuple[Callable[[Path], None], str]] = {
         ),
         "predictions are in the folder",
     ),
+    "a twin that is reported": (reported_twin, "data of the origin 'twin' are nobody's"),
     "reported with ids": (
         lambda folder: edit(
             folder / "submission.json", lambda tree: next(iter(tree["records"].values())).update(row="reported")
