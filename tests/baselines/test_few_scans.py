@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_cohort import build_cohort
 
 import brainbench.baselines
 import brainbench.methods
@@ -71,8 +72,6 @@ def fitted(name: str, scans: Scans, targets: np.ndarray, rows: np.ndarray, conte
 
 
 def source(context) -> Source:
-    from conftest import build_cohort
-
     scans, labels, groups = build_cohort(30, classes=len(context.task.classes), seed=5)
     return Source(context.task, Train(scans, labels, groups))
 
