@@ -49,6 +49,8 @@ def choose_source(tasks: Sequence[Task], option: str) -> tuple[str, str]:
             f"data: {len(here)} of {len(names)} data sets are installed and used; the tasks of the others are missing "
             "(all on simulated twins:  --data simulated)"
         )
+    if all(name.startswith("own:") for name in names):
+        return "real", ""  # a lab's own cohort has no twin: loading says what is missing
     listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     verb = "is" if len(names) == 1 else "are"
     return "simulated", (

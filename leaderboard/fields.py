@@ -16,18 +16,18 @@ from .wording import counted, interval, labeller, number, short
 
 LEAVES = {
     "record": 0,
+    "status": 97,
     "audit": 96,
-    "p": 95,
     "device": 94,
     "parameters": 93,
     "predict-seconds": 92,
+    "peak-mib": 91,
     "metrics": 10,
-    "status": 9,
-    "peak-mib": 8,
     "fit-seconds": 7,
     "spread": 6,
     "aggregate": 5,
     "share": 4,
+    "p": 3,
 }
 """Order in which columns leave a narrow face; further metrics leave from the last one, between costs."""
 

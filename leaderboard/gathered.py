@@ -98,10 +98,10 @@ class Gathered:
 
 
 def gather(store: Store, submissions: Path | None) -> Gathered:
-    """All that a board shows; a record of the store goes before an accepted one of the same id."""
+    """All that a board shows. A record of the store goes before an accepted one of the same predictions."""
     own = list(store.records())
-    known = {record.id for record in own}
-    others = [(record, folder) for record, folder, _ in taken(submissions) if record.id not in known]
+    known = {result(record) for record in own if any(score.value is not None for score in record.scores.values())}
+    others = [(record, folder) for record, folder, _ in taken(submissions) if result(record) not in known]
     places = [store.path, *([submissions] if submissions else [])]
     return Gathered(
         store=store,
@@ -110,6 +110,13 @@ def gather(store: Store, submissions: Path | None) -> Gathered:
         withdrawn=tuple(one for place in places for one in tombstones(place)),
         damaged=tuple(damaged(submissions)) if submissions else (),
     )
+
+
+def result(record: Record) -> tuple[object, ...]:
+    """Equal for records of the same predictions: the result of one run, which must not stand twice on a board."""
+    cells = sorted((cell.fold, cell.seed, cell.prediction) for cell in record.cells)
+    task = record.task.name, record.task.version, record.data.fingerprint, record.split.hash
+    return (*task, *cells) if all(cell.prediction for cell in record.cells) else (record.id,)
 
 
 def taken(submissions: Path | None) -> Iterable[tuple[Record, Path, object]]:

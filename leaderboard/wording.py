@@ -45,10 +45,13 @@ def labeller(board: Board) -> Callable[[Record], str]:
 
 
 def label(record: Record, alike: Sequence[Record]) -> str:
-    """The label of a record among those of the same method and preset: options, weights, number of seeds."""
+    """The label of a record among those of the same method and preset: options, weights, seeds, submission."""
     told = options_told(record, alike)
     if any(other.seeds != record.seeds for other in alike):
         told.append(f"seeds={len(record.seeds)}")
+    who, colon, submission = record.method.ref.partition(":")
+    if who == "submission" and colon:
+        told.append(f"submitted as {submission}")
     return f"{record.method.name} ({', '.join(told)})" if told else record.method.name
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from brainbench.benchmark.datasets.cohort import Cohort
 from brainbench.benchmark.datasets.dataset import load_cohort
-from brainbench.benchmark.errors import BadData, BadIds, BadOption
-from brainbench.benchmark.loading import labelled, load
+from brainbench.benchmark.errors import BadData, BadIds, BadOption, DataMissing
+from brainbench.benchmark.loading import choose_source, labelled, load
 from brainbench.benchmark.registry import load_task
 from brainbench.benchmark.rescoring import rejudge
 from brainbench.benchmark.score import score_cells
@@ -134,6 +134,13 @@ def test_the_truth_of_other_data_is_refused(cut, tmp_path):
         other.write_text(json.dumps({**good, **change}))
         with pytest.raises(error):
             with_truth(task, loaded, other)
+
+
+def test_an_open_cohort_that_is_not_here_is_named():
+    task, _ = load_task("abide1-asd@hidden:nix")
+    assert choose_source([task], "auto") == ("real", "")
+    with pytest.raises(DataMissing, match="no cohort 'nix'"):
+        load(task, "real", quiet)
 
 
 def test_what_cannot_be_withheld_is_said(cut, whole, tmp_path):

@@ -12,6 +12,7 @@ from brainbench.benchmark.errors import StoreError
 from brainbench.benchmark.withdrawing import TOMBSTONE, tombstone_of
 from brainbench.leaderboard import gathered
 from brainbench.leaderboard.gathered import gather, submissions_folder
+from brainbench.leaderboard.wording import labeller
 from support import plan_of, write_planted
 
 
@@ -50,6 +51,17 @@ def test_a_withdrawn_record_leaves_its_tombstone_on_its_board_alone(record, stor
     (folder / TOMBSTONE).write_text(stone.model_copy(update={"split": "another"}).model_dump_json())
     (board,) = gather(store, None).boards()
     assert board.withdrawn == ()
+
+
+def test_one_result_stands_once_and_a_submission_is_named(record, store, tmp_path, monkeypatch):
+    method = record.method.model_copy(update={"ref": "submission:jane-entry"})
+    theirs = record.model_copy(update={"id": "theirs", "row": "rescored", "method": method})
+    monkeypatch.setattr(gathered, "accepted", lambda folder: [(theirs, tmp_path, None)])
+    assert len(gather(store, tmp_path).records) == 2
+    other = tuple(cell.model_copy(update={"prediction": "0" * 64}) for cell in record.cells)
+    theirs = theirs.model_copy(update={"cells": other})
+    (board,) = gather(store, tmp_path).boards()
+    assert [labeller(board)(line.record) for line in board.rescored] == ["majority (default, submitted as jane-entry)"]
 
 
 def test_what_leaves_names_no_machine_no_folder_and_nobody(record, store, monkeypatch):
