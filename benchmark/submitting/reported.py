@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..privacy import policy_of
 from ..record import Finding, Record, TaskPart
 from ..registry import load_metric, load_task
 from .archive import shown
@@ -21,12 +22,13 @@ def as_reported(offered: Offered) -> Record:
     """
     told = offered.record
     assert told is not None
-    if reasons := [*wrong(told, offered)]:
-        raise NotTaken(*reasons)
     task, _ = load_task(told.task.name)
     same = {name: getattr(task, name) for name in TaskPart.model_fields if name not in ("ref", "metrics")}
     part = TaskPart(**same, ref=told.task.ref, metrics=told.task.metrics)
-    return told.model_copy(update={"task": part, "ceiling": None, "controls": {}, "ranked": False})
+    record = told.model_copy(update={"task": part, "ceiling": None, "controls": {}, "ranked": False})
+    if reasons := [*wrong(record, offered)]:
+        raise NotTaken(*reasons)
+    return record
 
 
 def as_kept(record: Record, name: str) -> Record:
@@ -47,6 +49,8 @@ def wrong(told: Record, offered: Offered) -> Iterator[str]:
     """What cannot be in aggregates."""
     if offered.entry.leaves == "ids":
         yield "records whose ids may leave are scored again, not reported"
+    elif told.data.origin == "real" and policy_of(told) == "ids":  # the keeper's rule, not what was told
+        yield f"open data ({shown(told.data.name)}): submit its predictions"
     if told.data.origin != "real":
         yield f"data of the origin {shown(told.data.origin)!r} are nobody's: they are scored again, not reported"
     if offered.entry.leaves == "aggregates" and (offered.folder / "cells").exists():

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from submission_toy import edit, record_of, reseal
 
 from brainbench.benchmark.errors import BadOption, NoSandbox, StoreError
+from brainbench.benchmark.registry import load_dataset
 from brainbench.benchmark.rescoring import rescore
 from brainbench.benchmark.sandbox import find_sandbox, need_sandbox
 from brainbench.benchmark.store import Store, read_record
@@ -217,9 +220,30 @@ def test_a_source_that_changed_since_is_not_submitted(made, home, tmp_path):
         source.write_text(text)
 
 
+def gated_import(made, place: Path, monkeypatch, policy: str) -> None:
+    """A lab whose import of the same cohort is stricter than the data set's card."""
+    cohort = shutil.copytree(made.home, place / "lab-home") / "cohorts" / "abide1" / "cohort.json"
+    edit(cohort, lambda tree: tree.update(leaves=policy))
+    monkeypatch.setenv("BRAINBENCH_HOME", str(place / "lab-home"))
+
+
+@pytest.mark.parametrize("policy", ["salted", "aggregates"])
+def test_aggregates_of_data_that_are_open_to_the_keeper_are_refused(made, home, tmp_path, monkeypatch, judged, policy):
+    gated_import(made, tmp_path, monkeypatch, policy)
+    folder = submit(["own:Spread"], Store(made.store), tmp_path / "lab").folder
+    assert judged(folder).accepted  # gated where it is verified as well
+    for keeper in (home, tmp_path / "empty"):  # by the installed cohort, and by the card alone
+        monkeypatch.setenv("BRAINBENCH_HOME", str(keeper))
+        (reason,) = judged(folder).reasons
+        assert reason.endswith("open data (abide1): submit its predictions")
+    card = replace(load_dataset("abide1").card, leaves="aggregates")
+    monkeypatch.setattr("brainbench.benchmark.privacy.load_dataset", lambda name: SimpleNamespace(card=card))
+    assert judged(folder).accepted
+
+
 @pytest.mark.parametrize("policy", ["salted", "aggregates"])
 def test_what_may_not_leave_is_reported_by_its_lab(made, home, tmp_path, monkeypatch, policy):
-    monkeypatch.setattr("brainbench.benchmark.submitting.collect.policy_of", lambda record: policy)
+    gated_import(made, tmp_path, monkeypatch, policy)
     submission = submit(["own:Spread"], Store(made.store), tmp_path / "lab")
     ((name, entry),) = submission.manifest.records.items()
     assert (entry.row, entry.leaves) == ("reported", policy)
