@@ -232,8 +232,9 @@ def unlike(told: Record, made: Record) -> Iterator[str]:
     for name, score in made.scores.items():
         if score.missing:
             yield f"{name} cannot be computed here: {shown(score.missing)}"
-        elif told.scores[name].missing:
-            yield f"{name} was computed here alone"
+    alone = [name for name, score in made.scores.items() if told.scores[name].missing and not score.missing]
+    if alone:
+        yield f"computed here alone: {', '.join(alone)}"
     other = [
         name
         for name, mine, theirs in both(told, made)

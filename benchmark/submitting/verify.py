@@ -14,6 +14,7 @@ from ..contracts import Progress
 from ..errors import BadOption
 from ..files import whole_folder
 from ..record import Record
+from ..registry import load_task
 from ..sandbox import Sandbox
 from ..store import SEAL, Store
 from ..system import harness_version
@@ -31,7 +32,14 @@ from .reported import as_kept, as_reported
 from .rerun import rerun
 
 SCORED = "scored again from its predictions: every number is the same"
+HIDDEN = "scored with the withheld truth"
+BARE = "scored from its predictions: it came without numbers"
 TOLD = "told by its lab: aggregates, which nobody outside can score again"
+
+MOST_HIDDEN = 3
+"""Records of one hidden task in a submission: the scores of many predictions that are nearly equal tell the labels."""
+MOST_SEEDS = 10
+"""Seeds of such a record, for the same reason: each has scores of its own."""
 
 
 @dataclass
@@ -107,6 +115,10 @@ def verify(folder: Path, truth: Path | None, progress: Progress, sandbox: Sandbo
     checked = [Checked(offered, reasons=list(offered.reasons)) for offered in offer.records]
     if offer.reasons or any(one.reasons for one in checked):
         return Verdict(offer, checked)
+    if truth is not None:
+        offer.reasons += too_many(offer)
+    if offer.reasons:
+        return Verdict(offer, checked)
     shelf = Shelf(truth, progress)
     for number, one in enumerate(sorted(checked, key=lambda one: order(one.offered))):
         progress("records", number, len(checked))
@@ -116,13 +128,37 @@ def verify(folder: Path, truth: Path | None, progress: Progress, sandbox: Sandbo
                 continue
             one.remade = remake(one.offered, shelf)
             one.notes += one.remade.notes
-            one.checked = SCORED
+            one.checked = how_scored(one)
             if sandbox:
                 run_again(one, offer, folder.parent / f"again-{number}", sandbox, progress)
         except NotTaken as error:
             one.reasons += error.reasons
             one.absent = isinstance(error, NotHere)
     return Verdict(offer, checked)
+
+
+def too_many(offer: Offer) -> Iterator[str]:
+    """Hidden tasks of which a submission asks for more scores than are told at once."""
+    hidden: dict[str, list[Record]] = {}
+    for record in (one.record for one in offer.records):
+        assert record is not None
+        if load_task(record.task.name)[0].withheld:
+            hidden.setdefault(record.task.name.partition("@")[0], []).append(record)
+    why = "the scores of many predictions that are nearly equal tell the labels"
+    for task, records in hidden.items():
+        if len(records) > MOST_HIDDEN:
+            yield f"{len(records)} records of {task} with withheld truth; at most {MOST_HIDDEN} are scored: {why}"
+        if (seeds := max(len(record.seeds) for record in records)) > MOST_SEEDS:
+            yield f"{seeds} seeds on {task} with withheld truth; at most {MOST_SEEDS} are scored: {why}"
+
+
+def how_scored(one: Checked) -> str:
+    """How a record was checked, in a sentence: one that came without numbers has none that could be the same."""
+    assert one.remade is not None
+    assert one.offered.record is not None
+    if any(not score.missing for score in one.offered.record.scores.values()):
+        return SCORED
+    return HIDDEN if one.remade.row.task.withheld else BARE
 
 
 def run_again(one: Checked, offer: Offer, place: Path, sandbox: Sandbox, progress: Progress) -> None:

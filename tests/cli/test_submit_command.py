@@ -132,6 +132,9 @@ def test_withheld_labels_are_scored_by_their_keeper_alone(own_home, tmp_path):
         CliRunner().invoke(app, slip, catch_exceptions=False)
     done = typed("verify", tmp_path / "jane", "--truth", truth, "--accept", "--to", tmp_path / "submissions")
     assert done.exit_code == 0, done.output
+    assert "scored with the withheld truth" in done.stdout
+    assert "every number is the same" not in done.output
+    assert done.output.count("computed here alone") == 1
     ((record, folder, _),) = accepted(tmp_path / "submissions")
     assert record.scores["auc"].value is not None
     assert record.scores["auc"].low < record.scores["auc"].value
@@ -142,6 +145,22 @@ def test_withheld_labels_are_scored_by_their_keeper_alone(own_home, tmp_path):
     assert str(truth) not in held
     with pytest.raises(BadData):
         CliRunner().invoke(app, ["verify", str(tmp_path / "no")], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(("fewest", "reason"), [("HIDDEN", "records"), ("SEEDS", "seeds")])
+def test_many_predictions_of_withheld_labels_are_not_scored(own_home, tmp_path, monkeypatch, fewest, reason):
+    write_planted(own_home, n=80, rois=6, effect=0.4)
+    truth = tmp_path / "truth.json"
+    cut = ("data", "withhold", "abide1", "--task", "abide1-asd", "--name", "abide1-open", "--truth", truth)
+    assert typed(*cut, "--share", "0.4").exit_code == 0
+    run_in_process("abide1-asd@hidden:abide1-open", tmp_path / "runs")
+    assert typed("submit", "fc-logistic", "--to", tmp_path / "jane", "--store", tmp_path / "runs").exit_code == 0
+    assert typed("verify", tmp_path / "jane", "--truth", truth).exit_code == 0
+    monkeypatch.setattr(f"brainbench.benchmark.submitting.verify.MOST_{fewest}", 0)
+    done = typed("verify", tmp_path / "jane", "--truth", truth)
+    assert done.exit_code == 1
+    assert f"1 {reason} o" in done.output
+    assert "with withheld truth; at most 0 are scored: the scores of many predictions" in done.output
 
 
 def test_the_template_is_what_is_read():
