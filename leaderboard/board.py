@@ -154,7 +154,10 @@ def in_order(records: Sequence[Record], draws: GetDraws | None = None, metric: s
     ranked = sorted((r for r in records if may_rank(r, metric)), key=lambda r: _order(r, metric))
     rest = sorted((r for r in records if not may_rank(r, metric)), key=_name)
     stand = stand_of(ranked, draws, metric) if draws else [None] * len(ranked)
-    lines = [Line(record, k + 1, stand[k]) for k, record in enumerate(ranked)]
+    first: dict[float, int] = {}  # score -> the rank that equals share
+    lines = [
+        Line(record, first.setdefault(_order(record, metric)[0], k + 1), stand[k]) for k, record in enumerate(ranked)
+    ]
     return (*lines, *(Line(record, None) for record in rest))
 
 

@@ -36,6 +36,11 @@ def test_best_first_and_what_may_not_rank_last(record):
     assert "broken (default) failed: why" in to_markdown(board_sheet(board))
 
 
+def test_equal_scores_share_a_rank(record):
+    board = make_board([score(record, value, name) for value, name in ((0.8, "a"), (0.7, "b"), (0.7, "c"), (0.6, "d"))])
+    assert [(line.rank, line.record.method.name) for line in board.lines] == [(1, "a"), (2, "b"), (2, "c"), (4, "d")]
+
+
 def test_the_newest_record_of_a_configuration_counts(record):
     old = score(record, 0.9, "a")
     late = record.environment.model_copy(update={"created": "2999-01-01T00:00:00+00:00"})
