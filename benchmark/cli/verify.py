@@ -30,6 +30,9 @@ def verify(
     rerun: Annotated[
         bool, typer.Option("--rerun", help="Also run its method again, in a sandbox (Linux): its rows are then ranked.")
     ] = False,
+    time_limit: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="Wall time of each fold that --rerun runs.")
+    ] = 7200,
     json_: JsonOption = False,
 ) -> None:
     """Score a submission again from its predictions; nothing in it is imported or run, but by --rerun in a sandbox.
@@ -53,10 +56,12 @@ def verify(
             if accept:
                 refuse_taken(folder, to)
             with progress_bar() as progress:
-                verdict = check(folder, truth, progress, sandbox)
+                verdict = check(folder, truth, progress, sandbox, time_limit)
             place = put(verdict, to) if accept and verdict.accepted else None
     except Refused as error:
         say_refused(error.reasons, json_)
+        if error.hint and not json_:
+            errors().print(f"  {error.hint}", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
     if json_:
         print_json(verdict, place)
@@ -88,6 +93,9 @@ def say_refused(reasons: tuple[str, ...], json_: bool, word: str = "refused") ->
         import json
 
         print(json.dumps({"accepted": False, "open": False, "reasons": reasons, "notes": [], "records": []}, indent=1))
+        return
+    if len(reasons) == 1:
+        errors().print(f"{word}: {reasons[0]}", style="red", markup=False, soft_wrap=True)
         return
     errors().print(f"{word}, for {counted(len(reasons), 'reason')}:", style="red")
     for reason in reasons:

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..errors import BadData
-from .layout import FOREIGN, Limits, colliding, most_bytes, wrong_path
+from .layout import ACCEPTED, FOREIGN, MANIFEST, Limits, colliding, most_bytes, wrong_path
 
 CHUNK = 1 << 20
 LONGEST_PATH = 1000
@@ -41,6 +41,11 @@ class Refused(BadData):
     def __init__(self, reasons: Sequence[str], hint: str = HINT) -> None:
         super().__init__("refused: " + "; ".join(reasons), hint)
         self.reasons = tuple(reasons)
+
+
+def no_submission() -> Refused:
+    """What is said of everything else: an empty archive, a record, a store, a package."""
+    return Refused([f"no {MANIFEST}: this is no submission"], "make one:  brainbench submit METHOD --to DIR")
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ def received(source: Path, limits: Limits | None = None) -> Iterator[Path]:
         folder = Path(place) / "submission"
         folder.mkdir()
         if source.is_dir() and not source.is_symlink():
+            if not any(os.path.lexists(place / MANIFEST) for place in (source, *source.glob("*"))):
+                raise no_submission()
             write(list(from_folder(source, limits)), folder, limits)
         elif not source.is_file():
             raise BadData(f"{source}: no such folder or archive", "give a folder, a .zip or a .tar.gz")
@@ -214,14 +221,23 @@ def checked(members: list[Member], limits: Limits) -> tuple[str, list[Member]]:
         raise Refused([f"more than {limits.total_bytes:,} bytes in all"])
     root = common_root([member.path for member in members])
     paths = [member.path.removeprefix(root) for member in members]
+    if ACCEPTED in paths:
+        raise Refused(
+            [f"{ACCEPTED}: {wrong_path(ACCEPTED)}"],
+            "accepted already? its numbers are checked by  brainbench rescore FOLDER/records/ID ; else remove the file",
+        )
     twice = [path for path, count in Counter(paths).items() if count > 1]
     large = [over(path, member.size, limits) for path, member in zip(paths, members, strict=True)]
     wrong = sorted(
         ((path, wrong) for path in paths if (wrong := wrong_path(path))), key=lambda told: told[1] == FOREIGN
     )
+    pairs = colliding(paths)
+    hostile = bool(twice or pairs) or any(path[:1] == "/" or ".." in PurePosixPath(path).parts for path in paths)
+    if not hostile and not any(PurePosixPath(path).name == MANIFEST for path in paths):
+        raise no_submission()
     reasons = few([f"{shown(path)}: {why}" for path, why in wrong])
     reasons += few([f"{shown(path)}: twice in the archive" for path in twice])
-    reasons += few([f"{shown(a)} and {shown(b)} are one name on some systems" for a, b in colliding(paths)])
+    reasons += few([f"{shown(a)} and {shown(b)} are one name on some systems" for a, b in pairs])
     reasons += few([reason for reason in large if reason])
     if reasons:
         raise Refused(reasons)

@@ -30,6 +30,9 @@ from {module} import {name}  # noqa: E402, F401
 """What imports a method out of a package, so that its relative imports work."""
 
 
+SECONDS = 7200.0
+"""Wall time of a fold that is run again."""
+
 LONGEST_REASON = 600
 """Characters that are told of how a method ended: the error itself stands at the end."""
 
@@ -57,7 +60,15 @@ class OpenedPool(LocalPool):
         return super().run([replace(work, room=room) for work, room in zip(works, rooms, strict=True)])
 
 
-def rerun(remade: Remade, manifest: Manifest, folder: Path, place: Path, sandbox: Sandbox, progress: Progress) -> Again:
+def rerun(
+    remade: Remade,
+    manifest: Manifest,
+    folder: Path,
+    place: Path,
+    sandbox: Sandbox,
+    progress: Progress,
+    seconds: float = SECONDS,
+) -> Again:
     """Run the cells of a record again, each in the sandbox, and compare.
 
     Parameters
@@ -66,6 +77,8 @@ def rerun(remade: Remade, manifest: Manifest, folder: Path, place: Path, sandbox
         The received submission.
     place
         A new folder for what is run, which is read again when the record is accepted.
+    seconds
+        Wall time of each fold. What a method prints is thrown away: it could fill the disk.
     """
     spec = remade.row.spec
     if spec.weights:
@@ -80,7 +93,7 @@ def rerun(remade: Remade, manifest: Manifest, folder: Path, place: Path, sandbox
     threads = max(1, min(remade.record.environment.threads, os.cpu_count() or 1))
     store = Store(place / "runs")
     store.prepare()
-    pool = OpenedPool(1, threads, Limits.default(), store.log, sandbox)
+    pool = OpenedPool(1, threads, replace(Limits.default(), seconds=seconds), Path(os.devnull), sandbox)
     pool.opened = opened
     done = 0
 
@@ -92,7 +105,7 @@ def rerun(remade: Remade, manifest: Manifest, folder: Path, place: Path, sandbox
     settings = Settings(first.device, threads, isolated=True)
     (record,) = run(Plan((row,)), store, pool, settings, watch)
     if record.status != "ok":
-        reason = record.reason.replace(f"{folder.resolve()}{os.sep}", "")
+        reason = record.reason.replace(f"{folder.resolve()}{os.sep}", "").removesuffix("; see the log")
         return Again("failed", f"run again, it ended: {record.status}, {shown(reason, LONGEST_REASON)}")
     if lines := [*differences(remade.record, record)]:
         return Again("differs", "run again, it gives other numbers: " + "; ".join(few(lines)[:3]))

@@ -27,6 +27,8 @@ class Unreadable(ValueError):
 
 def read_json(path: Path) -> Any:
     """A JSON file whose numbers are finite and whose texts are printable. Raises `Unreadable`."""
+    if not path.is_file():
+        raise Unreadable("not there")
     try:
         content = path.read_bytes()
         if values(content) > MOST_VALUES:

@@ -29,7 +29,7 @@ from .offer import Offer, Offered, read_offer
 from .readme import readme
 from .remake import NotHere, NotTaken, Remade, Shelf, kept, remake, save
 from .reported import as_kept, as_reported
-from .rerun import rerun
+from .rerun import SECONDS, rerun
 
 SCORED = "scored again from its predictions: every number is the same"
 HIDDEN = "scored with the withheld truth"
@@ -105,11 +105,13 @@ class Verdict:
         return not self.offer.reasons and not self.accepted and all(c.absent for c in self.records if c.reasons)
 
 
-def verify(folder: Path, truth: Path | None, progress: Progress, sandbox: Sandbox | None = None) -> Verdict:
+def verify(
+    folder: Path, truth: Path | None, progress: Progress, sandbox: Sandbox | None = None, seconds: float = SECONDS
+) -> Verdict:
     """Check a received folder (see `brainbench.benchmark.submitting.archive.received`) and score it again.
 
-    Nothing in it is imported or run by this process; with a ``sandbox`` its method is run again in there. What is
-    wrong with the folder as a whole is told before anything is scored.
+    Nothing in it is imported or run by this process; with a ``sandbox`` its method is run again in there, each
+    fold for at most ``seconds``. What is wrong with the folder as a whole is told before anything is scored.
     """
     offer = read_offer(folder)
     checked = [Checked(offered, reasons=list(offered.reasons)) for offered in offer.records]
@@ -130,11 +132,18 @@ def verify(folder: Path, truth: Path | None, progress: Progress, sandbox: Sandbo
             one.notes += one.remade.notes
             one.checked = how_scored(one)
             if sandbox:
-                run_again(one, offer, folder.parent / f"again-{number}", sandbox, progress)
+                run_again(one, offer, folder.parent / f"again-{number}", sandbox, progress, seconds)
         except NotTaken as error:
-            one.reasons += error.reasons
+            one.reasons += (without_place(reason, folder) for reason in error.reasons)
             one.absent = isinstance(error, NotHere)
     return Verdict(offer, checked)
+
+
+def without_place(text: str, folder: Path) -> str:
+    """A text without the private folder in which a submission is read: nobody can look there afterwards."""
+    for place in (folder.parent, folder.parent.resolve()):
+        text = text.replace(f"{place}/{folder.name}/", "").replace(f"{place}/", "")
+    return text
 
 
 def too_many(offer: Offer) -> Iterator[str]:
@@ -161,12 +170,12 @@ def how_scored(one: Checked) -> str:
     return HIDDEN if one.remade.row.task.withheld else BARE
 
 
-def run_again(one: Checked, offer: Offer, place: Path, sandbox: Sandbox, progress: Progress) -> None:
+def run_again(one: Checked, offer: Offer, place: Path, sandbox: Sandbox, progress: Progress, seconds: float) -> None:
     """Run a record's method again. Raises `NotTaken` where it does not give the same."""
     assert one.remade is not None
     assert offer.manifest is not None
     place.mkdir()
-    again = rerun(one.remade, offer.manifest, offer.folder, place, sandbox, progress)
+    again = rerun(one.remade, offer.manifest, offer.folder, place, sandbox, progress, seconds)
     if again.remade is None:
         raise NotTaken(again.told)
     one.remade, one.row, one.checked = again.remade, "reproduced", again.told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -112,7 +113,52 @@ def test_an_archive_that_is_not_read_is_told_in_both_forms(tmp_path):
     done = typed("verify", tmp_path / "a.zip", "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["reasons"] == ["neither a folder nor a .zip nor a .tar.gz"]
-    assert "refused, for 1 reason" in typed("verify", tmp_path / "a.zip").output
+    assert "refused: neither a folder nor" in typed("verify", tmp_path / "a.zip").output
+
+
+@pytest.mark.parametrize("form", ["empty zip", "empty folder", "record", "store", "package"])
+def test_what_is_no_submission_is_told_in_one_line(tmp_path, form):
+    place = tmp_path / "offered"
+    files = {
+        "record": ["record.json", "cells/f-0/cell.json", "out.log"],
+        "store": ["records/a/record.json", "logs/workers.log", "cells/ab/x.tmp"],
+        "package": ["pyproject.toml", "pkg/__init__.py", ".git/HEAD", "a b.py"],
+    }.get(form, [])
+    for name in files:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text("{}")
+    place.mkdir(exist_ok=True)
+    offered = [
+        place,
+        Path(shutil.make_archive(str(place), "zip", place)),
+        Path(shutil.make_archive(str(place), "gztar", place)),
+    ]
+    for source in offered[1:] if form == "empty zip" else offered:
+        done = typed("verify", source)
+        assert done.exit_code == 1
+        assert done.output.splitlines() == [
+            "refused: no submission.json: this is no submission",
+            "  make one:  brainbench submit METHOD --to DIR",
+        ]
+
+
+def test_what_is_missing_is_told_without_the_private_folder(submission):
+    (submission / "card.json").unlink()
+    done = typed("verify", submission)
+    assert "card.json: not there" in done.output
+    assert "brainbench-submission-" not in done.output
+
+
+def test_an_accepted_folder_is_checked_by_rescoring(submission, tmp_path):
+    board = tmp_path / "submissions"
+    assert typed("verify", submission, "--accept", "--to", board).exit_code == 0
+    done = typed("verify", board / "jane")
+    assert done.exit_code == 1
+    assert "accepted.json is written by the board's keeper alone" in done.output
+    assert "brainbench rescore FOLDER/records/ID" in done.output
+    (record,) = (board / "jane" / "records").iterdir()
+    done = typed("rescore", record)
+    assert done.exit_code == 0, done.output
 
 
 def test_withheld_labels_are_scored_by_their_keeper_alone(own_home, tmp_path):

@@ -76,6 +76,6 @@ def judged() -> Callable[..., Verdict]:
 
     def go(source: Path, **options: Any) -> Verdict:
         with received(source) as place:
-            return verify(place, options.get("truth"), silent, options.get("sandbox"))
+            return verify(place, options.get("truth"), silent, options.get("sandbox"), options.get("seconds", 600))
 
     return go

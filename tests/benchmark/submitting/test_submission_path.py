@@ -185,6 +185,19 @@ def test_a_method_that_does_not_do_it_again_is_refused(made, home, folder, judge
     assert judged(folder).accepted  # its predictions are what they are
 
 
+@pytest.mark.skipif(find_sandbox() is None, reason="no sandbox on this machine: install bubblewrap")
+def test_a_method_that_never_ends_is_stopped_and_what_it_prints_is_nowhere(made, home, folder, tmp_path):
+    file = folder / "method" / "own.py"
+    endless = "import sys\n        while True: print('x' * 1000, file=sys.stderr)"
+    file.write_text(file.read_text().replace("return np.column_stack([1 - p, p])", endless))
+    reseal(folder)
+    with received(folder) as place:
+        (reason,) = verify(place, None, silent, need_sandbox(), seconds=6).reasons
+        assert not any(path.stat().st_size for path in place.parent.glob("again-0/runs/**/*.log"))
+    assert "stopped after 6 s (--time-limit)" in reason
+    assert str(place.parent) not in reason
+
+
 def test_running_again_without_a_sandbox_is_refused_with_the_reason(monkeypatch):
     import brainbench.benchmark.sandbox as sandbox
 
