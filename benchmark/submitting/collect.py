@@ -16,6 +16,7 @@ from ..errors import BadOption, PrivacyError, StoreError
 from ..files import digest_file, whole_folder
 from ..privacy import policy_of, write_shielded
 from ..record import OWN, Record
+from ..registry import entries
 from ..run import id_of
 from ..store import SEAL, Finished, Store, cell_folder, read_cell, read_record, read_split, write_cell
 from ..system import harness_version
@@ -58,7 +59,7 @@ def submit(names: Sequence[str], store: Store, folder: Path, licence: str | None
         )
     first = found[0][0]
     source = source_of(first.method)
-    licence = licence or str(first.card.get("licence", ""))
+    licence = licences.written(licence or str(first.card.get("licence", "")))
     if wrong := licences.wrong(licence):
         raise BadOption(f"the licence {wrong}", "say under which licence all of it may be used:  --licence Apache-2.0")
     with whole_folder(folder) as new:
@@ -108,6 +109,7 @@ def chosen(names: Sequence[str], store: Store) -> tuple[list[tuple[Record, Path]
         newest = {key(record): record for record in sorted(fit, key=lambda record: record.environment.created)}
         return [store.find(record.id) for record in newest.values()], left_out
     known = sorted({record.method.name for record in every})
+    refuse_several(names, {*known, *(name.partition("+")[0] for name in known), *entries("methods")})
     found = {}
     for name in names:
         try:
@@ -119,6 +121,16 @@ def chosen(names: Sequence[str], store: Store) -> tuple[list[tuple[Record, Path]
             raise StoreError(f"{record.id} cannot be submitted: {why}", "run it to its end, or leave it out")
         found[record.id] = (record, place)
     return list(found.values()), {}
+
+
+def refuse_several(names: Sequence[str], methods: set[str]) -> None:
+    """Raise `BadOption` where several names are asked for and one of them is a method's."""
+    mine = [name for name in names if name in methods]
+    if mine and len(names) > 1:
+        raise BadOption(
+            f"{', '.join(names)}: one method a submission, or records by their ids",
+            f"submit each by itself:  brainbench submit {mine[0]} --to DIR",
+        )
 
 
 def unfit(record: Record) -> str:

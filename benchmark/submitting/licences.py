@@ -13,12 +13,19 @@ LGPL-3.0-or-later MIT MIT-0 MPL-2.0 MulanPSL-2.0 NCSA ODC-By-1.0 OSL-3.0 PDDL-1.
 OPEN = frozenset(_OPEN.split())
 """Approved by the Open Source Initiative, or free for data and text."""
 
+_WRITTEN = {name.lower(): name for name in (*OPEN, "AND", "OR", "WITH")}
+
 TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
+
+
+def written(expression: str) -> str:
+    """An expression with the licences that are known here in the capitals of SPDX: ``mit`` is ``MIT``."""
+    return TOKEN.sub(lambda hit: _WRITTEN.get(hit[0].lower(), hit[0]), expression)
 
 
 def wrong(expression: str) -> str:
     """What is wrong with an SPDX expression such as ``MIT OR Apache-2.0``; "" where nothing is."""
-    words = expression.replace("(", " ").replace(")", " ").split()
+    words = written(expression).replace("(", " ").replace(")", " ").split()
     if not words:
         return "names no licence"
     joints = set(words[1::2])
@@ -31,5 +38,6 @@ def is_open(expression: str) -> bool:
     """Whether a licence is open: every one that is named, or of several without brackets one of those joined by OR."""
     if wrong(expression):
         return False
+    expression = written(expression)
     choices = [expression.replace("(", " ").replace(")", " ")] if "(" in expression else expression.split(" OR ")
     return any(set(re.sub(r"\bWITH\s+\S+", "", choice).split()) - {"AND", "OR"} <= OPEN for choice in choices)

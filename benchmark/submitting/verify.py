@@ -202,6 +202,7 @@ def accept(verdict: Verdict, to: Path) -> Path:
     like = [path for path in to.glob("*") if path.name.lower() == manifest.name.lower()]
     if any(path != folder or not same_submission(folder, verdict.offer.folder) for path in like):
         raise BadOption(f"{like[0]} is there already", "accept it under another name, or remove that folder first")
+    manifest = manifest.model_copy(update={"licence": licences.written(manifest.licence)})
     with whole_folder(folder) as new:
         store = Store(new)
         rows, records = {}, []

@@ -17,6 +17,7 @@ from brainbench.benchmark.registry import load_dataset
 from brainbench.benchmark.rescoring import rescore
 from brainbench.benchmark.sandbox import find_sandbox, need_sandbox
 from brainbench.benchmark.store import Store, read_record
+from brainbench.benchmark.submitting import licences
 from brainbench.benchmark.submitting.acceptance import accepted, damaged
 from brainbench.benchmark.submitting.archive import received
 from brainbench.benchmark.submitting.collect import submit
@@ -218,7 +219,22 @@ def test_says_what_cannot_be_submitted(made, home, tmp_path):
         submit(["own:Spread"], store, tmp_path / "a b")
     with pytest.raises(BadOption, match="licence"):
         submit(["own:Spread"], store, tmp_path / "x", licence="my own, ask me")
+    with pytest.raises(BadOption, match="own:Spread, majority: one method a submission"):
+        submit(["own:Spread", "majority"], store, tmp_path / "x")
     assert not list(tmp_path.iterdir())
+
+
+def test_licences_are_compared_without_regard_to_capitals(made, home, tmp_path):
+    assert licences.written("mit or (apache-2.0 and LicenseRef-mit)") == "MIT OR (Apache-2.0 AND LicenseRef-mit)"
+    assert licences.is_open("gpl-3.0-only or LicenseRef-Mine")
+    assert not licences.is_open("licenseref-mit")
+    assert licences.wrong("mit apache-2.0")
+    assert submit(["own:Spread"], Store(made.store), tmp_path / "x", licence="mit").manifest.licence == "MIT"
+    edit(tmp_path / "x" / "submission.json", lambda tree: tree.update(licence="mit"))
+    reseal(tmp_path / "x")
+    taken(tmp_path / "x", tmp_path / "submissions")
+    ((_, _, acceptance),) = accepted(tmp_path / "submissions")
+    assert (acceptance.licence, acceptance.open_licence) == ("MIT", True)
 
 
 def test_a_source_that_changed_since_is_not_submitted(made, home, tmp_path):
