@@ -294,4 +294,6 @@ def save(record: Record, remade: Remade, store: Store) -> Path:
             (folder / "prediction.sha256").write_text(digest)
             cells.append(Finished(cell=done.cell, outcome=done.outcome, ids=done.ids, prediction=digest, folder=folder))
         parts = tuple(part.model_copy(update={"prediction": digests[part.key]}) for part in record.cells)
-        return store.save(record.model_copy(update={"cells": parts}), remade.row.split, cells, remade.draws)
+        # Resamples, made with a known seed, tell each person's outcome: those of withheld labels are not given away.
+        draws = None if remade.row.task.withheld else remade.draws
+        return store.save(record.model_copy(update={"cells": parts}), remade.row.split, cells, draws)
