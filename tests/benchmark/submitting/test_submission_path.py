@@ -173,7 +173,7 @@ def test_run_again_becomes_reproduced(made, home, tmp_path):
     ("source", "reason"),
     [
         ("return np.column_stack([p, 1 - p])", "run again, it gives other numbers"),
-        ("open('/root/x', 'w')", "run again, it ended: failed"),
+        ("open('/usr/was-here', 'w')", "run again, it ended: failed"),
     ],
 )
 def test_a_method_that_does_not_do_it_again_is_refused(made, home, folder, judged, source, reason):
