@@ -176,7 +176,9 @@ class Trials:
             shown = self._stage(trial, _fresh(place / "order"), place / "saved", trial.order)
             for name in ("test.parquet", "test.json"):
                 shutil.copy(place / "order" / name, cell / name)
-        worker = WatchedWorker(1, place / "log", variables={WATCH: str(place / "watch"), **bait.environment})
+        # Sets must be walked in another order each time, also where the caller fixed that order for all processes.
+        variables = {WATCH: str(place / "watch"), "PYTHONHASHSEED": place.name.partition("-")[0], **bait.environment}
+        worker = WatchedWorker(1, place / "log", variables=variables)
         self._workers.append(worker)
         outcome = worker.run(cell, Limits(LIMIT, Limits.default().memory), silent)
         worker.kill()

@@ -55,9 +55,12 @@ def elsewhere(seen: Iterable[Seen], trials: Path, source: Path) -> tuple[list[st
     """Opened files that are nobody's business but may matter: those in caches of weights, and all others."""
     caches = [Path(os.environ[name]) for name in CACHES if name in os.environ]
     caches += [Path.home() / ".cache", home(), trials]
-    ordinary = [*_python(), ROOT, source.parent, Path(tempfile.gettempdir()), *map(Path, SYSTEM)]
+    ordinary = [ROOT, source.parent, Path(tempfile.gettempdir()), *map(Path, SYSTEM)]
+    python = _python()  # some tools keep whole environments in a cache
     cached, other = [], []
     for path in _opened(seen):
+        if any(path.is_relative_to(place) for place in python):
+            continue
         if path.is_relative_to(trials):
             inside = path.relative_to(trials).parts[1:]
             if inside[:1] == ("home",) and len(inside) > 1 and inside[1] not in (*LABELLED, "runs"):
@@ -80,6 +83,7 @@ def _opened(seen: Iterable[Seen]) -> list[Path]:
 
 
 def _python() -> Sequence[Path]:
-    """Where the interpreter and its packages lie."""
-    places = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()}
+    """Where the interpreter and its packages lie; a ``.pth`` file may name another environment's."""
+    packages = {place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")}
+    places = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values(), *packages}
     return [Path(place) for place in places]

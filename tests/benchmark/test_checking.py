@@ -12,7 +12,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from brainbench.benchmark.checking import Wanted, check_method, contract, labels, passed, robust, steady, trials
+from brainbench.benchmark.checking import (
+    Wanted,
+    check_method,
+    contract,
+    labels,
+    passed,
+    robust,
+    steady,
+    trials,
+    watching,
+)
 from brainbench.benchmark.checking.bait import Bait, tells_reads
 from brainbench.benchmark.checking.checks import Bench, check_kind, resolve, shapes
 from brainbench.benchmark.checking.planted import MAKERS, Ask, plant, with_truth_of
@@ -156,7 +166,8 @@ def test_what_learns_nothing_is_seen(quick, tmp_path, name, told):
 
 
 @pytest.mark.parametrize("name", ["Unseeded", "HashOrder"])
-def test_what_differs_from_run_to_run_is_seen(tmp_path, name, request):
+def test_what_differs_from_run_to_run_is_seen(tmp_path, name, request, monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "0")  # as test runners do
     if name == "Unseeded":
         request.getfixturevalue("quick")
     bench, base = started(name, tmp_path)
@@ -207,6 +218,13 @@ def test_programs_and_hosts_are_told(tmp_path):
     assert verdict.level == "note"
     assert "starts true" in verdict.message
     assert "127.0.0.1" in verdict.message
+
+
+def test_packages_are_no_kept_weights_where_the_environment_lies_in_a_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(Path(sys.prefix).parent))
+    weights = Path(sys.prefix).parent / "weights.safetensors"
+    seen = [watching.Seen("open", np.__file__), watching.Seen("open", str(weights))]
+    assert watching.elsewhere(seen, tmp_path, ROGUES) == ([str(weights)], [])
 
 
 def test_a_fair_method_is_at_chance_where_labels_say_nothing(quick, tmp_path):
