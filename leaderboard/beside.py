@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from ..benchmark.record import ScorePart
+from ..benchmark.withdrawing import Tombstone
 from .board import Board, Line
 from .fields import (
     Field,
@@ -32,6 +33,7 @@ RESCORED_TITLE = "Rescored: somebody's predictions, our metrics; ranked among th
 ORACLES_TITLE = "Oracles: they see what methods do not, such as other people's responses; not ranked"
 REPORTED_TITLE = "Reported: aggregates that a lab told, which nobody outside can score again; not ranked"
 WITHDRAWN_TITLE = "Withdrawn: what stood here and is gone"
+WITHDRAWN_ALONE_TITLE = "Withdrawn from tasks on which nothing else stands"
 PUBLISHED_TITLE = "Published: printed by the papers on their own splits; not ranked, not run here"
 YARDSTICKS_TITLE = "What scores are read against: no methods, not ranked"
 
@@ -136,20 +138,27 @@ def reported(board: Board, ids: bool) -> Table:
 
 def withdrawn(board: Board) -> Table:
     """What is left of withdrawn records."""
-    columns = (
-        Column("method", "method"),
-        Column("withdrawn", "withdrawn"),
-        Column("what", "asked for"),
-        Column("reason", "reason"),
-    )
-    rows = tuple(
-        Row(
-            (Cell(gone.method), Cell(gone.withdrawn), Cell(f"this {gone.what}"), Cell(gone.reason or "not told")),
-            record=gone.id,
-        )
-        for gone in board.withdrawn
-    )
-    return Table("withdrawn", WITHDRAWN_TITLE, columns, rows, quiet=True)
+    rows = tuple(Row(_gone(one), record=one.id) for one in board.withdrawn)
+    return Table("withdrawn", WITHDRAWN_TITLE, GONE, rows, quiet=True)
+
+
+def withdrawn_alone(left: Iterable[Tombstone]) -> Table:
+    """What is left of withdrawn records where no other record of their task and data stands."""
+    rows = tuple(Row((Cell(one.task), Cell(one.data), *_gone(one))) for one in left)
+    columns = (Column("task", "task"), Column("data", "data"), *GONE)
+    return Table("withdrawn", WITHDRAWN_ALONE_TITLE, columns, rows, quiet=True)
+
+
+GONE = (
+    Column("method", "method"),
+    Column("withdrawn", "withdrawn"),
+    Column("what", "asked for"),
+    Column("reason", "reason"),
+)
+
+
+def _gone(one: Tombstone) -> tuple[Cell, ...]:
+    return Cell(one.method), Cell(one.withdrawn), Cell(f"this {one.what}"), Cell(one.reason or "not told")
 
 
 def known_cell(line: Line) -> Cell:

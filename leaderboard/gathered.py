@@ -96,6 +96,11 @@ class Gathered:
         for board in boards(self.records, self.draws, metric):
             yield replace(board, withdrawn=tuple(one for one in self.withdrawn if is_of(one, board)))
 
+    def left_alone(self) -> tuple[Tombstone, ...]:
+        """What was withdrawn where no other record of the same task and data stands, so that there is no board."""
+        there = {_stands_on(record) for record in self.records}
+        return tuple(one for one in self.withdrawn if _stood_on(one) not in there)
+
 
 def gather(store: Store, submissions: Path | None) -> Gathered:
     """All that a board shows. A record of the store goes before an accepted one of the same predictions."""
@@ -126,8 +131,13 @@ def taken(submissions: Path | None) -> Iterable[tuple[Record, Path, object]]:
 
 def is_of(tombstone: Tombstone, board: Board) -> bool:
     """Whether a withdrawn record stood on a board."""
-    first = board.first
-    asked = (tombstone.task, tombstone.version, tombstone.origin, tombstone.fingerprint, tombstone.split)
-    return asked == (
-        first.task.name, first.task.version, first.data.origin, first.data.fingerprint, first.split.hash,
-    )  # fmt: skip
+    return _stood_on(tombstone) == _stands_on(board.first)
+
+
+def _stood_on(tombstone: Tombstone) -> tuple[object, ...]:
+    return tombstone.task, tombstone.version, tombstone.origin, tombstone.fingerprint, tombstone.split
+
+
+def _stands_on(record: Record) -> tuple[object, ...]:
+    task, data = record.task, record.data
+    return task.name, task.version, data.origin, data.fingerprint, record.split.hash

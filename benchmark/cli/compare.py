@@ -66,6 +66,7 @@ def compare(
 
     place = Store(store_path(store))
     found = picked(place, (first, *others), task, data)
+    refuse_twice([record for record, _ in found])
     metrics = chosen_metrics(found[0][0], metric)
     with errors().status("comparing ..."):
         pairings = pair_up(found[0], found[1:], silent)
@@ -93,6 +94,16 @@ def chosen_metrics(record: Record, asked: Sequence[str] | None) -> tuple[str, ..
                 f"{record.task.name} has no metric {name!r}", near(name, known) or f"its metrics: {', '.join(known)}"
             )
     return tuple(dict.fromkeys(asked or record.task.metrics[:1]))
+
+
+def refuse_twice(records: Sequence[Record]) -> None:
+    """Raise `BadOption` where the first record stands among the others, from which it differs by nothing."""
+    from ..errors import BadOption
+
+    first = records[0]
+    if first.id in [record.id for record in records[1:]]:
+        hint = "name two methods, or two records by id:  brainbench leaderboard --ids"
+        raise BadOption(f"{first.method.name}: record {first.id} cannot be compared with itself", hint)
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ...leaderboard.gathered import Gathered
     from ...leaderboard.suite import SuiteTable
     from ...leaderboard.table import Sheet
+    from ..withdrawing import Tombstone
 
 
 class Format(StrEnum):
@@ -91,7 +92,8 @@ def leaderboard(
     found, tables = boards_of(place, asked, suites() if site else {})
     if format_ is Format.html:
         assert target is not None
-        count = write_pages(target, found, tables, place)
+        gone = () if asked.tasks or family or data or metric else place.left_alone()
+        count = write_pages(target, found, tables, place, gone)
         errors().print(f"{count} pages: {target / 'index.html'}", markup=False, soft_wrap=True)
         return
     show(format_, list(sheets(found, tables, place, ids)), target)
@@ -139,6 +141,9 @@ def why_nothing(place: Gathered, asked: Asked) -> Exception:
         families = {entry.load().family for entry in entries("tasks").values()}
         if asked.family not in families:
             return unknown("family", asked.family, sorted(families | set(tasks.values())))
+    gone = [one for one in place.withdrawn if one.task in asked.tasks]
+    if gone:
+        return StoreError(f"all that stood on {gone[0].task} was withdrawn: {', '.join(one.id for one in gone)}")
     name = asked.tasks[0] if asked.tasks else "abide2-asd"
     return StoreError(
         f"no record in {path} fits", f"run something first:  brainbench run --task {name} --method fc-svm"
@@ -199,8 +204,11 @@ def as_text(format_: Format, found: Sequence[Sheet]) -> str:
     return text.getvalue()
 
 
-def write_pages(target: Path, found: Sequence[Board], tables: Sequence[SuiteTable], place: Gathered) -> int:
+def write_pages(
+    target: Path, found: Sequence[Board], tables: Sequence[SuiteTable], place: Gathered, gone: Sequence[Tombstone]
+) -> int:
     """Write the site, of what may leave the lab, and return the number of its pages."""
+    from ...leaderboard.beside import withdrawn_alone
     from ...leaderboard.critical_figure import critical_svg
     from ...leaderboard.site import BoardSheet, SuiteSheet, write_site
     from ...leaderboard.tables import suite_sheet
@@ -218,4 +226,4 @@ def write_pages(target: Path, found: Sequence[Board], tables: Sequence[SuiteTabl
         sheet = suite_sheet(table)
         figure = critical_svg(table.critical, sheet.title) if table.critical else ""
         suites.append(SuiteSheet(table.name, sheet, figure))
-    return write_site(target, boards, suites)
+    return write_site(target, boards, suites, withdrawn=withdrawn_alone(gone) if gone else None)

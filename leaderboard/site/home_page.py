@@ -26,6 +26,7 @@ def home_page(site: Site) -> dict[str, Any]:
             for number, (family, tasks, more) in enumerate(listed_families(site))
         ],
         "methods": table_view(methods_table(site), site.href, name="methods-table"),
+        "withdrawn": table_view(site.withdrawn, site.href, name="withdrawn") if site.withdrawn else None,
         "suites": [(name, address("suite", name), len(sheets)) for name, sheets in site.suites.items()],
         "counts": {"tasks": len(site.tasks), "methods": len(site.methods), "records": len(site.records)},
         "newest": max(dates, default="")[:10],

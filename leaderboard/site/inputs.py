@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...benchmark.record import Record
-from ..table import Sheet
+from ..table import Sheet, Table
 from .names import address, natural
 
 ORIGINS = {"real": "real data", "public simulation": "public simulation", "twin": "simulated twin"}
@@ -72,11 +72,16 @@ class Site:
     ----------
     boards, suites
         All that is shown. Boards of one task share a page, whatever their data, version and split.
+    withdrawn
+        What was withdrawn from tasks that have no board any more; None for nothing.
     """
 
-    def __init__(self, boards: Sequence[BoardSheet], suites: Sequence[SuiteSheet] = ()) -> None:
+    def __init__(
+        self, boards: Sequence[BoardSheet], suites: Sequence[SuiteSheet] = (), withdrawn: Table | None = None
+    ) -> None:
         self.boards = boards
         self.suite_sheets = suites
+        self.withdrawn = withdrawn
 
     @cached_property
     def tasks(self) -> dict[str, list[BoardSheet]]:

@@ -15,6 +15,7 @@ from ... import __version__
 from ...benchmark.errors import StoreError
 from ...benchmark.files import whole_folder
 from ...benchmark.record import Record
+from ..table import Table
 from .home_page import home_page, method_page, suite_page
 from .inputs import BoardSheet, Site, SuiteSheet
 from .names import FOLDERS, address
@@ -38,6 +39,7 @@ def write_site(
     boards: Sequence[BoardSheet],
     suites: Sequence[SuiteSheet] = (),
     content: Callable[[Record], bytes] | None = None,
+    withdrawn: Table | None = None,
 ) -> int:
     """Write a site into a folder, in the place of an older one, and return the number of its pages.
 
@@ -47,6 +49,8 @@ def write_site(
         The folder. One that holds anything else than a site, or something beside it, is refused.
     content
         What is offered for download of a record; by default the record as JSON.
+    withdrawn
+        What was withdrawn from tasks that have no board any more.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def write_site(
     """
     may_replace(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    site = Site(boards, suites)
+    site = Site(boards, suites, withdrawn)
     with whole_folder(out, lasting=False) as new:
         for folder in (*FOLDERS.values(), "static"):
             (new / folder).mkdir()

@@ -131,6 +131,7 @@ def test_names_that_are_written_nearly_alike_are_asked_for(records, store):
     assert "did you mean accuracy?" in message("fc-svm", "--task", "abide1-asd", "--metric", "acuracy")
     assert "did you mean site?" in message("fc-svm", "--task", "abide1-asd", "--by", "sites")
     assert "expected real or simulated" in message("fc-svm", "--task", "abide1-asd", "--data", "all")
+    assert "cannot be compared with itself" in message("fc-svm", "majority", "--task", "abide1-asd")
 
 
 def test_every_format_holds_the_groups(records, store):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from typer.testing import CliRunner
 
@@ -94,3 +96,15 @@ def test_a_slip_is_told_with_what_may_have_been_meant(place, arguments, kind, me
     assert type(found) is kind
     assert message in found.message
     assert hint in found.hint
+
+
+def test_a_task_whose_every_record_was_withdrawn_is_told(place, tmp_path):
+    mine = tmp_path / "runs"
+    shutil.copytree(place, mine)
+    ids = sorted(path.name for path in (mine / "records").iterdir())
+    for name in ids:
+        done = CliRunner().invoke(app, ["withdraw", name, "--store", str(mine), "--reason", "wrong labels", "--yes"])
+        assert done.exit_code == 0, done.exception
+    told = error(mine, "--task", "abide2-asd").message
+    assert all(name in told for name in ids)
+    assert "withdrawn" in told

@@ -45,12 +45,16 @@ def test_a_withdrawn_record_leaves_its_tombstone_on_its_board_alone(record, stor
         if path.is_file():
             path.unlink()
     (folder / TOMBSTONE).write_text(stone.model_dump_json())
-    (board,) = gather(store, None).boards()
+    found = gather(store, None)
+    (board,) = found.boards()
     assert [line.record.method.name for line in board.lines] == ["site-only"]
     assert [one.id for one in board.withdrawn] == [record.id]
+    assert found.left_alone() == ()
     (folder / TOMBSTONE).write_text(stone.model_copy(update={"split": "another"}).model_dump_json())
-    (board,) = gather(store, None).boards()
+    found = gather(store, None)
+    (board,) = found.boards()
     assert board.withdrawn == ()
+    assert [one.id for one in found.left_alone()] == [record.id]
 
 
 def test_one_result_stands_once_and_a_submission_is_named(record, store, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import re
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import pytest
@@ -18,6 +19,7 @@ from jinja2 import UndefinedError
 from site_maker import HOSTILE, make_record, sheets_of, toy_records
 
 from brainbench.benchmark.errors import StoreError
+from brainbench.leaderboard.beside import withdrawn_alone
 from brainbench.leaderboard.site import SuiteSheet, write_site
 from brainbench.leaderboard.site.home_page import web_address
 from brainbench.leaderboard.site.names import address, stem
@@ -189,6 +191,25 @@ def test_what_was_put_beside_the_pages_is_not_lost(tmp_path):
 def test_an_empty_board_is_a_site(tmp_path):
     assert write_site(tmp_path / "site", []) == 2
     assert "No record yet." in Page(tmp_path / "site" / "index.html").text
+
+
+def test_what_was_withdrawn_from_a_task_without_a_board_stands_on_the_first_page(tmp_path):
+    gone = SimpleNamespace(
+        id="x",
+        task="lost-task",
+        data="abide1",
+        method="d",
+        withdrawn="2026-02-01",
+        what="record",
+        reason="<i>wrong</i>",
+    )
+    write_site(tmp_path / "site", sheets_of([make_record("a", 0.8)]), withdrawn=withdrawn_alone([gone]))
+    text = (tmp_path / "site" / "index.html").read_text()
+    assert "Withdrawn from tasks" in text
+    assert "lost-task" in text
+    assert "&lt;i&gt;no" in text
+    write_site(tmp_path / "site", sheets_of([make_record("a", 0.8)]))
+    assert "Withdrawn from tasks" not in (tmp_path / "site" / "index.html").read_text()
 
 
 def test_why_a_number_is_missing_stands_below_the_table_once(site):
