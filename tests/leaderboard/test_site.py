@@ -201,7 +201,7 @@ def test_what_was_withdrawn_from_a_task_without_a_board_stands_on_the_first_page
         method="d",
         withdrawn="2026-02-01",
         what="record",
-        reason="<i>wrong</i>",
+        reason="<i>no</i>",
     )
     write_site(tmp_path / "site", sheets_of([make_record("a", 0.8)]), withdrawn=withdrawn_alone([gone]))
     text = (tmp_path / "site" / "index.html").read_text()
