@@ -10,7 +10,7 @@ from tabulate import tabulate
 from .table import Cell, Sheet, Table
 from .wording import printable
 
-SPECIAL = re.compile(r"[\\|`*]|<(?=[a-zA-Z/!?])|(?<=\])[(\[:]|(?<!\w)_|_(?!\w)|~(?=~)|&(?=#?\w+;)")
+SPECIAL = re.compile(r"[\\|`*]|<(?=[a-zA-Z/!?])|(?<=\])[(\[:]|(?<![^\W_])_|_(?![^\W_])|~(?=~)|&(?=#?\w+;)")
 """What would be markup: cell borders, code, emphasis, HTML, entities, links."""
 
 ENTITIES = {"<": "&lt;", "&": "&amp;"}

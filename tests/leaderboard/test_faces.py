@@ -12,7 +12,7 @@ from zlib import crc32
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.cells import cell_len
@@ -328,7 +328,8 @@ def test_text_from_outside_is_text_in_markdown():
         assert len({len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in table.splitlines()}) == 1
 
 
-@given(st.text(max_size=40))
+@given(st.text(max_size=40) | st.text("_*~`[]()!&<>#|\\ :0a\n", max_size=12))
+@example("__0__")
 def test_any_text_comes_back_from_markdown_as_it_was(text):
     (inline,) = (t for t in MarkdownIt().enable("table").parse(f"- x{escape_markdown(text)}x") if t.type == "inline")
     clean = "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
