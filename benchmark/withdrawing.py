@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .audit.overlap import SEEN, read_manifest, scan_hash, subject_hash
 from .cells import Cell
 from .datasets.cohort import Cohort
-from .datasets.erase import erase, scans_of
+from .datasets.erase import as_word, erase, mentions, scans_of
 from .datasets.withdrawn import among, note_withdrawn
 from .errors import BadOption, BrainbenchError, DataMissing, StoreError
 from .files import digest_file, whole_folder
@@ -377,9 +377,11 @@ def carry_out(plan: Withdrawal, reason: str, day: str, told: Callable[[str], Non
         told(f"erased: {len(plan.person.scans)} scans of one subject of {plan.person.name}")
 
 
-def check_reason(reason: str) -> str:
-    """A reason on one line. Raises `BadOption` for one that is too long."""
+def check_reason(reason: str, subject: str = "") -> str:
+    """A reason on one line. Raises `BadOption` for one that is too long, or names the person who is withdrawn."""
     reason = " ".join(reason.split())
     if len(reason) > LONGEST or not reason.isprintable():
         raise BadOption(f"--reason: more than {LONGEST} characters, or unprintable ones", "say it in one sentence")
+    if subject and mentions(reason, {as_word(subject)}):
+        raise BadOption(f"--reason names {subject}: boards and sites show it", "say why without saying who")
     return reason

@@ -19,7 +19,7 @@ def withdraw(
     ] = None,
     subject: Annotated[str | None, typer.Option(metavar="S", help="A person, by the id in the cohort.")] = None,
     cohort: Annotated[str | None, typer.Option(metavar="C", help="The installed cohort that the person is in.")] = None,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it stands in the tombstone.")] = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; boards and sites show it.")] = "",
     weights: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="Look for weights here, too; repeat for several.")
     ] = None,
@@ -49,7 +49,7 @@ def withdraw(
     from ..withdrawing import carry_out, check_reason, find_person, plan_record, plan_subject
 
     check_usage(record, subject, cohort)
-    reason = check_reason(reason)
+    reason = check_reason(reason, subject or "")
     place = store_path(store)
     if record:
         plan = plan_record(Store(place), record)

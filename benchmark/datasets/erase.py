@@ -41,8 +41,7 @@ def erase(cohort: Cohort, subject: str) -> None:
         "subjects",
         "fingerprint",
     )
-    # A short id, such as 1, is a word of much else.
-    names = {*gone, subject if len(subject) > SHORT else f"sub-{subject}"}
+    names = {*gone, as_word(subject)}
     kept = {name: value for name, value in told.items() if name not in made}
     kept |= {name: _without(told[name], names) for name in ("left_out", "importer")}
     items, grid = cohort.items(), cohort.manifest.grid
@@ -56,6 +55,11 @@ def erase(cohort: Cohort, subject: str) -> None:
         writer.finish(kept)
     for left in cohort.path.parent.glob(f".{cohort.path.name}.*.old"):  # of an interrupted import
         shutil.rmtree(left, ignore_errors=True)
+
+
+def as_word(subject: str) -> str:
+    """A subject's id as texts name it: a short one, such as 1, is a word of much else."""
+    return subject if len(subject) > SHORT else f"sub-{subject}"
 
 
 def mentions(text: str, names: Collection[str]) -> bool:

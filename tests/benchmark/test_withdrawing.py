@@ -289,6 +289,15 @@ def test_damaged_and_hostile_tombstones_are_left_out(tmp_path):
     assert tombstones(tmp_path / "submissions") == [good]
 
 
+def test_a_reason_does_not_name_who_is_withdrawn():
+    with pytest.raises(BadOption, match="names 50002"):
+        check_reason("50002 took back their consent", "50002")
+    with pytest.raises(BadOption, match="names 7"):
+        check_reason("asked by sub-7", "7")
+    assert check_reason("7 people took back their consent", "7")
+    assert check_reason("consent withdrawn", "50002") == "consent withdrawn"
+
+
 def test_reasons_are_one_line_of_some_length():
     assert check_reason(" a \n b ") == "a b"
     for text in ("x" * 501, "\x1b[2J"):
