@@ -133,6 +133,14 @@ class ScorePart(Strict):
     made_with: str = ""
     missing: str = ""
 
+    @property
+    def told(self) -> str:
+        """``0.771 [0.735, 0.806]``: the value with its interval, as far as there is one."""
+        if self.value is None:
+            return "-"
+        around = "" if self.low is None or self.high is None else f" [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.value:.3f}{around}"
+
 
 class CeilingPart(Strict):
     """Best attainable score of a twin, and the share of it that was reached."""

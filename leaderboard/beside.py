@@ -37,6 +37,13 @@ WITHDRAWN_ALONE_TITLE = "Withdrawn from tasks on which nothing else stands"
 PUBLISHED_TITLE = "Published: printed by the papers on their own splits; not ranked, not run here"
 YARDSTICKS_TITLE = "What scores are read against: no methods, not ranked"
 
+GONE = (
+    Column("method", "method"),
+    Column("withdrawn", "withdrawn"),
+    Column("what", "asked for"),
+    Column("reason", "reason"),
+)
+"""Columns of what was withdrawn."""
 
 Yardstick = tuple[str, str, dict[str, float]]
 """What it is, a note on it, and metric -> score."""
@@ -147,14 +154,6 @@ def withdrawn_alone(left: Iterable[Tombstone]) -> Table:
     rows = tuple(Row((Cell(one.task), Cell(one.data), *_gone(one))) for one in left)
     columns = (Column("task", "task"), Column("data", "data"), *GONE)
     return Table("withdrawn", WITHDRAWN_ALONE_TITLE, columns, rows, quiet=True)
-
-
-GONE = (
-    Column("method", "method"),
-    Column("withdrawn", "withdrawn"),
-    Column("what", "asked for"),
-    Column("reason", "reason"),
-)
 
 
 def _gone(one: Tombstone) -> tuple[Cell, ...]:

@@ -11,7 +11,7 @@ from ..benchmark.record import DRAWN, Record
 from ..benchmark.subgroups import LEAST, LEAST_CLASS, Breakdown, Group
 from .board import options_told
 from .table import Cell, Column, Row, Sheet, Table
-from .wording import counted, number
+from .wording import counted, number, origin
 
 DIFFERENCE = "difference [95 % interval]"
 GIVEN = ", given the trained models"
@@ -20,10 +20,9 @@ GIVEN = ", given the trained models"
 def compared_sheet(first: Record, rows: Sequence[Compared], groups: Sequence[Breakdown]) -> Sheet:
     """Differences of methods to ``first``, then a table for each method and column of the cohort."""
     names = labels([first, *(row.record for row in rows)])
-    what = {"real": "real data", "twin": "SIMULATED twin"}.get(first.data.origin, first.data.origin)
     return Sheet(
         name=f"compare:{first.id}",
-        title=f"{first.task.name} on {first.data.name}, {what}: difference to {names[first.id]}",
+        title=f"{first.task.name} on {first.data.name}, {origin(first.data.origin)}: difference to {names[first.id]}",
         tables=(
             differences(rows, names),
             *(by_group(names[first.id], names[one.record.id], one, len(groups)) for one in groups if one.groups),

@@ -15,6 +15,7 @@ from ..benchmark.errors import BadOption, StoreError
 from ..benchmark.record import CeilingPart, Record, ScorePart
 from ..benchmark.store import Store, read_split
 from .board import options_told
+from .wording import origin
 
 REGIME = re.compile(r"(zero|all|\d+)-shot")
 FLOORS = ("majority", "confounds", "site-only", "motion-only")
@@ -252,10 +253,9 @@ def missing(group: Sequence[Record], seen: Sequence[str]) -> list[str]:
 def described(record: Record) -> str:
     """Data, sources, and what the bars are, in one line."""
     data = record.data
-    what = {"real": "real data", "twin": "SIMULATED twin"}.get(data.origin, data.origin)
     lent = record.task.title.partition(", sources: ")[2]
     sources = f"sources: {lent}" if lent else "no sources"
     return (
-        f"{what} {data.name}, {data.items} test scans, {sources}. Points are means over draws of the labelled "
-        "scans, bars 95 % intervals over test subjects and draws."
+        f"{origin(data.origin)} {data.name}, {data.items} test scans, {sources}. Points are means over draws of the "
+        "labelled scans, bars 95 % intervals over test subjects and draws."
     )

@@ -21,6 +21,7 @@ from ..benchmark.rescoring import rejudge, reload
 from ..benchmark.score import Judged, score_metric
 from .exported import predictions_of
 from .viewed import labels, refuse_unlike
+from .wording import origin
 
 KINDS = ("encoding",)
 BEST = "best"
@@ -113,8 +114,7 @@ class Courses:
 
 def source_of(record: Record) -> str:
     """Task and data of a record for a title; a twin is called simulated."""
-    origin = "SIMULATED twin" if record.data.origin == "twin" else record.data.origin
-    return f"{record.task.name} on {record.data.name} ({origin})"
+    return f"{record.task.name} on {record.data.name} ({origin(record.data.origin)})"
 
 
 def side_of(name: str) -> str:

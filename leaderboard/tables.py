@@ -28,7 +28,7 @@ from .fields import (
 from .notes import board_notes
 from .suite import SuiteLine, SuiteTable
 from .table import Cell, Column, Row, Sheet, Table
-from .wording import counted, number
+from .wording import counted, number, origin
 
 LISTED = 8
 """Tasks that a note names; of more it says the number."""
@@ -52,7 +52,7 @@ def board_title(board: Board) -> str:
     """Task, data and split in one line."""
     record = board.first
     data = record.data
-    what = {"real": "real data", "twin": "SIMULATED twin"}.get(data.origin, data.origin)
+    what = origin(data.origin)
     if data.reference:
         what += ", agreement with a reference"
     split = record.split.rule.partition(" ")[0]
@@ -98,7 +98,7 @@ def suite_sheet(table: SuiteTable) -> Sheet:
 
 def suite_title(table: SuiteTable) -> str:
     """Suite, source, and what its means average."""
-    what = {"real": "real data", "twin": "SIMULATED twins"}.get(table.origin, table.origin)
+    what = origin(table.origin) + ("s" if table.origin == "twin" else "")
     if not table.averaged:
         return f"suite {table.name}: {what}, headlines of {len(table.tasks)} tasks"
     graphs = f"which hold {table.truths} distinct true graphs"

@@ -16,11 +16,14 @@ def number(value: float | None) -> str:
 
 def interval(score: ScorePart | None, short: bool = False) -> str:
     """``0.771 [0.735, 0.806]``; ``short`` leaves the interval out."""
-    if score is None or score.value is None:
-        return "-"
-    if short or score.low is None or score.high is None:
-        return number(score.value)
-    return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
+    if score is None or short:
+        return number(score.value if score else None)
+    return score.told
+
+
+def origin(name: str) -> str:
+    """Where data come from: what is simulated is said aloud."""
+    return {"real": "real data", "twin": "SIMULATED twin"}.get(name, name)
 
 
 def counted(number: int, what: str) -> str:
@@ -60,7 +63,9 @@ def short(board: Board, name: str) -> str:
     return name.removeprefix(board.headline) if name.startswith(f"{board.headline}:") else name
 
 
-def printable(text: str) -> str:
-    """Text from outside without control characters (such as those that move a cursor or turn the writing direction),
-    but with line breaks."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
+def printable(text: str, kept: str = "\n") -> str:
+    """Text from outside without control characters (such as those that move a cursor, turn the writing direction or
+    ring a bell), but with those ``kept``."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign in kept else "\N{REPLACEMENT CHARACTER}" for sign in text)

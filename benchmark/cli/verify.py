@@ -124,9 +124,7 @@ def print_verdict(verdict: Verdict, place: Path | None) -> None:
         table = Table("record", "row", "score here [95 % interval]")
         for one, record in made:
             score = record.scores[record.task.metrics[0]]
-            value = "-" if score.value is None else f"{score.value:.3f}"
-            around = "" if score.low is None or score.high is None else f" [{score.low:.3f}, {score.high:.3f}]"
-            table.add_row(escape(shown(record.id)), one.row, f"{record.task.metrics[0]} {value}{escape(around)}")
+            table.add_row(escape(shown(record.id)), one.row, f"{record.task.metrics[0]} {escape(score.told)}")
         out().print(table)
     for note in verdict.notes:
         errors().print(f"note: {note}", markup=False, soft_wrap=True)

@@ -54,10 +54,7 @@ def headline(record: Record) -> str:
     """The headline score with its interval, or a dash."""
     name = record.task.metrics[0]
     score = record.scores[name]
-    if score.value is None:
-        return "-"
-    around = "" if score.low is None or score.high is None else f" [{score.low:.3f}, {score.high:.3f}]"
-    return f"{name} {score.value:.3f}{around}"
+    return "-" if score.value is None else f"{name} {score.told}"
 
 
 def again(manifest: Manifest, record: Record) -> str:

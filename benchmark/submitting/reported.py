@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..privacy import policy_of
+from ..privacy import FEWEST, policy_of
 from ..record import Finding, Record, TaskPart
 from ..registry import load_metric, load_task
 from .archive import shown
 from .offer import Offered
 from .remake import UNSEEN, NotTaken, own_id
-
-FEWEST = 10
-"""Aggregates over fewer people come close to telling of each."""
 
 
 def as_reported(offered: Offered) -> Record:

@@ -195,9 +195,7 @@ def _result_row(result: Result) -> Row:
     metric = record.task.metrics[0]
     score = record.scores.get(metric)
     seconds = sum(cost.fit_seconds + cost.predict_seconds for cost in record.environment.cells.values())
-    text = "–" if score is None or score.value is None else f"{score.value:.3f}"
-    if score and score.value is not None and score.low is not None and score.high is not None:
-        text += f" [{score.low:.3f}, {score.high:.3f}]"
+    text = "–" if score is None or score.value is None else score.told
     cells = (
         Cell(record.task.name, link=f"task:{record.task.name}"),
         Cell(record.method.preset),

@@ -173,8 +173,7 @@ def interval_cell(score: ScorePart) -> Cell:
         return Cell("–", note=score.missing.partition("\n")[0])
     if score.low is None or score.high is None:
         return number_cell(score.value)
-    text = f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
-    return Cell(text, value=score.value, low=score.low, high=score.high)
+    return Cell(score.told, value=score.value, low=score.low, high=score.high)
 
 
 def without_empty(table: Table) -> Table:

@@ -16,17 +16,18 @@ from ...benchmark.errors import StoreError
 from ...benchmark.files import whole_folder
 from ...benchmark.record import Record
 from ..table import Table
+from ..wording import printable
 from .home_page import home_page, method_page, suite_page
 from .inputs import BoardSheet, Site, SuiteSheet
 from .names import FOLDERS, address
 from .record_page import record_page
 from .task_page import task_page
 
+SPACES = "\n\t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
+"""Signs that Python does not call printable, and that do no harm on a page."""
+
 MARK = "brainbench-site.txt"
 """A file that says of a folder that it is a site, so that the next one may take its place."""
-
-SPACES = "\n\t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
-"""Signs that Python does not call printable, and that do no harm."""
 
 STATIC = ("site.css", "site.js", "icon.svg")
 
@@ -131,7 +132,5 @@ def environment() -> Environment:
 
 
 def legible(value: object) -> object:
-    """Text without signs that turn its direction, hide, or ring a bell; what templates made stays as it is."""
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
-        return value
-    return "".join(sign if sign.isprintable() or sign in SPACES else "\N{REPLACEMENT CHARACTER}" for sign in value)
+    """Text as it may be shown; what templates made stays as it is."""
+    return printable(value, SPACES) if isinstance(value, str) and not isinstance(value, Markup) else value
