@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -80,6 +80,20 @@ class PrivacyError(BrainbenchError):
 
 class StoreError(BrainbenchError):
     """A record or store that cannot be read or written."""
+
+
+def near(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """``did you mean 'a' or 'b'?``, with the known names that are written nearly alike; ``otherwise`` where none is."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, list(dict.fromkeys(known)), n=3)
+    return f"did you mean {' or '.join(map(repr, found))}?" if found else otherwise
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> UnknownName:
+    """The error of a name: the nearest known ones, else all of them."""
+    listed = list(dict.fromkeys(known))
+    return UnknownName(f"no {what} {name!r}", near(name, listed, f"known: {', '.join(listed) or 'none'}"))
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .contracts import Task
-from .errors import BadOption
+from .errors import BadOption, near
 
 USUAL = ("site", "sex", "age", "motion")
 """Columns by which people are grouped where nobody says otherwise, as far as a cohort has them."""
@@ -36,8 +35,8 @@ def groups_of(table: pd.DataFrame, column: str) -> pd.Series:
     Ages stand in bands, other numbers of many values in thirds, and everything else as it is.
     """
     if column not in table:
-        near = difflib.get_close_matches(column, map(str, table.columns), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"its columns: {', '.join(sorted(map(str, table.columns)))}"
+        known = sorted(map(str, table.columns))
+        hint = near(column, known, f"its columns: {', '.join(known)}")
         raise BadOption(f"--by {column}: the data have no such column", hint)
     values = table[column]
     number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)

@@ -7,7 +7,6 @@ declared by any installed package under ``brainbench.tasks``, ``.methods``, ``.m
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .contracts import Dataset, Method, Metric, Task
-from .errors import BadOption, PluginBroken, UnknownName
+from .errors import BadOption, PluginBroken, UnknownName, unknown
 
 ROOT = __name__.split(".", maxsplit=1)[0]
 
@@ -115,12 +114,9 @@ def find(group: str, name: str) -> Entry:
         return Entry(group, f"{path.stem}:{attribute}", f"{path}:{attribute}", "path")
     known = entries(group)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         if name.endswith(".py"):
             raise UnknownName(f"no {group[:-1]} {name!r}", f"name what is in the file:  {name}:Name")
-        listed = f"known: {', '.join(known) or 'none'}"
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else listed
-        raise UnknownName(f"no {group[:-1]} {name!r}", hint)
+        raise unknown(group[:-1], name, known)
     return known[name]
 
 

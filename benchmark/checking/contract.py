@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from pydantic import TypeAdapter
 
 from ..cells import option_fields
 from ..contracts import Card, Method, TaskInfo
-from ..errors import BrainbenchError
+from ..errors import BrainbenchError, near
 from ..kinds import KINDS
 from ..plan import plain
 from .verdict import Verdict, fault, note, ok
@@ -84,8 +83,7 @@ def _kinds(method: type[Method]) -> Iterator[Verdict]:
         return
     for name in method.supports:
         if name not in KINDS:
-            near = difflib.get_close_matches(str(name), KINDS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"kinds: {', '.join(KINDS)}"
+            hint = near(str(name), KINDS, f"kinds: {', '.join(KINDS)}")
             yield fault(CONTRACT, f"supports names the kind {name!r}, which there is not", hint)
 
 

@@ -10,7 +10,7 @@ import typer
 from .options import JsonOption, StoreOption, errors, out, store_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ..comparing import Compared
@@ -85,13 +85,13 @@ def compare(
 
 def chosen_metrics(record: Record, asked: Sequence[str] | None) -> tuple[str, ...]:
     """The metrics that were asked for, else the headline. Raises `UnknownName`."""
-    from ..errors import UnknownName
+    from ..errors import UnknownName, near
 
     for name in asked or ():
         if name not in record.task.metrics:
             known = record.task.metrics
             raise UnknownName(
-                f"{record.task.name} has no metric {name!r}", near(name, known) or f"its metrics: {', '.join(known)}"
+                f"{record.task.name} has no metric {name!r}", near(name, known, f"its metrics: {', '.join(known)}")
             )
     return tuple(dict.fromkeys(asked or record.task.metrics[:1]))
 
@@ -104,14 +104,6 @@ def refuse_twice(records: Sequence[Record]) -> None:
     if first.id in [record.id for record in records[1:]]:
         hint = "name two methods, or two records by id:  brainbench leaderboard --ids"
         raise BadOption(f"{first.method.name}: record {first.id} cannot be compared with itself", hint)
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """A question that names what is written nearly alike; "" where nothing is."""
-    import difflib
-
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {found[0]}?" if found else ""
 
 
 def picked(store: Store, names: Sequence[str], task: str | None, data: str | None) -> list[tuple[Record, Path]]:
@@ -136,7 +128,8 @@ def picked(store: Store, names: Sequence[str], task: str | None, data: str | Non
 
 def on_task(store: Store, task: str, data: str | None, method: str) -> list[Record]:
     """The records on a task. Raises `StoreError` where there is none."""
-    from ..errors import StoreError
+    from ..errors import StoreError, near
+    from ..registry import entries
 
     every = list(store.records())
     found = [
@@ -145,25 +138,24 @@ def on_task(store: Store, task: str, data: str | None, method: str) -> list[Reco
         if record.task.name == task and data in (None, "simulated" if record.data.origin == "twin" else "real")
     ]
     if not found:
-        hint = near(task, {record.task.name for record in every} - {task})
-        raise StoreError(
-            f"no record on {task!r} in {store.path}",
-            hint or f"run one:  brainbench run --task {task} --method {method}",
-        )
+        run = f"run one:  brainbench run --task {task} --method {method}"
+        known = sorted({record.task.name for record in every} - {task})
+        hint = run if task.partition("@")[0] in entries("tasks") else near(task, known, run)
+        raise StoreError(f"no record on {task!r} in {store.path}", hint)
     return found
 
 
 def pick(records: Sequence[Record], name: str, task: str, place: Path, like: Record | None = None) -> Record:
     """The newest complete record of a method, or the one of this id. Raises `StoreError`."""
-    from ..errors import StoreError
+    from ..errors import StoreError, near
+    from ..registry import entries
 
     known = [record for record in records if name in (record.method.name, record.id)]
     if not known:
-        hint = near(name, {record.method.name for record in records})
-        raise StoreError(
-            f"no record of {name!r} on {task!r} in {place}",
-            hint or f"run it:  brainbench run --task {task} --method {name}",
-        )
+        run = f"run it:  brainbench run --task {task} --method {name}"
+        methods = sorted({record.method.name for record in records})
+        hint = run if name.partition("+")[0] in entries("methods") else near(name, methods, run)
+        raise StoreError(f"no record of {name!r} on {task!r} in {place}", hint)
 
     def order(record: Record) -> tuple[bool, bool, str]:
         alike = like is None or (record.data.fingerprint, record.split.hash) == (like.data.fingerprint, like.split.hash)

@@ -120,9 +120,8 @@ def boards_of(
 
 def why_nothing(place: Gathered, asked: Asked) -> Exception:
     """The error that says why no board was found: a name that nobody knows, or no record yet."""
-    from ..errors import StoreError
+    from ..errors import StoreError, unknown
     from ..registry import entries, load_task
-    from .names import unknown
 
     records, path = place.records, place.store.path
     if not records and any((path / "records").glob("*/record.json")):
@@ -141,13 +140,10 @@ def why_nothing(place: Gathered, asked: Asked) -> Exception:
         families = {entry.load().family for entry in entries("tasks").values()}
         if asked.family not in families:
             return unknown("family", asked.family, sorted(families | set(tasks.values())))
-    gone = [one for one in place.withdrawn if one.task in asked.tasks]
-    if gone:
-        return StoreError(f"all that stood on {gone[0].task} was withdrawn: {', '.join(one.id for one in gone)}")
+    gone = [one.id for one in place.withdrawn if one.task in asked.tasks and one.task not in tasks]
+    why = f"all that stood there was withdrawn: {', '.join(gone)}" if gone else f"no record in {path} fits"
     name = asked.tasks[0] if asked.tasks else "abide2-asd"
-    return StoreError(
-        f"no record in {path} fits", f"run something first:  brainbench run --task {name} --method fc-svm"
-    )
+    return StoreError(why, f"run something first:  brainbench run --task {name} --method fc-svm")
 
 
 def board_with_judges(board: Board, place: Gathered, ids: bool) -> Sheet:

@@ -157,9 +157,8 @@ def print_missing(plan: Plan) -> None:
 
 def suite_tasks(suite: str | None) -> tuple[str, ...]:
     """Tasks of a suite, under a regime where it is written ``suite@regime``. Raises `UnknownName`."""
-    from ..errors import UnknownName
+    from ..errors import UnknownName, unknown
     from ..registry import load_task, suites
-    from .names import unknown
 
     if suite is None:
         return ()

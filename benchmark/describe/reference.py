@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from ..datasets.from_npz import BROKEN, reason
 from ..datasets.from_table import ARRAYS, array_file
 from ..datasets.rules import LeftOut, clean
 from ..datasets.text import SUFFIXES, read_text, read_text_header
-from ..errors import BadData, BadOption, DataMissing, UnknownName
+from ..errors import BadData, BadOption, DataMissing, UnknownName, near
 from ..home import cohorts, twins
 from ..items import Items
 from ..kinds.scans import SCAN_FIELDS, Atlas, Scans
@@ -140,9 +139,8 @@ def find_cohort(name: str, progress: Progress) -> tuple[Data, list[str]]:
     try:
         dataset = load_dataset(name)
     except UnknownName as unknown:
-        near = difflib.get_close_matches(name, have, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else unknown.hint
-        raise DataMissing(f"no cohort {name!r} (installed: {', '.join(have) or 'none'})", hint) from None
+        told = f"no cohort {name!r} (installed: {', '.join(have) or 'none'})"
+        raise DataMissing(told, near(name, have, unknown.hint)) from None
     source = "real" if dataset.installed() else "simulated"
     notes = [] if source == "real" else [f"{name} is not installed: its simulated twin is used, which is no brain"]
     return _people(dataset.load(source, progress)), notes
@@ -165,8 +163,7 @@ def _row(data: Data, key: str) -> int:
     ids = [str(name) for name in data.items.table.index]
     if key in ids:
         return ids.index(key)
-    near = difflib.get_close_matches(key, ids, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"its scans are called {', '.join(ids[:3])} ..."
+    hint = near(key, ids, f"its scans are called {', '.join(ids[:3])} ...")
     raise BadOption(f"{data.name} has no scan {key!r}" if key else f"which scan of {data.name}?", hint)
 
 

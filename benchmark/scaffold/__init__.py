@@ -12,7 +12,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from ..errors import BadOption, UnknownName
+from ..errors import BadOption, unknown
 from ..files import whole_folder
 from ..registry import entries
 
@@ -56,10 +56,7 @@ def new_method(name: str, kind: str, folder: Path) -> list[Path]:
     """
     check_name(name)
     if kind not in MODELS:
-        import difflib
-
-        near = difflib.get_close_matches(kind, MODELS, n=1)
-        raise UnknownName(f"no kind {kind!r}", f"did you mean {near[0]!r}?" if near else f"kinds: {', '.join(MODELS)}")
+        raise unknown("kind", kind, MODELS)
     if folder.exists() or folder.is_symlink():
         raise BadOption(f"{folder} is there already", "nothing was written: choose another place with --to")
     module = name.replace("-", "_")

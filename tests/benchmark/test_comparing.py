@@ -126,10 +126,12 @@ def test_names_that_are_written_nearly_alike_are_asked_for(records, store):
     def message(*arguments):
         return str(CliRunner().invoke(app, [*start, *arguments]).exception)
 
-    assert "did you mean fc-svm?" in message("fc-smv", "--task", "abide1-asd")
-    assert "did you mean abide1-asd?" in message("fc-svm", "--task", "abide-asd")
-    assert "did you mean accuracy?" in message("fc-svm", "--task", "abide1-asd", "--metric", "acuracy")
-    assert "did you mean site?" in message("fc-svm", "--task", "abide1-asd", "--by", "sites")
+    assert "did you mean 'fc-svm'?" in message("fc-smv", "--task", "abide1-asd")
+    assert "did you mean 'abide1-asd'?" in message("fc-svm", "--task", "abide-asd")
+    assert "run --task abide1-asd --method fc-logistic" in message("fc-logistic", "--task", "abide1-asd")
+    assert "run --task abide2-asd --method majority" in message("fc-svm", "--task", "abide2-asd")
+    assert "did you mean 'accuracy' or" in message("fc-svm", "--task", "abide1-asd", "--metric", "acuracy")
+    assert "did you mean 'site'?" in message("fc-svm", "--task", "abide1-asd", "--by", "sites")
     assert "expected real or simulated" in message("fc-svm", "--task", "abide1-asd", "--data", "all")
     assert "cannot be compared with itself" in message("fc-svm", "majority", "--task", "abide1-asd")
 

@@ -205,6 +205,6 @@ def test_columns_that_cannot_group_are_refused():
     assert groups_of(table, "site").isna().tolist() == [False, True]
     with pytest.raises(BadOption, match="no such column") as caught:
         groups_of(table, "sit")
-    assert "did you mean site?" in str(caught.value)
+    assert "did you mean 'site'?" in str(caught.value)
     with pytest.raises(BadOption, match="too many"):
         groups_of(pd.DataFrame({"name": [f"x{k}" for k in range(99)]}), "name")

@@ -108,3 +108,5 @@ def test_a_task_whose_every_record_was_withdrawn_is_told(place, tmp_path):
     told = error(mine, "--task", "abide2-asd").message
     assert all(name in told for name in ids)
     assert "withdrawn" in told
+    shutil.copytree(place / "records" / ids[0], mine / "records" / "another")
+    assert "withdrawn" not in error(mine, "--task", "abide2-asd", "--data", "simulated").message

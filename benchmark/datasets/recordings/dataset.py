@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import math
 from abc import abstractmethod
@@ -15,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...contracts import Data, Dataset, Progress, silent
-from ...errors import BadData, BadOption, DataMissing, UnknownName
+from ...errors import BadData, BadOption, DataMissing, UnknownName, near
 from ...home import cohorts, twins
 from ..dataset import SIZES
 from .files import Files
@@ -55,10 +54,8 @@ class RecordingsDataset(Dataset):
     def __init__(self, part: str = "") -> None:
         """The data set, or one part of it. Raises `UnknownName` for a part that it has not."""
         if part and part not in self.parts:
-            near = difflib.get_close_matches(part, self.parts, n=3)
-            listed = ", ".join(near or self.parts)
             raise UnknownName(
-                f"{self.name} has no part {part!r}", f"{'did you mean' if near else 'parts are'}: {listed}"
+                f"{self.name} has no part {part!r}", near(part, self.parts, f"parts are: {', '.join(self.parts)}")
             )
         self.part = part
 

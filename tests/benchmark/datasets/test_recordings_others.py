@@ -194,7 +194,7 @@ def test_what_is_not_there(tmp_path):
     assert "simK.mat with ts and net" in caught.value.hint
     with pytest.raises(UnknownName, match="netsim has no part '29'"):
         NetSim("29")
-    with pytest.raises(UnknownName, match="did you mean: Network6_amp"):
+    with pytest.raises(UnknownName, match=r"did you mean .*'Network6_amp'"):
         SanchezRomero("Network6_amps")
     with pytest.raises(BadOption, match="netsim has 28 parts"):
         NetSim().load("real")
