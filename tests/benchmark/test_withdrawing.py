@@ -228,7 +228,7 @@ def test_ids_are_words_not_parts_of_words():
 
 def test_a_later_import_leaves_the_person_out(own_home, tmp_path, store):
     for number in range(4):
-        np.save(tmp_path / f"sub-{number}0.npy", np.random.default_rng(number).normal(size=(60, 5)))
+        np.save(tmp_path / f"sub-person{number}.npy", np.random.default_rng(number).normal(size=(60, 5)))
     import_cohort("own", tmp_path, name="lab")
     assert len(load_cohort("lab").items) == 4
     subject = str(load_cohort("lab").items.table["subject"].iloc[1])
