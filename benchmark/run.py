@@ -15,7 +15,7 @@ import pandas as pd
 from .audit import audit, leave_manifest
 from .cells import CELL_VERSION, Cell
 from .draws import Draws
-from .executors import Event, LocalPool, Work
+from .executors import Event, Executor, Work
 from .files import write_error
 from .items import Items
 from .plan import Plan, Row
@@ -64,7 +64,7 @@ class Settings:
 
 
 def run(
-    plan: Plan, store: Store, pool: LocalPool, settings: Settings, watch: Watch, shard: tuple[int, int] = (1, 1)
+    plan: Plan, store: Store, pool: Executor, settings: Settings, watch: Watch, shard: tuple[int, int] = (1, 1)
 ) -> Iterator[Record]:
     """Run what is not cached, and yield each row's record when its last cell has ended.
 

@@ -21,7 +21,7 @@ from .errors import NoSandbox
 from .home import home, weights
 
 if TYPE_CHECKING:
-    from .executors import Limits
+    from .processes import Limits
 
 PACKAGE = Path(__file__).resolve().parent.parent
 

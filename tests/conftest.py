@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from brainbench.benchmark.executors import Limits, LocalPool
+from brainbench.benchmark.executors import LocalPool
 from brainbench.benchmark.plan import Plan
+from brainbench.benchmark.processes import Limits
 from brainbench.benchmark.record import Record
 from brainbench.benchmark.run import Settings, run
 from brainbench.benchmark.store import Store

@@ -10,9 +10,10 @@ from typing import Any
 
 from ..cells import Cell, MethodSpec
 from ..contracts import Method, Progress, Task, silent
-from ..executors import Limits, LocalPool, Work
+from ..executors import LocalPool, Work
 from ..items import Items
 from ..kinds import get_kind
+from ..processes import Limits
 from ..splits import SplitManifest
 from ..staging import Extras, Shown, stage
 from ..store import Store

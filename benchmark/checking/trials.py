@@ -13,9 +13,9 @@ from typing import Any
 
 from ..cells import Cell, MethodSpec
 from ..contracts import Fold, Progress, silent
-from ..executors import Limits, Worker
 from ..items import Items
 from ..kinds import get_kind
+from ..processes import Limits, Worker
 from ..staging import Extras, Shown, stage
 from ..worker import Outcome
 from .bait import Bait

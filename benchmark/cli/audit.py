@@ -107,7 +107,7 @@ def make_bench(
     from ..errors import BadOption
     from ..plan import Request, resolve_method, unused_settings
     from ..store import Store
-    from .run import choose_device
+    from .executing import choose_device
 
     if method is None:
         if preset or settings or wanted.shuffles:

@@ -52,7 +52,7 @@ def system_lines() -> list[str]:
 
     from ..home import home
     from ..system import harness_version, packages
-    from .run import choose_device
+    from .executing import choose_device
 
     memory = psutil.virtual_memory().total / 2**30
     versions = ", ".join(f"{name} {version}" for name, version in packages().items())

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .executing import choose_device
 from .options import JsonOption, errors, out
-from .run import choose_device
 
 if TYPE_CHECKING:
     from ..datasets.movies import MovieCohort

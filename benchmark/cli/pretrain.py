@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .executing import choose_device
 from .options import errors
-from .run import choose_device
 
 
 def pretrain(

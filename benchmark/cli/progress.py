@@ -64,6 +64,10 @@ class Bars:
                 completed=event.done,
                 total=event.total,
             )
+        elif event.what == "lost":
+            self._progress.remove_task(self._bars.pop(event.key))
+            if self._plain:
+                self._plain.print(f"lost     {cell.label}: {event.label}; it is run again", markup=False)
         elif event.outcome is not None:
             self._progress.remove_task(self._bars.pop(event.key))
             self._progress.advance(self._overall)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .executing import choose_device, execute
 from .options import JsonOption, StoreOption, errors, out, store_path
+from .planned import print_plan
 
 if TYPE_CHECKING:
-    from ..cells import Cell
     from ..draws import Draws
-    from ..executors import Event
-    from ..plan import Plan, Request
+    from ..plan import Plan
     from ..record import Record
-    from ..run import Watch
     from ..store import Store
 
 
@@ -188,149 +187,6 @@ def check_usage(tasks: tuple[str, ...], methods: tuple[str, ...], executor: str)
             f"--executor {executor}: this version runs cells on this machine only",
             "use --executor local, or split the work over machines with --shard I/N",
         )
-
-
-def choose_device(device: str) -> str:
-    """``auto`` becomes cuda where torch finds a GPU."""
-    import re
-
-    from ..errors import BadOption
-
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise BadOption(f"--device {device}: expected auto, cpu, cuda or cuda:N")
-    if device == "cpu":
-        return device
-    if has_gpu():
-        return "cuda" if device == "auto" else device
-    if device == "auto":
-        return "cpu"
-    raise BadOption(f"--device {device}: torch finds no GPU here", "use --device cpu; `brainbench doctor` says what is")
-
-
-def has_gpu() -> bool:
-    """Whether torch is installed and finds a GPU; torch is not imported where there can be none."""
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None or not Path("/dev/nvidia0").exists():
-        return False
-    import torch
-
-    return bool(torch.cuda.is_available())
-
-
-def parse_shard(text: str | None) -> tuple[int, int]:
-    """(part, parts) of ``I/N``, counted from 1."""
-    from ..errors import BadOption
-
-    if text is None:
-        return 1, 1
-    part, _, parts = text.partition("/")
-    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise BadOption(f"--shard {text}: expected I/N, such as 1/4")
-    return int(part), int(parts)
-
-
-def execute(
-    plan: Plan,
-    store: Store,
-    request: Request,
-    jobs: int,
-    shard: str | None,
-    time_limit: float,
-    memory_limit: float | None,
-    also: Watch | None = None,
-    isolated: bool = False,
-) -> list[Record]:
-    """Run the plan with progress bars, told to ``also`` as well; Ctrl-C says what is kept.
-
-    Raises `NoSandbox` where cells are to be isolated and cannot be.
-    """
-    import os
-
-    from ..executors import Limits, LocalPool
-    from ..run import Settings
-    from ..run import run as run_plan
-    from ..sandbox import need_sandbox
-    from .progress import Bars
-
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    memory = int(memory_limit * 2**30) if memory_limit else Limits.default().memory
-    store.prepare()
-    pool = LocalPool(jobs, threads, Limits(time_limit, memory), store.log, need_sandbox() if isolated else None)
-    settings = Settings(request.device, threads, "local", request.checkpoint, request.save, isolated)
-    part, parts = parse_shard(shard)
-    records: list[Record] = []
-    with Bars(plan, store) as bars:
-
-        def watch(cell: Cell, event: Event) -> None:
-            bars.watch(cell, event)
-            if also is not None:
-                also(cell, event)
-
-        try:
-            records.extend(run_plan(plan, store, pool, settings, watch, shard=(part, parts)))
-        except KeyboardInterrupt:
-            bars.stop()
-            errors().print(
-                f"\nstopped. {bars.finished} of {bars.total} cells are finished and kept in {store.path}; "
-                "the same command continues.",
-                markup=False,
-                soft_wrap=True,
-            )
-            raise typer.Exit(130) from None
-    return records
-
-
-def print_plan(plan: Plan, store: Store, as_json: bool, isolated: bool = False) -> None:
-    """The cells of a plan: cached, or why not; isolated ones only where that is asked for."""
-    import json
-
-    from ..plan import known_cells, why_not_cached
-
-    known = known_cells(store)
-    rows: list[dict[str, Any]] = []
-    for _, cell in plan.cells:
-        found = store.finished(cell.key)
-        cached = found is not None and (found.outcome.isolated or not isolated)
-        why = "ran outside a sandbox" if found else why_not_cached(cell, known)
-        rows.append(
-            {
-                "task": cell.task,
-                "method": cell.method.name,
-                "preset": cell.method.preset,
-                "fold": cell.fold,
-                "seed": cell.seed,
-                "state": "cached" if cached else why,
-                "key": cell.key,
-            }
-        )
-    if as_json:
-        print(json.dumps(rows, indent=1))
-        return
-    from rich.table import Table
-
-    columns = ("task", "method", "preset", "fold", "seed", "state")
-    table = Table(*columns)
-    for row in without_draws(rows):
-        table.add_row(*(str(row[name]) for name in columns))
-    out().print(table)
-    todo = sum(row["state"] != "cached" for row in rows)
-    print(f"{len(rows)} cells: {len(rows) - todo} cached, {todo} to compute")
-
-
-def without_draws(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of a plan, those that differ in the draw of labelled items alone as one: ``draw01 ... draw20``."""
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for number, row in enumerate(rows):
-        alone = "" if row["fold"].startswith("draw") else number
-        same = (row["task"], row["method"], row["preset"], row["seed"], row["state"], alone)
-        groups.setdefault(same, []).append(row)
-    return [
-        group[0] | {"fold": f"{group[0]['fold']} ... {group[-1]['fold']} ({len(group)})"}
-        if len(group) > 1
-        else group[0]
-        for group in groups.values()
-    ]
 
 
 def print_records(records: list[Record], store: Store, as_json: bool) -> None:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .executing import choose_device, execute
 from .options import JsonOption, StoreOption, errors, out, store_path
-from .run import choose_device, execute, print_plan, print_records, tell_source
+from .planned import print_plan
+from .run import print_records, tell_source
 
 if TYPE_CHECKING:
     from ..cells import Cell

@@ -11,8 +11,9 @@ from typing import Literal
 from ..cells import MethodSpec
 from ..contracts import Progress
 from ..draws import read_draws
-from ..executors import Event, Limits, LocalPool, Work
+from ..executors import Event, LocalPool, Work
 from ..plan import Plan
+from ..processes import Limits
 from ..record import Record
 from ..registry import entries
 from ..run import Settings, run
@@ -56,8 +57,10 @@ class OpenedPool(LocalPool):
 
     def run(self, works: Iterable[Work]) -> Iterator[Event]:
         """As `LocalPool.run`."""
-        rooms = [replace(work.room, readable=(*work.room.readable, *self.opened)) for work in works]
-        return super().run([replace(work, room=room) for work, room in zip(works, rooms, strict=True)])
+        return super().run(map(self._open, works))
+
+    def _open(self, work: Work) -> Work:
+        return replace(work, room=replace(work.room, readable=(*work.room.readable, *self.opened)))
 
 
 def rerun(

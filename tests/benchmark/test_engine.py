@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from brainbench.benchmark.errors import BadOption, BadSplit, StoreError
-from brainbench.benchmark.executors import Limits
+from brainbench.benchmark.processes import Limits
 from brainbench.benchmark.rescoring import rescore
 from brainbench.benchmark.stats import interval
 from brainbench.leaderboard.board import boards

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
 from brainbench.benchmark.errors import BadOption, StoreError
-from brainbench.benchmark.executors import Limits, LocalPool
+from brainbench.benchmark.executors import LocalPool
 from brainbench.benchmark.judges import (
     NOT_SAID,
     Case,
@@ -27,6 +27,7 @@ from brainbench.benchmark.judges import (
 )
 from brainbench.benchmark.judging import Asked, judge_record, opinion_path, opinions, prepare, read_opinion
 from brainbench.benchmark.metrics.matching import match
+from brainbench.benchmark.processes import Limits
 from brainbench.benchmark.run import Settings, run
 from brainbench.benchmark.store import Store
 from support import plan_of, write_planted

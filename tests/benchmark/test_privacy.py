@@ -16,7 +16,7 @@ from brainbench.benchmark.cli.data import known_policy
 from brainbench.benchmark.contracts import LEAVES
 from brainbench.benchmark.datasets.dataset import load_cohort
 from brainbench.benchmark.errors import BadOption, PrivacyError, StoreError
-from brainbench.benchmark.executors import Limits, LocalPool
+from brainbench.benchmark.executors import LocalPool
 from brainbench.benchmark.privacy import (
     FEWEST,
     WITHHELD,
@@ -28,6 +28,7 @@ from brainbench.benchmark.privacy import (
     veil_of,
     write_shielded,
 )
+from brainbench.benchmark.processes import Limits
 from brainbench.benchmark.record import Finding, Record
 from brainbench.benchmark.registry import load_all, load_metric
 from brainbench.benchmark.run import Settings, run

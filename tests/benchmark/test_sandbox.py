@@ -18,12 +18,13 @@ import psutil
 import pytest
 
 import brainbench
-from brainbench.benchmark import executors, sandbox
+from brainbench.benchmark import processes, sandbox
 from brainbench.benchmark.datasets.dataset import load_cohort
 from brainbench.benchmark.errors import NoSandbox
-from brainbench.benchmark.executors import Limits, LocalPool, Work, hear, read_outcome
+from brainbench.benchmark.executors import LocalPool, Work
 from brainbench.benchmark.items import Items
 from brainbench.benchmark.leftovers import oddity, remove
+from brainbench.benchmark.processes import Limits, hear, read_outcome
 from brainbench.benchmark.run import Settings, room_of, run, shared_folder
 from brainbench.benchmark.sandbox import find_sandbox, need_sandbox
 from brainbench.benchmark.staging import Extras, stage
@@ -251,8 +252,8 @@ def test_folders_in_memory_and_limits_hold(put, monkeypatch):
 
 
 def test_a_cell_that_fills_the_disk_is_ended(put, monkeypatch):
-    monkeypatch.setattr(executors, "RESERVE_BYTES", 1 << 60)
-    monkeypatch.setattr(executors.shutil, "disk_usage", Falling())
+    monkeypatch.setattr(processes, "RESERVE_BYTES", 1 << 60)
+    monkeypatch.setattr(processes.shutil, "disk_usage", Falling())
     outcome = put("NeverEnds")
     assert (outcome.status, outcome.reason) == ("failed", "it filled the disk")
 

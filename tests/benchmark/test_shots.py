@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
 from brainbench.benchmark.errors import BadOption, BadSplit
-from brainbench.benchmark.executors import Limits, LocalPool
+from brainbench.benchmark.executors import LocalPool
 from brainbench.benchmark.items import Items
 from brainbench.benchmark.metrics.classification import AUC
 from brainbench.benchmark.plan import Request, make_plan, split_control
+from brainbench.benchmark.processes import Limits
 from brainbench.benchmark.registry import load_task
 from brainbench.benchmark.run import Settings, lent_items, run, shared_folder
 from brainbench.benchmark.shots import Shots

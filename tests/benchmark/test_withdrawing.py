@@ -17,9 +17,10 @@ from brainbench.benchmark.datasets.dataset import load_cohort
 from brainbench.benchmark.datasets.erase import erase, mentions
 from brainbench.benchmark.datasets.importer import import_cohort
 from brainbench.benchmark.errors import BadOption, DataMissing, StoreError
-from brainbench.benchmark.executors import Limits, LocalPool
+from brainbench.benchmark.executors import LocalPool
 from brainbench.benchmark.plan import weights_hash
 from brainbench.benchmark.privacy import write_shielded
+from brainbench.benchmark.processes import Limits
 from brainbench.benchmark.run import Settings, run
 from brainbench.benchmark.store import Store, read_split
 from brainbench.benchmark.withdrawing import (

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
 from brainbench.benchmark.errors import BadOption, BrainbenchError, StoreError, UnknownName
-from brainbench.benchmark.executors import Limits, LocalPool
+from brainbench.benchmark.executors import LocalPool
+from brainbench.benchmark.processes import Limits
 from brainbench.benchmark.run import Settings, run
 from brainbench.benchmark.store import Store
 from support import plan_of, write_planted

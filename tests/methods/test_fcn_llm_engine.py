@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
-from brainbench.benchmark.executors import Limits
+from brainbench.benchmark.processes import Limits
 from brainbench.benchmark.record import Record
 
 SETTINGS = (

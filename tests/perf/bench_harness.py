@@ -13,9 +13,10 @@ from statistics import median
 from tabulate import tabulate
 
 from brainbench.benchmark.contracts import Context
-from brainbench.benchmark.executors import Limits, LocalPool
+from brainbench.benchmark.executors import LocalPool
 from brainbench.benchmark.kinds import get_kind
 from brainbench.benchmark.plan import Plan, Request, make_plan
+from brainbench.benchmark.processes import Limits
 from brainbench.benchmark.registry import load_metric
 from brainbench.benchmark.run import Settings, run
 from brainbench.benchmark.staging import Extras, load_test, load_train, stage

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from submission_toy import FEATURES, METHOD
 
-from brainbench.benchmark.executors import Limits, LocalPool
+from brainbench.benchmark.executors import LocalPool
+from brainbench.benchmark.processes import Limits
 from brainbench.benchmark.run import Settings, run
 from brainbench.benchmark.store import Store
 from brainbench.benchmark.submitting.archive import received

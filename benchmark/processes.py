@@ -1,0 +1,247 @@
+"""Worker processes: one runs a staged cell under limits, in a sandbox if asked, and tells how it ended."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+from pydantic import ValidationError
+
+from .leftovers import tidy
+from .sandbox import NOTHING, Room, Sandbox
+from .worker import STATUSES, Outcome
+
+POLL_SECONDS = 0.2
+
+LINE_BYTES = 1 << 20
+"""The longest message of a worker."""
+
+OUTCOME_BYTES = 16 << 20
+"""The largest ``outcome.json``."""
+
+LABEL, REASON = 200, 2000
+"""The longest label of a progress message, and the longest reason of an outcome, in characters."""
+
+RESERVE_BYTES = 1 << 30
+"""Disk that a cell leaves free, or half of what was free where that is less."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one cell: wall seconds, bytes of resident memory, and in a sandbox the number of its processes."""
+
+    seconds: float = 12 * 3600
+    memory: int = 0
+    processes: int = 256
+
+    @classmethod
+    def default(cls) -> Limits:
+        """Twelve hours, and nine tenths of the machine's memory."""
+        return cls(memory=int(psutil.virtual_memory().total * 0.9))
+
+
+class Worker:
+    """One worker process. What a method keeps in it must not outlive a cell: folds test what others train on.
+
+    Parameters
+    ----------
+    threads
+        CPU threads.
+    log
+        File that keeps what methods print.
+    sandbox, room
+        The closed room that it runs in, and what it may touch there; without a sandbox it sees what the parent sees.
+    limits
+        What the kernel keeps in the sandbox, beside what `run` looks after.
+    variables
+        Environment variables beside the parent's.
+    """
+
+    module: ClassVar[str] = f"{__package__}.worker"
+
+    def __init__(
+        self,
+        threads: int,
+        log: Path,
+        sandbox: Sandbox | None = None,
+        room: Room = NOTHING,
+        limits: Limits | None = None,
+        variables: Mapping[str, str] = {},
+    ) -> None:
+        environment = {**os.environ, **variables}
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            environment[name] = str(threads)
+        # In a process namespace the parent is its first process.
+        command = [sys.executable, "-P", "-m", self.module, "1" if sandbox else str(os.getpid())]
+        if sandbox:
+            command = sandbox.command(command, room.writable, room.readable, limits, room.gpu)
+            environment = sandbox.environment(environment)
+        self.sandbox = sandbox
+        with open(log, "ab") as errors:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                stderr=errors,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def run(self, folder: Path, limits: Limits, progress: Callable[[str, int, int], None]) -> Outcome:
+        """Run a staged cell; the process may be dead afterwards, and is where it ran in a sandbox."""
+        outcome = self._wait(folder, limits, progress)
+        if self.sandbox:
+            self.kill()
+            if odd := tidy(folder, folder / "out"):
+                outcome = Outcome(status="failed", reason=f"it left {odd}")
+        if outcome is None:
+            outcome = read_outcome(folder / "out" / "outcome.json")
+        return outcome.model_copy(update={"isolated": self.sandbox is not None})
+
+    def _wait(self, folder: Path, limits: Limits, progress: Callable[[str, int, int], None]) -> Outcome | None:
+        """Why a cell was ended, or None where it says that it has ended."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(f"{folder}\n".encode())
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return self._died()
+        start = time.monotonic()
+        reserve = min(RESERVE_BYTES, shutil.disk_usage(folder).free // 2)
+        pipe = self.process.stdout.fileno()
+        pending = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while True:
+                if selector.select(POLL_SECONDS):
+                    got = os.read(pipe, 1 << 16)
+                    if not got:
+                        return self._died()
+                    *lines, pending = (pending + got).split(b"\n")
+                    try:
+                        if len(pending) > LINE_BYTES:
+                            raise ValueError("a line without an end")
+                        if hear(lines, progress):
+                            return None
+                    except (ValueError, TypeError, KeyError, RecursionError) as error:
+                        self.kill()
+                        return Outcome(status="failed", reason=f"the worker's messages cannot be read: {error}"[:300])
+                elif not self.alive:  # a child that it left may keep the pipe open
+                    return self._died()
+                broken = self._over(limits, time.monotonic() - start) or self._spreads(limits, folder, reserve)
+                if broken:
+                    self.kill()
+                    return broken
+
+    def _over(self, limits: Limits, seconds: float) -> Outcome | None:
+        if seconds > limits.seconds:
+            return Outcome(status="timeout", reason=f"stopped after {limits.seconds:.0f} s (--time-limit)")
+        used = self.memory()
+        if limits.memory and used > limits.memory:
+            return Outcome(
+                status="out-of-memory",
+                peak_memory=used,
+                reason=f"used {used >> 20} MiB, the limit is {limits.memory >> 20} MiB (--memory-limit)",
+            )
+        return None
+
+    def _spreads(self, limits: Limits, folder: Path, reserve: int) -> Outcome | None:
+        """Why a cell in a sandbox is ended before it fills the machine with processes or files."""
+        if not self.sandbox:
+            return None
+        if (count := len(self._processes())) > limits.processes:
+            return Outcome(status="failed", reason=f"it started {count} processes, the limit is {limits.processes}")
+        if shutil.disk_usage(folder).free < reserve:
+            return Outcome(status="failed", reason="it filled the disk")
+        return None
+
+    def _died(self) -> Outcome:
+        code = self.process.wait()
+        if self.sandbox and code > 128:  # so the sandbox says that a signal ended what it held
+            code = 128 - code
+        if code == -signal.SIGKILL:
+            return Outcome(
+                status="out-of-memory",
+                reason="the worker was killed by the system, most likely for memory;"
+                " fewer --jobs or a smaller --preset need less",
+            )
+        known = -code in set(signal.Signals)
+        name = signal.Signals(-code).name if known else f"exit code {code}"
+        return Outcome(status="failed", reason=f"the worker process ended by itself ({name}); see the log")
+
+    def memory(self) -> int:
+        """Resident bytes of the process and its children."""
+        total = 0
+        for process in self._processes():
+            with suppress(psutil.Error):  # it may have ended meanwhile
+                total += process.memory_info().rss
+        return total
+
+    def _processes(self) -> list[psutil.Process]:
+        """The process and its children."""
+        try:
+            process = psutil.Process(self.process.pid)
+            return [process, *process.children(recursive=True)]
+        except psutil.Error:
+            return []
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """End the process and all it started."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                stream.close()
+
+
+def hear(lines: Iterable[bytes], progress: Callable[[str, int, int], None]) -> bool:
+    """Pass on a worker's messages; whether one says that the cell has ended.
+
+    Raises `ValueError`, `TypeError` or `KeyError` for what is no message: a method may write there, too.
+    """
+    for line in lines:
+        message = json.loads(line)
+        if "done" in message:
+            return True
+        label, done, total = message["progress"]
+        progress("".join(c for c in str(label)[:LABEL] if c.isprintable()), int(done), int(total))
+    return False
+
+
+def read_outcome(path: Path) -> Outcome:
+    """How a cell says that it ended; a failed one where that cannot be read."""
+    try:
+        if path.stat().st_size > OUTCOME_BYTES:
+            raise ValueError(f"larger than {OUTCOME_BYTES >> 20} MiB")
+        outcome = Outcome.model_validate_json(path.read_text())
+    except (OSError, ValueError) as error:
+        told = f"{error.error_count()} fields" if isinstance(error, ValidationError) else str(error)
+        return Outcome(status="failed", reason=f"its outcome cannot be read: {told}"[:300])
+    sound = all(0 <= seconds < math.inf for seconds in (outcome.fit_seconds, outcome.predict_seconds))
+    if outcome.status not in STATUSES or not sound:
+        return Outcome(status="failed", reason="its outcome has no known status, or no number of seconds")
+    items = {row: reason[:REASON] for row, reason in outcome.items.items()}
+    return outcome.model_copy(update={"reason": outcome.reason[:REASON], "items": items})
