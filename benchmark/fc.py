@@ -7,6 +7,7 @@ better, whatever the precision on disk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sized
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -27,15 +28,22 @@ def correlation(series: np.ndarray) -> np.ndarray:
     ROIs without variance (or with a value that is not finite) correlate 0 with all others; the
     diagonal is 1.
     """
-    values = np.asarray(series, dtype=np.float32)
-    values = values - values.mean(axis=0, keepdims=True)
-    norm = np.linalg.norm(values, axis=0)
-    dead = ~(norm > 1e-6 * max(float(np.nanmax(norm, initial=0)), 1e-12))
-    values = np.where(dead, 0, values / np.where(dead, 1, norm))
-    matrix = values.T @ values
+    matrix = _products(series)
     np.clip(matrix, -1, 1, out=matrix)
     np.fill_diagonal(matrix, 1)
     return matrix
+
+
+def _products(series: np.ndarray) -> np.ndarray:
+    """Products (roi, roi) of z-scored ROIs: correlations up to rounding; 0 where an ROI is dead."""
+    values = np.asarray(series, dtype=np.float32)
+    values = values - values.mean(axis=0)
+    norm = np.linalg.norm(values, axis=0)
+    dead = ~(norm > 1e-6 * max(float(np.nanmax(norm, initial=0)), 1e-12))
+    values[:, dead], norm[dead] = 0, 1
+    values /= norm
+    products: np.ndarray = values.T @ values
+    return products
 
 
 def fisher_z(r: np.ndarray, clip: float = CLIP) -> np.ndarray:
@@ -58,16 +66,21 @@ def edges(
 ) -> np.ndarray:
     """Fisher-z connectivity vectors (n, edges) float32, one scan in memory at a time."""
     order = list(range(len(scans))) if rows is None else list(rows)
-    if not order:
-        return np.empty((0, 0), np.float32)
-    upper: tuple[np.ndarray, np.ndarray] | None = None
     out = np.empty((0, 0), np.float32)
     for k, row in enumerate(order):
-        matrix = correlation(scans.series(row))
-        if upper is None:
-            upper = np.triu_indices(len(matrix), 1)
-            out = np.empty((len(order), len(upper[0])), np.float32)
-        out[k] = fisher_z(matrix[upper], clip)
+        products = _products(scans.series(row))
+        places = _above_diagonal(len(products))
+        if not k:
+            out = np.empty((len(order), len(places)), np.float32)
+        products.reshape(-1).take(places, out=out[k], mode="clip")  # the fast mode: all places exist
+        np.clip(out[k], -clip, clip, out=out[k])
+        np.arctanh(out[k], out=out[k])
         if progress:
             progress(k + 1, len(order))
     return out
+
+
+@lru_cache(maxsize=4)
+def _above_diagonal(rois: int) -> np.ndarray:
+    """Places of the upper triangle, without the diagonal, in a flat (roi, roi) matrix."""
+    return np.flatnonzero(np.triu(np.ones((rois, rois), bool), 1))
