@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from .processes import Limits, Worker
+from .processes import LOST, Limits, Worker
 from .sandbox import NOTHING, Room, Sandbox
 from .worker import Outcome
+
+TRIES = 5
+"""How often a cell is run whose workers are killed. A failure, a timeout or lack of memory is never tried again."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a cell: started, progress, lost (it is run again), or ended."""
+    """Something that happened to a cell: started, progress, lost (it is run again; ``label`` says why), or ended."""
 
     key: str
     what: str
@@ -110,9 +113,21 @@ class LocalPool:
             self._events.put(None)
 
     def _run_one(self, slot: int, work: Work) -> None:
+        """A cell to its end, staged anew for each worker that it is given."""
+        for left in reversed(range(TRIES)):
+            outcome = self._try(slot, work)
+            if outcome is None or self._stop.is_set():
+                return
+            if outcome.status != LOST or not left:
+                self._events.put(Event(work.key, "ended", outcome=given_up(outcome)))
+                return
+            self._events.put(Event(work.key, "lost", outcome.reason))
+
+    def _try(self, slot: int, work: Work) -> Outcome | None:
+        """How a cell ended in one worker; None where the pool was stopped before."""
         folder = work.stage()
         if self._stop.is_set():
-            return
+            return None
         room = replace(work.room, writable=(folder, *work.room.writable))
         worker = self._workers[slot] = Worker(self.threads, self._log, self._sandbox, room, self._limits)
         self._events.put(Event(work.key, "started"))
@@ -122,5 +137,12 @@ class LocalPool:
 
         outcome = worker.run(folder, self._limits, progress)
         worker.kill()
-        if not self._stop.is_set():
-            self._events.put(Event(work.key, "ended", outcome=outcome))
+        return outcome
+
+
+def given_up(outcome: Outcome) -> Outcome:
+    """What is said of a cell whose last worker was lost, too; any other outcome as it is."""
+    if outcome.status != LOST:
+        return outcome
+    reason = f"tried {TRIES} times: {outcome.reason}; if nobody kills workers here, the method does it itself"
+    return outcome.model_copy(update={"status": "failed", "reason": reason})

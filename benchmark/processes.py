@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,17 @@ LABEL, REASON = 200, 2000
 
 RESERVE_BYTES = 1 << 30
 """Disk that a cell leaves free, or half of what was free where that is less."""
+
+ASK_SECONDS = 1.0
+"""How often a worker asks whether its cell is still wanted."""
+
+LOST = "lost"
+"""Status of a cell whose worker went away: of no fault of the cell's. An executor runs it again; it is never stored."""
+
+
+def always() -> bool:
+    """A cell that is wanted to its end."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,8 @@ class Worker:
         What the kernel keeps in the sandbox, beside what `run` looks after.
     variables
         Environment variables beside the parent's.
+    warm
+        Whether it may run one cell after another, each in a fork of a process that has paid the imports already.
     """
 
     module: ClassVar[str] = f"{__package__}.worker"
@@ -80,6 +93,7 @@ class Worker:
         room: Room = NOTHING,
         limits: Limits | None = None,
         variables: Mapping[str, str] = {},
+        warm: bool = False,
     ) -> None:
         environment = {**os.environ, **variables}
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -101,9 +115,20 @@ class Worker:
                 start_new_session=True,
             )
 
-    def run(self, folder: Path, limits: Limits, progress: Callable[[str, int, int], None]) -> Outcome:
-        """Run a staged cell; the process may be dead afterwards, and is where it ran in a sandbox."""
-        outcome = self._wait(folder, limits, progress)
+    def run(
+        self,
+        folder: Path,
+        limits: Limits,
+        progress: Callable[[str, int, int], None],
+        wanted: Callable[[], bool] = always,
+    ) -> Outcome:
+        """Run a staged cell; the process may be dead afterwards (`alive`), and is where it ran in a sandbox.
+
+        It is ended when ``wanted``, which is asked every second, says no. The status may be `LOST` then, and where
+        somebody else killed it: not the kernel for memory, as far as its counters tell.
+        """
+        self._kills = memory_kills()
+        outcome = self._wait(folder, limits, progress, wanted)
         if self.sandbox:
             self.kill()
             if odd := tidy(folder, folder / "out"):
@@ -112,7 +137,13 @@ class Worker:
             outcome = read_outcome(folder / "out" / "outcome.json")
         return outcome.model_copy(update={"isolated": self.sandbox is not None})
 
-    def _wait(self, folder: Path, limits: Limits, progress: Callable[[str, int, int], None]) -> Outcome | None:
+    def _wait(
+        self,
+        folder: Path,
+        limits: Limits,
+        progress: Callable[[str, int, int], None],
+        wanted: Callable[[], bool],
+    ) -> Outcome | None:
         """Why a cell was ended, or None where it says that it has ended."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -121,7 +152,7 @@ class Worker:
             self.process.stdin.flush()
         except BrokenPipeError:
             return self._died()
-        start = time.monotonic()
+        start = asked = time.monotonic()
         reserve = min(RESERVE_BYTES, shutil.disk_usage(folder).free // 2)
         pipe = self.process.stdout.fileno()
         pending = b""
@@ -143,7 +174,12 @@ class Worker:
                         return Outcome(status="failed", reason=f"the worker's messages cannot be read: {error}"[:300])
                 elif not self.alive:  # a child that it left may keep the pipe open
                     return self._died()
-                broken = self._over(limits, time.monotonic() - start) or self._spreads(limits, folder, reserve)
+                now = time.monotonic()
+                broken = self._over(limits, now - start) or self._spreads(limits, folder, reserve)
+                if now - asked > ASK_SECONDS:
+                    asked = now
+                    if not broken and not wanted():
+                        broken = Outcome(status=LOST, reason="nobody waits for it any more")
                 if broken:
                     self.kill()
                     return broken
@@ -174,6 +210,8 @@ class Worker:
         code = self.process.wait()
         if self.sandbox and code > 128:  # so the sandbox says that a signal ended what it held
             code = 128 - code
+        if code == -signal.SIGKILL and self._kills and memory_kills() == self._kills:
+            return Outcome(status=LOST, reason="its worker was killed (SIGKILL), by no lack of memory")
         if code == -signal.SIGKILL:
             return Outcome(
                 status="out-of-memory",
@@ -215,6 +253,29 @@ class Worker:
         for stream in (self.process.stdin, self.process.stdout):
             if stream:
                 stream.close()
+
+
+def memory_kills() -> tuple[int, ...]:
+    """How many processes the kernel has ended for memory, on this machine and in this group; () where it counts none.
+
+    The counters move before the process is killed, so that whoever sees it dead sees them moved.
+    """
+    found = []
+    for path in (Path("/proc/vmstat"), *_group_counters()):
+        with suppress(OSError, ValueError):
+            found += [int(line.split()[1]) for line in path.read_text().splitlines() if line.startswith("oom_kill ")]
+    return tuple(found)
+
+
+def _group_counters() -> Iterator[Path]:
+    """The files that count for the control group of this process: a container may hide the machine's counter."""
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if not controllers:
+                yield Path(f"/sys/fs/cgroup{group}/memory.events")
+            elif "memory" in controllers.split(","):
+                yield Path(f"/sys/fs/cgroup/memory{group}/memory.oom_control")
 
 
 def hear(lines: Iterable[bytes], progress: Callable[[str, int, int], None]) -> bool:
