@@ -6,6 +6,7 @@ once: a label-free view is a selection of columns and array fields.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -34,15 +35,18 @@ class ArrayRef(NamedTuple):
         Shape of the array.
     dtype
         Numpy type string with byte order, such as ``<f2``; never an object type.
+    digest
+        SHA-256 of the bytes, compared whenever the whole array is read; "" where it is not known.
     """
 
     path: str
     offset: int
     shape: tuple[int, ...]
     dtype: str
+    digest: str = ""
 
     def read(self) -> np.ndarray:
-        """The array, as stored. Raises `BadData` when the file is shorter than promised."""
+        """The array, as stored. Raises `BadData` when the file is shorter than promised, or holds other bytes."""
         dtype = np.dtype(self.dtype)
         if dtype.hasobject:
             raise BadData(f"{self.path}: arrays of Python objects are not read")
@@ -59,6 +63,11 @@ class ArrayRef(NamedTuple):
                 f"{self.path}: truncated, {len(raw)} of {size} bytes at offset {self.offset}",
                 "import the cohort again, or see `brainbench data check`",
             )
+        if self.digest and hashlib.sha256(raw).hexdigest() != self.digest:
+            raise BadData(
+                f"{self.path}: damaged or edited: {size} bytes at offset {self.offset} are not those that were written",
+                "`brainbench data check` says which; import the cohort again",
+            )
         return np.frombuffer(raw, dtype).reshape(self.shape)
 
     def rows(self, start: int, stop: int) -> ArrayRef:
@@ -66,7 +75,13 @@ class ArrayRef(NamedTuple):
         if not 0 <= start <= stop <= self.shape[0]:
             raise BadData(f"{self.path}: no rows {start} to {stop} in an array of {self.shape[0]}")
         row_bytes = int(np.prod(self.shape[1:], dtype=np.int64)) * np.dtype(self.dtype).itemsize
-        return self._replace(offset=self.offset + start * row_bytes, shape=(stop - start, *self.shape[1:]))
+        return self._replace(offset=self.offset + start * row_bytes, shape=(stop - start, *self.shape[1:]), digest="")
+
+    @classmethod
+    def of(cls, told: Sequence[Any]) -> ArrayRef:
+        """From a list, as JSON gives it."""
+        path, offset, shape, dtype, *digest = told
+        return cls(path, offset, tuple(shape), dtype, *digest)
 
 
 @dataclass(frozen=True)
@@ -158,5 +173,4 @@ def _reference(value: ArrayRef | np.ndarray | None, blob: Path, file: Any, whole
 def _parse(text: str) -> ArrayRef | None:
     if not text:
         return None
-    path, offset, shape, dtype = json.loads(text)
-    return ArrayRef(path, offset, tuple(shape), dtype)
+    return ArrayRef.of(json.loads(text))

@@ -114,7 +114,7 @@ class Cohort:
     def scans(self) -> pd.DataFrame:
         """The scan table, indexed by scan id."""
         try:
-            table = pd.read_parquet(self.path / "scans.parquet")
+            table = pd.read_parquet(self.path / "scans.parquet", page_checksum_verification=True)
         except (OSError, ValueError) as error:  # pyarrow's errors are among them
             raise BadData(
                 f"{self.path / 'scans.parquet'}: cannot be read ({type(error).__name__})", "import the cohort again"
@@ -136,8 +136,8 @@ class Cohort:
         row_bytes = self.manifest.rois * dtype.itemsize
         width = self.manifest.grid or (self.manifest.rois,)
         refs = [
-            ArrayRef(path, self.manifest.data_offset + int(start) * row_bytes, (int(frames), *width), dtype.str)
-            for start, frames in zip(table["start"], table["frames"], strict=True)
+            ArrayRef(path, self.manifest.data_offset + int(start) * row_bytes, (int(frames), *width), dtype.str, digest)
+            for start, frames, digest in zip(table["start"], table["frames"], table["digest"], strict=True)
         ]
         group = table["family"].where(table["family"].astype(bool), table["subject"])
         return Items(table.assign(group=group), {self.holds: refs}, {"atlas": self.manifest.atlas})
@@ -213,7 +213,7 @@ class CohortWriter:
         if not table.index.is_unique:
             twice = table.index[table.index.duplicated()][0]
             raise BadData(f"scan id {twice!r} occurs twice", "rename one of them")
-        table.to_parquet(self._folder / "scans.parquet")
+        table.to_parquet(self._folder / "scans.parquet", write_page_checksum=True)
         digest = digest_file(self._folder / "series.npy")
         full = Manifest(
             **manifest,

@@ -78,7 +78,8 @@ def stream_refs(folder: Path, stimuli: Sequence[str]) -> dict[str, list[ArrayRef
     check_files(folder, table)
     held: dict[str, dict[str, ArrayRef]] = {}
     for row in table.to_dict("records"):
-        ref = ArrayRef(str(folder / row["path"]), int(row["offset"]), _shape(row["shape"]), row["dtype"])
+        place = str(folder / row["path"])
+        ref = ArrayRef(place, int(row["offset"]), _shape(row["shape"]), row["dtype"], row["digest"])
         held.setdefault(row["stream"], {})[row["stimulus"]] = ref
     return {stream: [refs.get(stimulus) for stimulus in stimuli] for stream, refs in sorted(held.items())}
 

@@ -130,5 +130,4 @@ def _parsed(name: str, text: str, wanted: type) -> Any:
 
 
 def _reference(listed: Any) -> ArrayRef:
-    path, offset, shape, dtype = listed
-    return ArrayRef(path, offset, tuple(shape), dtype)
+    return ArrayRef.of(listed)

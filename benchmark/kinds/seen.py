@@ -60,8 +60,7 @@ class Space:
 
 
 def _read(reference: Sequence[Any]) -> np.ndarray:
-    path, offset, shape, dtype = reference
-    return ArrayRef(path, offset, tuple(shape), dtype).read()
+    return ArrayRef.of(reference).read()
 
 
 class Responses:

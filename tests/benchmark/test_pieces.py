@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -180,6 +181,20 @@ def test_a_truncated_file_and_objects_are_refused(tmp_path):
         ArrayRef(str(tmp_path / "short.bin"), 0, (2,), "|O").read()
     with pytest.raises(BadData, match="gone"):
         ArrayRef(str(tmp_path / "none.bin"), 0, (2,), "<f4").read()
+
+
+@given(st.integers(0, 31), st.integers(0, 7))
+def test_a_bit_that_flips_in_an_array_whose_digest_is_known_is_never_read(tmp_path_factory, byte, bit):
+    file = tmp_path_factory.mktemp("flips") / "values.bin"
+    raw = bytearray(np.arange(8, dtype="<f4").tobytes())
+    ref = ArrayRef(str(file), 0, (8,), "<f4", hashlib.sha256(raw).hexdigest())
+    file.write_bytes(raw)
+    assert ArrayRef.of(json.loads(json.dumps(ref))).read()[3] == 3
+    raw[byte] ^= 1 << bit
+    file.write_bytes(raw)
+    with pytest.raises(BadData, match="damaged or edited"):
+        ref.read()
+    assert len(ref.rows(2, 4).read()) == 2  # a part is not compared
 
 
 def test_select_keeps_only_what_is_named_and_families():

@@ -75,10 +75,9 @@ def test_what_is_written_comes_back(cohort: ResponseCohort, tmp_path: Path) -> N
 def test_spaces_are_plain_json_that_leads_to_the_arrays(cohort: ResponseCohort) -> None:
     spaces = json.loads(json.dumps(cohort.items().meta["spaces"]))
     for brain, space in spaces.items():
-        path, offset, shape, dtype = space["index"]
-        np.testing.assert_array_equal(ArrayRef(path, offset, tuple(shape), dtype).read(), INDEX[brain])
+        np.testing.assert_array_equal(ArrayRef.of(space["index"]).read(), INDEX[brain])
         assert tuple(space["shape"]) == SHAPES[brain]
-        masks = {roi: ArrayRef(p, o, tuple(s), d).read() for roi, (p, o, s, d) in space["rois"].items()}
+        masks = {roi: ArrayRef.of(told).read() for roi, told in space["rois"].items()}
         assert masks["nsdgeneral"].all()
         assert masks["early"].tolist() == [True, True] + [False] * (len(INDEX[brain]) - 2)
         np.testing.assert_array_equal(masks["ventral"], ~masks["early"])
