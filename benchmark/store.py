@@ -16,8 +16,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -27,6 +27,7 @@ from .cells import Cell
 from .draws import Draws, read_draws, write_draws
 from .errors import StoreError
 from .files import host, whole_folder, write_error
+from .index import INDEX, Place, place_of, places, record_names, refuse
 from .record import SCHEMA_VERSION, Record
 from .splits import SplitManifest
 from .worker import Outcome
@@ -128,20 +129,43 @@ class Store:
         except StoreError:
             return None
 
-    def records(self) -> Iterator[Record]:
-        """All records that can be read; a damaged or edited one is left out (see `doctor`)."""
-        for path in sorted((self.path / "records").glob("*/record.json")):
-            try:
-                yield read_record(path)
-            except StoreError:
-                continue
+    def records(self, wanted: Callable[[Place], bool] | None = None) -> Iterator[Record]:
+        """All records that can be read, or those whose place is wanted; a damaged or edited one is left out (`doctor`).
+
+        Raises `StoreError` where one stands elsewhere than the index of the store says.
+        """
+        if wanted is None:
+            yield from self._readable(record_names(self.path / "records"))
+            return
+        for name, place in self.places().items():
+            if wanted(place):
+                yield from self.read_at(place, [name])
+
+    def places(self) -> dict[str, Place]:
+        """Folder -> place of each record of `records`, in their order; from an index where there are many."""
+        with collector_paused():
+            return places(self.path, SEAL, read_record)
+
+    def read_at(self, place: Place, names: Iterable[str]) -> list[Record]:
+        """The records of folders that stand at one place, as `places` says. Raises `StoreError` where one does not."""
+        with collector_paused():
+            found = list(self._readable(names))
+        if moved := next((record.id for record in found if place_of(record) != place), None):
+            raise refuse(self.path / INDEX, moved)
+        return found
+
+    def _readable(self, names: Iterable[str]) -> Iterator[Record]:
+        for name in names:
+            with suppress(StoreError):
+                yield read_record(self.path / "records" / name / "record.json")
 
     def find(self, name: str) -> tuple[Record, Path]:
         """A record by its id, the beginning of it, or its folder's path."""
         folder = Path(name)
         if not (folder / "record.json").is_file():
             start = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)  # a task is written with an @, its folder without
-            matches = [p for p in sorted((self.path / "records").glob("*")) if p.name.startswith(start)] if name else []
+            names = record_names(self.path / "records") if name else []
+            matches = [self.path / "records" / known for known in names if known.startswith(start)]
             if len(matches) != 1:
                 problem = "no record" if not matches else f"{len(matches)} records begin with"
                 listed = f"one of: {', '.join(path.name for path in matches[:5])}" if matches else ""

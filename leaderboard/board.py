@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..benchmark.cells import MethodSpec
 from ..benchmark.draws import Draws
+from ..benchmark.index import Place, place_of
 from ..benchmark.record import Record
 from .published import Published, published
 from .standing import Entry, Standing, standings
 
 if TYPE_CHECKING:
+    from ..benchmark.store import Store
     from ..benchmark.withdrawing import Tombstone
 
 GetDraws = Callable[[Record], Draws | None]
+Wanted = Callable[[Place], bool]
 
 APART = ("rescored", "reported")
 """Sorts of rows that stand in sections of their own."""
@@ -81,11 +84,6 @@ class Board:
         return self.lines + self.rescored + self.reported
 
     @property
-    def identity(self) -> tuple[str, str, str]:
-        """Task name, data fingerprint and split hash."""
-        return self.first.task.name, self.first.data.fingerprint, self.first.split.hash
-
-    @property
     def headline(self) -> str:
         """The metric that ranks."""
         return self.metric or self.first.task.metrics[0]
@@ -101,29 +99,53 @@ def boards(records: Iterable[Record], draws: GetDraws | None = None, metric: str
     metric
         Rank by this metric instead of each task's headline; tasks without it are left out.
     """
-    groups: dict[tuple[object, ...], list[Record]] = defaultdict(list)
+    groups: dict[Place, list[Record]] = defaultdict(list)
     for record in records:
-        key = (
-            record.task.family,
-            record.task.name,
-            record.task.version,
-            record.data.origin,
-            record.data.fingerprint,
-            record.split.hash,
-        )
-        groups[key].append(record)
-    asked = [groups[name] for name in sorted(groups, key=str)]
-    made = [make_board(group, draws, metric) for group in asked if not metric or any(metric in r.scores for r in group)]
-    oracles: dict[tuple[object, ...], list[Line]] = defaultdict(list)
-    for line in (line for board in made for line in board.lines if line.record.task.oracle_of):
-        oracles[stands_under(line.record, line.record.task.oracle_of)].append(line)
-    for board in made:
-        yield replace(board, oracles=tuple(oracles[stands_under(board.first, board.first.task.name)]))
+        groups[place_of(record)].append(record)
+    yield from boards_at(groups, groups.__getitem__, draws, metric)
 
 
-def stands_under(record: Record, task: str) -> tuple[object, ...]:
+def stored_boards(store: Store, draws: GetDraws | None, wanted: Wanted, metric: str = "") -> Iterator[Board]:
+    """The boards at places of a store that are wanted, without reading the records of others."""
+    names = by_place(store.places())
+    yield from boards_at(names, lambda place: store.read_at(place, names[place]), draws, metric, wanted)
+
+
+def boards_at(
+    places: Collection[Place],
+    read: Callable[[Place], Sequence[Record]],
+    draws: GetDraws | None = None,
+    metric: str = "",
+    wanted: Wanted = bool,
+) -> Iterator[Board]:
+    """The boards at places that are wanted, in order; the records of one at a time are read."""
+    oracles: dict[tuple[object, ...], list[Place]] = defaultdict(list)
+    for place in sorted(places, key=str):
+        if place.oracle_of:
+            oracles[_under(place, place.oracle_of)].append(place)
+    for place in sorted(filter(wanted, places), key=str):
+        if board := board_of(read(place), draws, metric):
+            above = [board_of(read(other), draws, metric) for other in oracles[_under(place, place.task)]]
+            yield replace(board, oracles=tuple(line for one in above if one for line in one.lines))
+
+
+def by_place(known: Mapping[str, Place]) -> dict[Place, list[str]]:
+    """Place -> what stands there."""
+    found: dict[Place, list[str]] = defaultdict(list)
+    for name, place in known.items():
+        found[place].append(name)
+    return found
+
+
+def board_of(records: Sequence[Record], draws: GetDraws | None, metric: str) -> Board | None:
+    """The board of records of one place; None where there are none, or none was scored by the metric asked for."""
+    asked = records and (not metric or any(metric in record.scores for record in records))
+    return make_board(records, draws, metric) if asked else None
+
+
+def _under(place: Place, task: str) -> tuple[object, ...]:
     """What a row that sees more than a task's methods has in common with the boards that it stands under, unranked."""
-    return task, record.task.version, record.data.origin, record.data.fingerprint
+    return task, place.version, place.origin, place.fingerprint
 
 
 def make_board(records: Sequence[Record], draws: GetDraws | None = None, metric: str = "") -> Board:
@@ -220,12 +242,11 @@ def changed(one: MethodSpec, other: MethodSpec) -> bool:
 
 def chosen(found: Iterable[Board], tasks: Sequence[str], family: str | None, data: str | None) -> Iterator[Board]:
     """Boards of some tasks, a family, or a source: real (public simulations too) or simulated here."""
-    for board in found:
-        record = board.first
-        if tasks and record.task.name not in tasks:
-            continue
-        if family and record.task.family != family:
-            continue
-        if data and (record.data.origin != "twin") != (data == "real"):
-            continue
-        yield board
+    return (board for board in found if fits(place_of(board.first), tasks, family, data))
+
+
+def fits(place: Place, tasks: Sequence[str], family: str | None, data: str | None) -> bool:
+    """Whether a place is of some tasks, a family, or a source, where they are given."""
+    if (tasks and place.task not in tasks) or (family and place.family != family):
+        return False
+    return not data or (place.origin != "twin") == (data == "real")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..benchmark.draws import Draws, read_draws
 from ..benchmark.errors import BrainbenchError, StoreError
+from ..benchmark.index import Place, place_of
 from ..benchmark.privacy import aggregates, policy_of, veil_of, veiled
 from ..benchmark.record import Record
 from ..benchmark.store import Store
 from ..benchmark.submitting.acceptance import accepted, damaged
 from ..benchmark.withdrawing import Tombstone, tombstones
-from .board import Board, Line, boards
+from .board import Board, Line, Wanted, boards_at, by_place
 
 VARIABLE = "BRAINBENCH_SUBMISSIONS"
 USUAL = "submissions"
@@ -33,14 +35,16 @@ def submissions_folder(given: Path | None) -> Path | None:
 
 @dataclass(frozen=True)
 class Gathered:
-    """Records with the folders that hold them.
+    """What there is to show; records of the store are read when their board's turn comes.
 
     Attributes
     ----------
     store
         Whose records come first.
-    records
-        Those of the store, then those that were accepted.
+    own
+        Place -> folders of the store's records there.
+    others
+        Place -> records that were accepted.
     folders
         Id of an accepted record -> its folder.
     withdrawn
@@ -50,10 +54,24 @@ class Gathered:
     """
 
     store: Store
-    records: tuple[Record, ...]
+    own: Mapping[Place, Sequence[str]]
+    others: Mapping[Place, Sequence[Record]]
     folders: Mapping[str, Path]
     withdrawn: tuple[Tombstone, ...]
     damaged: tuple[str, ...]
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where records stand."""
+        return tuple({**self.own, **self.others})
+
+    def count(self, place: Place) -> int:
+        """Number of records of a place."""
+        return len(self.own.get(place, ())) + len(self.others.get(place, ()))
+
+    def records(self, place: Place) -> list[Record]:
+        """The records of a place: those of the store, then those that were accepted."""
+        return [*self.store.read_at(place, self.own.get(place, ())), *self.others.get(place, ())]
 
     def folder(self, record: Record) -> Path:
         """The folder of a record."""
@@ -91,28 +109,37 @@ class Gathered:
         )
         return made if made.every else None
 
-    def boards(self, metric: str = "") -> Iterator[Board]:
-        """The boards over all records, each with what was withdrawn from it."""
-        for board in boards(self.records, self.draws, metric):
+    def boards(self, metric: str = "", wanted: Wanted = bool) -> Iterator[Board]:
+        """The boards at places that are wanted, each with what was withdrawn from it."""
+        for board in boards_at(self.places, self.records, self.draws, metric, wanted):
             yield replace(board, withdrawn=tuple(one for one in self.withdrawn if is_of(one, board)))
 
     def left_alone(self) -> tuple[Tombstone, ...]:
         """What was withdrawn where no other record of the same task and data stands, so that there is no board."""
-        there = {_stands_on(record) for record in self.records}
+        there = set(map(_stands_on, self.places))
         return tuple(one for one in self.withdrawn if _stood_on(one) not in there)
 
 
 def gather(store: Store, submissions: Path | None) -> Gathered:
     """All that a board shows. A record of the store goes before an accepted one of the same predictions."""
-    own = list(store.records())
-    known = {result(record) for record in own if any(score.value is not None for score in record.scores.values())}
-    others = [(record, folder) for record, folder, _ in taken(submissions) if result(record) not in known]
-    places = [store.path, *([submissions] if submissions else [])]
+    own = by_place(store.places())
+    offered: dict[Place, list[tuple[Record, Path]]] = defaultdict(list)
+    for record, folder, _ in taken(submissions):
+        offered[place_of(record)].append((record, folder))
+    others: dict[Place, list[Record]] = {}
+    folders: dict[str, Path] = {}
+    for place, entries in offered.items():
+        mine = store.read_at(place, own.get(place, ()))
+        known = {result(one) for one in mine if any(score.value is not None for score in one.scores.values())}
+        folders |= {record.id: folder for record, folder in entries if result(record) not in known}
+        others[place] = [record for record, _ in entries if result(record) not in known]
+    stones = [one for where in (store.path, submissions) if where for one in tombstones(where)]
     return Gathered(
         store=store,
-        records=(*own, *(record for record, _ in others)),
-        folders={record.id: folder for record, folder in others},
-        withdrawn=tuple(one for place in places for one in tombstones(place)),
+        own=own,
+        others={place: records for place, records in others.items() if records},
+        folders=folders,
+        withdrawn=tuple(stones),
         damaged=tuple(damaged(submissions)) if submissions else (),
     )
 
@@ -131,13 +158,12 @@ def taken(submissions: Path | None) -> Iterable[tuple[Record, Path, object]]:
 
 def is_of(tombstone: Tombstone, board: Board) -> bool:
     """Whether a withdrawn record stood on a board."""
-    return _stood_on(tombstone) == _stands_on(board.first)
+    return _stood_on(tombstone) == _stands_on(place_of(board.first))
 
 
 def _stood_on(tombstone: Tombstone) -> tuple[object, ...]:
     return tombstone.task, tombstone.version, tombstone.origin, tombstone.fingerprint, tombstone.split
 
 
-def _stands_on(record: Record) -> tuple[object, ...]:
-    task, data = record.task, record.data
-    return task.name, task.version, data.origin, data.fingerprint, record.split.hash
+def _stands_on(place: Place) -> tuple[object, ...]:
+    return place.task, place.version, place.origin, place.fingerprint, place.split

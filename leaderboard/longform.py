@@ -7,6 +7,7 @@ told apart nothing but scores over at least ten of them.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from ..benchmark.errors import BrainbenchError
+from ..benchmark.index import Place, place_of
 from ..benchmark.record import Record, ScorePart
 from .board import Board, Line
 from .costs import parameters
@@ -112,14 +114,15 @@ def long_rows(gathered: Gathered, left_out: LeftOut) -> Iterator[dict[str, Any]]
 
     Numbers that are not known are None; a record that may not leave is told in ``left_out``.
     """
-    shown: set[str] = set()
+    shown: dict[Place, set[str]] = defaultdict(set)
     for board in gathered.boards():
         for line in board.every:
-            shown.add(line.record.id)
+            shown[place_of(line.record)].add(line.record.id)
             yield from _line_rows(gathered, line, board, left_out)
-    for record in gathered.records:
-        if record.id not in shown:
-            yield from _line_rows(gathered, Line(record, None), None, left_out)
+    for place in gathered.places:
+        for record in gathered.records(place) if len(shown[place]) < gathered.count(place) else ():
+            if record.id not in shown[place]:
+                yield from _line_rows(gathered, Line(record, None), None, left_out)
 
 
 def _line_rows(gathered: Gathered, line: Line, board: Board | None, left_out: LeftOut) -> Iterator[dict[str, Any]]:

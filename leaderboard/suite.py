@@ -8,7 +8,7 @@ headlines, and only ranks are averaged: a mean of different targets' scores mean
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -149,8 +149,17 @@ def suite_task(record: Record, tasks: Sequence[str]) -> str:
     name = record.task.name
     if name in tasks:
         return name
-    whole = name.rpartition(":")[0].removesuffix("@subject")
-    return whole if record.task.track and whole in tasks else ""
+    return whole_of(name) if record.task.track and whole_of(name) in tasks else ""
+
+
+def whole_of(task: str) -> str:
+    """The task of which one takes fewer subjects, by its name: ``t`` of ``t@subject:3``."""
+    return task.rpartition(":")[0].removesuffix("@subject")
+
+
+def may_stand_in(task: str, tasks: Collection[str]) -> bool:
+    """Whether records of a task may be those of a suite of these tasks; `suite_task` says whether one is."""
+    return task in tasks or whole_of(task) in tasks
 
 
 def _table(name: str, origin: str, tasks: Sequence[str], rows: dict[str, dict[str, Record]]) -> SuiteTable:

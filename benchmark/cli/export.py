@@ -115,7 +115,7 @@ def write(
     count = writer(chain(first, rows), target)
     for reason in left_out.reasons:
         errors().print(f"left out: {reason}", markup=False, soft_wrap=True)
-    errors().print(f"{count} rows of {len(place.records)} records", markup=False, soft_wrap=True)
+    errors().print(f"{count} rows of {sum(map(place.count, place.places))} records", markup=False, soft_wrap=True)
     print(target)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ...leaderboard.gathered import Gathered
     from ...leaderboard.suite import SuiteTable
     from ...leaderboard.table import Sheet
+    from ..index import Place
     from ..withdrawing import Tombstone
 
 
@@ -84,7 +86,8 @@ def leaderboard(
         raise BadOption("--format html writes a folder of pages", "say where:  --out site")
     if suite and metric:
         raise BadOption("--metric with --suite: a suite goes by the headline of each task", "leave out one of them")
-    place = gather_records(Store(store_path(store)), submissions_folder(submissions))
+    with errors().status("reading records ..."):
+        place = gather_records(Store(store_path(store)), submissions_folder(submissions))
     for problem in place.damaged:
         errors().print(f"not shown: {problem}", markup=False, soft_wrap=True)
     asked = Asked(task, ((task,) if task else ()) + suite_tasks(suite), suite, family, data, metric)
@@ -93,29 +96,39 @@ def leaderboard(
     if format_ is Format.html:
         assert target is not None
         gone = () if asked.tasks or family or data or metric else place.left_alone()
-        count = write_pages(target, found, tables, place, gone)
+        count = write_pages(target, list(found), tables, place, gone)
         errors().print(f"{count} pages: {target / 'index.html'}", markup=False, soft_wrap=True)
         return
-    show(format_, list(sheets(found, tables, place, ids)), target)
+    show(format_, sheets(found, tables, place, ids), target)
 
 
 def boards_of(
     place: Gathered, asked: Asked, all_suites: Mapping[str, tuple[str, ...]]
-) -> tuple[list[Board], list[SuiteTable]]:
+) -> tuple[Iterable[Board], list[SuiteTable]]:
     """The boards that were asked for, and the tables of the suite, or of all suites where none was named.
+
+    Boards are made one after the other where there is no suite, so that only one is in memory.
 
     Raises `StoreError` or `UnknownName` where there is no board.
     """
-    from ...leaderboard.board import chosen
-    from ...leaderboard.suite import suite_tables
+    from ...leaderboard.board import chosen, fits
+    from ...leaderboard.suite import may_stand_in, suite_tables
 
-    every = list(place.boards(asked.metric or ""))
-    found = list(chosen(every, asked.tasks, asked.family, asked.data))
-    if not found:
-        raise why_nothing(place, asked)
     wanted = {asked.suite: asked.tasks} if asked.suite else all_suites
-    among = list(chosen(every, (), asked.family, asked.data))
-    return found, [table for name, tasks in wanted.items() for table in suite_tables(name, tasks, among)]
+    in_suites = {task for tasks in wanted.values() for task in tasks}
+
+    def needed(there: Place) -> bool:
+        ours = fits(there, asked.tasks, None, None) or may_stand_in(there.task, in_suites)
+        return ours and fits(there, (), asked.family, asked.data)
+
+    every: Iterable[Board] = place.boards(asked.metric or "", needed)
+    every = list(every) if wanted else every
+    found = chosen(every, asked.tasks, None, None)
+    first = next(found, None)
+    if first is None:
+        raise why_nothing(place, asked)
+    tables = [table for name, tasks in wanted.items() for table in suite_tables(name, tasks, every)]
+    return chain([first], found), tables
 
 
 def why_nothing(place: Gathered, asked: Asked) -> Exception:
@@ -123,14 +136,13 @@ def why_nothing(place: Gathered, asked: Asked) -> Exception:
     from ..errors import StoreError, unknown
     from ..registry import entries, load_task
 
-    records, path = place.records, place.store.path
-    if not records and any((path / "records").glob("*/record.json")):
+    tasks = {there.task: there.family for there in place.places}
+    path = place.store.path
+    if not tasks and any((path / "records").glob("*/record.json")):
         hint = f"those that are there are damaged or edited:  brainbench doctor --store {path}"
         return StoreError(f"no record in {path} can be read", hint)
-    metrics = {name for record in records for name in record.scores}
-    if asked.metric and records and asked.metric not in metrics:
+    if asked.metric and tasks and asked.metric not in (metrics := metrics_of(place)):
         return unknown("metric", asked.metric, sorted(metrics))
-    tasks = {record.task.name: record.task.family for record in records}
     if asked.task and asked.task not in tasks:
         try:
             load_task(asked.task)
@@ -146,6 +158,11 @@ def why_nothing(place: Gathered, asked: Asked) -> Exception:
     return StoreError(why, f"run something first:  brainbench run --task {name} --method fc-svm")
 
 
+def metrics_of(place: Gathered) -> set[str]:
+    """The metrics of all records."""
+    return {name for there in place.places for record in place.records(there) for name in record.scores}
+
+
 def board_with_judges(board: Board, place: Gathered, ids: bool) -> Sheet:
     """The sheet of a board, with what language models said of its answers."""
     from ...leaderboard.judged import judged_table
@@ -155,7 +172,7 @@ def board_with_judges(board: Board, place: Gathered, ids: bool) -> Sheet:
     return replace(sheet, tables=(*sheet.tables, judged)) if judged else sheet
 
 
-def sheets(found: Sequence[Board], tables: Sequence[SuiteTable], place: Gathered, ids: bool) -> Iterator[Sheet]:
+def sheets(found: Iterable[Board], tables: Sequence[SuiteTable], place: Gathered, ids: bool) -> Iterator[Sheet]:
     """The sheets to print: boards, then suites."""
     from ...leaderboard.tables import suite_sheet
 
@@ -163,7 +180,7 @@ def sheets(found: Sequence[Board], tables: Sequence[SuiteTable], place: Gathered
     yield from map(suite_sheet, tables)
 
 
-def show(format_: Format, found: Sequence[Sheet], target: Path | None) -> None:
+def show(format_: Format, found: Iterable[Sheet], target: Path | None) -> None:
     """Print sheets, or write them to a file."""
     from ..files import write_text
 
@@ -173,7 +190,7 @@ def show(format_: Format, found: Sequence[Sheet], target: Path | None) -> None:
         for sheet in found:
             to_terminal(sheet, out())
         return
-    text = as_text(format_, found)
+    text = as_text(format_, list(found))
     if target:
         write_text(target, text)
     else:

@@ -7,12 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .executing import choose_device, execute
-from .options import JsonOption, StoreOption, errors, out, store_path
+from .executing import Where, choose_device, execute
+from .options import (
+    ExecutorOption,
+    JobsOption,
+    JsonOption,
+    MemoryOption,
+    ProfileOption,
+    SchedulerOption,
+    StoreOption,
+    ThreadsOption,
+    TimeOption,
+    errors,
+    out,
+    store_path,
+)
 from .planned import print_plan
 
 if TYPE_CHECKING:
-    from ..draws import Draws
     from ..plan import Plan
     from ..record import Record
     from ..store import Store
@@ -39,9 +51,12 @@ def run(
     ] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Number of folds instead of the task's own.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of method seeds.")] = 1,
-    jobs: Annotated[int, typer.Option(min=1, help="Worker processes; they share the cores.")] = 1,
+    jobs: JobsOption = 1,
+    threads: ThreadsOption = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only part I of N of the cells.")] = None,
-    executor: Annotated[str, typer.Option(help="Where cells run; this version has: local.")] = "local",
+    executor: ExecutorOption = "local",
+    scheduler: SchedulerOption = None,
+    profile: ProfileOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     controls: Annotated[
         bool, typer.Option("--controls", help="Run each method's controls beside it, such as METHOD+text-only.")
@@ -58,16 +73,8 @@ def run(
             help="Run although test subjects were in the checkpoint's training; marked and not ranked.",
         ),
     ] = False,
-    time_limit: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Wall time of one cell.")] = 12 * 3600,
-    memory_limit: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1,
-            metavar="GB",
-            show_default="nine tenths of the machine",
-            help="Memory of one cell.",
-        ),
-    ] = None,
+    time_limit: TimeOption = 12 * 3600,
+    memory_limit: MemoryOption = None,
     isolated: Annotated[
         bool,
         typer.Option(
@@ -89,7 +96,18 @@ def run(
     from ..withdrawing import without_withdrawn
 
     tasks = tuple(task or ()) + suite_tasks(suite)
-    check_usage(tasks, tuple(method or ()), executor)
+    check_usage(tasks, tuple(method or ()))
+    where = Where(
+        executor=executor,
+        jobs=jobs,
+        threads=threads,
+        scheduler=scheduler,
+        profile=profile,
+        shard=shard,
+        time_limit=time_limit,
+        memory_limit=memory_limit,
+        isolated=isolated,
+    )
     data = tell_source(tasks, data)
     request = Request(
         tasks=tuple(dict.fromkeys(tasks)),
@@ -99,7 +117,7 @@ def run(
         settings=tuple(set_ or ()),
         folds=folds,
         seeds=seeds,
-        device=choose_device(device),
+        device=choose_device(device, executor),
         checkpoint=checkpoint,
         save=save,
         allow_overlap=allow_overlap,
@@ -117,7 +135,7 @@ def run(
     if dry_run:
         print_plan(plan, place, json_, isolated)
         return
-    records = execute(plan, place, request, jobs, shard, time_limit, memory_limit, isolated=isolated)
+    records = execute(plan, place, request, where)
     print_records(records, place, json_)
     if suite and not json_:
         print_suite(suite, place)
@@ -139,12 +157,14 @@ def tell_source(tasks: tuple[str, ...], data: str) -> str:
 
 def print_suite(suite: str, store: Store) -> None:
     """The means of a suite, after the boards of its tasks."""
-    from ...leaderboard.board import boards
-    from ...leaderboard.suite import suite_tables
+    from ...leaderboard.board import stored_boards
+    from ...leaderboard.suite import may_stand_in, suite_tables
     from ...leaderboard.tables import suite_sheet
     from ...leaderboard.terminal import to_terminal
 
-    for table in suite_tables(suite, suite_tasks(suite), boards(store.records())):
+    tasks = suite_tasks(suite)
+    found = stored_boards(store, None, lambda place: may_stand_in(place.task, tasks))
+    for table in suite_tables(suite, tasks, found):
         to_terminal(suite_sheet(table), out())
 
 
@@ -173,7 +193,7 @@ def suite_tasks(suite: str | None) -> tuple[str, ...]:
     return tuple(task + at + regime for task in tasks)
 
 
-def check_usage(tasks: tuple[str, ...], methods: tuple[str, ...], executor: str) -> None:
+def check_usage(tasks: tuple[str, ...], methods: tuple[str, ...]) -> None:
     """Say what is missing, with an example."""
     from ..errors import BadOption
 
@@ -182,11 +202,6 @@ def check_usage(tasks: tuple[str, ...], methods: tuple[str, ...], executor: str)
         raise BadOption("no task given", f"{example}   (see `brainbench tasks`)")
     if not methods:
         raise BadOption("no method given", f"{example}   (see `brainbench methods`)")
-    if executor != "local":
-        raise BadOption(
-            f"--executor {executor}: this version runs cells on this machine only",
-            "use --executor local, or split the work over machines with --shard I/N",
-        )
 
 
 def print_records(records: list[Record], store: Store, as_json: bool) -> None:
@@ -196,19 +211,13 @@ def print_records(records: list[Record], store: Store, as_json: bool) -> None:
 
         print(json.dumps([record.model_dump(mode="json") for record in records], indent=1))
         return
-    from ...leaderboard.board import boards
+    from ...leaderboard.board import stored_boards
     from ...leaderboard.tables import board_sheet
     from ...leaderboard.terminal import to_terminal
+    from ..index import place_of
 
-    wanted = {(record.task.name, record.data.fingerprint, record.split.hash) for record in records}
-
-    def draws(record: Record) -> Draws | None:
-        place = record.task.name, record.data.fingerprint, record.split.hash
-        return store.draws(record) if place in wanted else None
-
-    for board in boards(store.records(), draws):
-        if board.identity in wanted:
-            to_terminal(board_sheet(board), out())
+    for board in stored_boards(store, store.draws, set(map(place_of, records)).__contains__):
+        to_terminal(board_sheet(board), out())
     console = errors()
     for record in records:
         for finding in record.audit:

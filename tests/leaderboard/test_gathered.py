@@ -61,7 +61,9 @@ def test_one_result_stands_once_and_a_submission_is_named(record, store, tmp_pat
     method = record.method.model_copy(update={"ref": "submission:jane-entry"})
     theirs = record.model_copy(update={"id": "theirs", "row": "rescored", "method": method})
     monkeypatch.setattr(gathered, "accepted", lambda folder: [(theirs, tmp_path, None)])
-    assert len(gather(store, tmp_path).records) == 2
+    found = gather(store, tmp_path)
+    assert [found.count(place) for place in found.places] == [2]
+    assert found.others == {}
     other = tuple(cell.model_copy(update={"prediction": "0" * 64}) for cell in record.cells)
     theirs = theirs.model_copy(update={"cells": other})
     (board,) = gather(store, tmp_path).boards()
