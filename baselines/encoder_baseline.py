@@ -19,6 +19,7 @@ from .probe import Probe, fit_probe
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ..benchmark.items import ArrayRef
     from ..benchmark.kinds.scans import Atlas, Scan
 
 
@@ -60,6 +61,12 @@ class Joined:
         cohort, own = self.places[row]
         series: np.ndarray = self.cohorts[cohort].series(own)
         return series
+
+    def place(self, row: int) -> ArrayRef | None:
+        """Where a scan's series lies on disk."""
+        cohort, own = self.places[row]
+        place: ArrayRef | None = self.cohorts[cohort].place(own)
+        return place
 
 
 @dataclass

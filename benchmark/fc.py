@@ -12,6 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
+from .fc_cache import kept_rows
+
 CLIP = 0.999999
 
 
@@ -68,16 +70,29 @@ def edges(
     order = list(range(len(scans))) if rows is None else list(rows)
     out = np.empty((0, 0), np.float32)
     for k, row in enumerate(order):
-        products = _products(scans.series(row))
-        places = _above_diagonal(len(products))
+        products = _products_above_diagonal(scans, row)
         if not k:
-            out = np.empty((len(order), len(places)), np.float32)
-        products.reshape(-1).take(places, out=out[k], mode="clip")  # the fast mode: all places exist
-        np.clip(out[k], -clip, clip, out=out[k])
+            out = np.empty((len(order), len(products)), np.float32)
+        np.clip(products, -clip, clip, out=out[k])
         np.arctanh(out[k], out=out[k])
         if progress:
             progress(k + 1, len(order))
     return out
+
+
+def _products_above_diagonal(scans: SeriesView, row: int) -> np.ndarray:
+    """What `_products` gives of a scan, above the diagonal; of a cohort's scan it is computed once and kept."""
+    where = getattr(scans, "place", None)  # a view of arrays in memory has none
+    place = where(row) if where else None
+    kept = kept_rows(place) if place else None
+    if place and kept and (found := kept.read(place)) is not None:
+        return found
+    products = _products(scans.series(row))
+    # The fast mode of `take`: all places exist.
+    upper: np.ndarray = products.reshape(-1).take(_above_diagonal(len(products)), mode="clip")
+    if place and kept:
+        kept.keep(place, upper)
+    return upper
 
 
 @lru_cache(maxsize=4)

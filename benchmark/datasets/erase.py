@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Collection
 from typing import Any
 
+from ..fc_cache import forget
 from .cohort import Cohort, write_cohort
 
 SHORT = 3
@@ -21,13 +22,15 @@ def scans_of(cohort: Cohort, subject: str) -> list[str]:
 def erase(cohort: Cohort, subject: str) -> None:
     """Write the cohort anew without a subject, whole or not at all; one without anybody else is removed.
 
-    The manifest's lists lose what names the subject, too. The content's fingerprint changes, as the content does.
+    The manifest's lists lose what names the subject, too, and connectivity that was kept of the cohort is removed.
+    The content's fingerprint changes, as the content does.
     Nothing here can erase copies: of the disk, of the lab's own files, of backups.
     """
     gone = set(scans_of(cohort, subject))
     table = cohort.scans()
     if len(gone) == len(table):
         shutil.rmtree(cohort.path)
+        forget(cohort.manifest.fingerprint)
         return
     told = cohort.manifest.model_dump()
     made = (
@@ -55,6 +58,7 @@ def erase(cohort: Cohort, subject: str) -> None:
         writer.finish(kept)
     for left in cohort.path.parent.glob(f".{cohort.path.name}.*.old"):  # of an interrupted import
         shutil.rmtree(left, ignore_errors=True)
+    forget(cohort.manifest.fingerprint)
 
 
 def as_word(subject: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import BadData
-from ..items import Items
+from ..items import ArrayRef, Items
 
 SCAN_FIELDS = ("series", "volume", "tr", "frames")
 
@@ -88,6 +88,12 @@ class Scans:
         if "series" not in self._items.arrays and "volume" in self._items.arrays:
             raise BadData("these scans are 4-D images, not ROI series", "take a task or cohort of ROI series")
         return self._items.read("series", row).astype(np.float32)
+
+    def place(self, row: int) -> ArrayRef | None:
+        """Where a scan's series lies on disk; None where it lies in memory, or is a 4-D image."""
+        held = self._items.arrays.get("series")
+        found = held[row] if held else None
+        return found if isinstance(found, ArrayRef) else None
 
     def volume(self, row: int, start: int, stop: int) -> np.ndarray:
         """Frames ``start`` to ``stop`` of one scan, (time, x, y, z) float32; the others stay on disk.
