@@ -74,6 +74,10 @@ class NoSandbox(BrainbenchError):
     """Code that may run in a closed room only, on a machine that has none."""
 
 
+class ClusterError(BrainbenchError):
+    """A scheduler, its workers or a batch queue that cannot run cells."""
+
+
 class PrivacyError(BrainbenchError):
     """Something about people that may not leave the lab."""
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,21 +15,45 @@ from .options import errors
 
 if TYPE_CHECKING:
     from ..cells import Cell
-    from ..executors import Event
+    from ..executors import Event, Executor
     from ..plan import Plan, Request
     from ..record import Record
     from ..run import Watch
     from ..store import Store
 
 
-def choose_device(device: str) -> str:
-    """``auto`` becomes cuda where torch finds a GPU."""
+@dataclass(frozen=True)
+class Where:
+    """Where cells run and within which limits, none of which may change a result: options of the command line."""
+
+    executor: str = "local"
+    jobs: int = 1
+    threads: int | None = None
+    scheduler: str | None = None
+    profile: Path | None = None
+    shard: str | None = None
+    time_limit: float = 12 * 3600
+    memory_limit: float | None = None
+    isolated: bool = False
+
+    @property
+    def memory(self) -> int:
+        """The limit of memory in bytes; 0 for none given."""
+        return int((self.memory_limit or 0) * 2**30)
+
+
+def choose_device(device: str, executor: str = "local") -> str:
+    """``auto`` becomes cuda where torch finds a GPU here; on a cluster a GPU is asked for by name."""
     import re
 
     from ..errors import BadOption
 
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise BadOption(f"--device {device}: expected auto, cpu, cuda or cuda:N")
+    if executor != "local":
+        if device.startswith("cuda:"):
+            raise BadOption(f"--device {device}: on a cluster each cell sees one GPU", "use --device cuda")
+        return "cuda" if device == "cuda" else "cpu"
     if device == "cpu":
         return device
     if has_gpu():
@@ -58,38 +86,47 @@ def parse_shard(text: str | None) -> tuple[int, int]:
     return int(part), int(parts)
 
 
-def execute(
-    plan: Plan,
-    store: Store,
-    request: Request,
-    jobs: int,
-    shard: str | None,
-    time_limit: float,
-    memory_limit: float | None,
-    also: Watch | None = None,
-    isolated: bool = False,
-) -> list[Record]:
-    """Run the plan with progress bars, told to ``also`` as well; Ctrl-C says what is kept.
+@contextmanager
+def opened(where: Where, store: Store, device: str) -> Iterator[Executor]:
+    """The executor that is asked for; a cluster is let go at the end. Raises `BadOption` and `ClusterError`."""
+    if where.executor == "local":
+        yield local_pool(where, store)
+        return
+    from ..cluster.opening import dask_pool, make_order
 
-    Raises `NoSandbox` where cells are to be isolated and cannot be.
-    """
-    import os
+    order = make_order(store, where.threads or 1, where.time_limit, where.memory, where.isolated, device)
+    assert where.scheduler is not None
+    with dask_pool(where.scheduler, store, order, say) as pool:
+        yield pool
 
+
+def say(text: str) -> None:
+    """A line on standard error."""
+    errors().print(text, markup=False, soft_wrap=True)
+
+
+def local_pool(where: Where, store: Store) -> Executor:
+    """Worker processes on this machine. Raises `NoSandbox` where cells are to be isolated and cannot be."""
     from ..executors import LocalPool
     from ..processes import Limits
+    from ..sandbox import need_sandbox
+
+    threads = where.threads or max(1, (os.cpu_count() or 1) // where.jobs)
+    limits = Limits(where.time_limit, where.memory or Limits.default().memory)
+    return LocalPool(where.jobs, threads, limits, store.log, need_sandbox() if where.isolated else None)
+
+
+def execute(plan: Plan, store: Store, request: Request, where: Where, also: Watch | None = None) -> list[Record]:
+    """Run the plan with progress bars, told to ``also`` as well; Ctrl-C says what is kept."""
     from ..run import Settings
     from ..run import run as run_plan
-    from ..sandbox import need_sandbox
     from .progress import Bars
 
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    memory = int(memory_limit * 2**30) if memory_limit else Limits.default().memory
+    shard = parse_shard(where.shard)
     store.prepare()
-    pool = LocalPool(jobs, threads, Limits(time_limit, memory), store.log, need_sandbox() if isolated else None)
-    settings = Settings(request.device, threads, "local", request.checkpoint, request.save, isolated)
-    part, parts = parse_shard(shard)
     records: list[Record] = []
-    with Bars(plan, store) as bars:
+    with opened(where, store, request.device) as pool, Bars(plan, store) as bars:
+        settings = Settings(request.device, pool.threads, pool.name, request.checkpoint, request.save, where.isolated)
 
         def watch(cell: Cell, event: Event) -> None:
             bars.watch(cell, event)
@@ -97,14 +134,12 @@ def execute(
                 also(cell, event)
 
         try:
-            records.extend(run_plan(plan, store, pool, settings, watch, shard=(part, parts)))
+            records.extend(run_plan(plan, store, pool, settings, watch, shard))
         except KeyboardInterrupt:
             bars.stop()
-            errors().print(
+            say(
                 f"\nstopped. {bars.finished} of {bars.total} cells are finished and kept in {store.path}; "
-                "the same command continues.",
-                markup=False,
-                soft_wrap=True,
+                "the same command continues."
             )
             raise typer.Exit(130) from None
     return records

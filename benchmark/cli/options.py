@@ -21,6 +21,22 @@ StoreOption = Annotated[
         show_default=False,
     ),
 ]
+JobsOption = Annotated[int, typer.Option(min=1, help="Worker processes on this machine; they share the cores.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads of a cell [default: cores / jobs; elsewhere 1].")
+]
+ExecutorOption = Annotated[str, typer.Option(help="Where cells run: local | dask | slurm | pbs | lsf | sge.")]
+SchedulerOption = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Of --executor dask: tcp://HOST:8786, or tls://...")
+]
+ProfileOption = Annotated[
+    Path | None, typer.Option(metavar="FILE.toml", help="Of a batch queue: what its jobs ask for (docs/clusters.md).")
+]
+TimeOption = Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Wall time of one cell.")]
+MemoryOption = Annotated[
+    float | None,
+    typer.Option(min=0.1, metavar="GB", show_default="nine tenths of the machine", help="Memory of one cell."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

@@ -6,8 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .executing import choose_device, execute
-from .options import JsonOption, StoreOption, errors, out, store_path
+from .executing import Where, choose_device, execute
+from .options import (
+    ExecutorOption,
+    JobsOption,
+    JsonOption,
+    MemoryOption,
+    ProfileOption,
+    SchedulerOption,
+    StoreOption,
+    ThreadsOption,
+    TimeOption,
+    errors,
+    out,
+    store_path,
+)
 from .planned import print_plan
 from .run import print_records, tell_source
 
@@ -36,13 +49,14 @@ def sweep(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of all configurations.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of method seeds.")] = 1,
-    jobs: Annotated[int, typer.Option(min=1, help="Worker processes; they share the cores.")] = 1,
+    jobs: JobsOption = 1,
+    threads: ThreadsOption = None,
+    executor: ExecutorOption = "local",
+    scheduler: SchedulerOption = None,
+    profile: ProfileOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
-    time_limit: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Wall time of one cell.")] = 12 * 3600,
-    memory_limit: Annotated[
-        float | None,
-        typer.Option(min=0.1, metavar="GB", show_default="nine tenths of the machine", help="Memory of one cell."),
-    ] = None,
+    time_limit: TimeOption = 12 * 3600,
+    memory_limit: MemoryOption = None,
     store: StoreOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what is drawn, and what is cached.")] = False,
     json_: JsonOption = False,
@@ -58,6 +72,15 @@ def sweep(
     from ..store import Store
     from ..sweeping import make_sweep
 
+    where = Where(
+        executor=executor,
+        jobs=jobs,
+        threads=threads,
+        scheduler=scheduler,
+        profile=profile,
+        time_limit=time_limit,
+        memory_limit=memory_limit,
+    )
     request = Request(
         tasks=(task,),
         methods=(method,),
@@ -65,7 +88,7 @@ def sweep(
         preset=preset,
         settings=tuple(set_ or ()),
         seeds=seeds,
-        device=choose_device(device),
+        device=choose_device(device, executor),
     )
     place = Store(store_path(store).resolve())
     console = errors()
@@ -78,7 +101,7 @@ def sweep(
     if dry_run:
         print_plan(plan, place, json_)
         return
-    trials, records = run_sweep(plan, place, request, jobs, time_limit, memory_limit)
+    trials, records = run_sweep(plan, place, request, where)
     if json_:
         print_json(trials, records)
     else:
@@ -89,9 +112,7 @@ def sweep(
         raise typer.Exit(1)
 
 
-def run_sweep(
-    plan: Sweep, place: Store, request: Request, jobs: int, time_limit: float, memory_limit: float | None
-) -> tuple[list[Trial], list[Record]]:
+def run_sweep(plan: Sweep, place: Store, request: Request, where: Where) -> tuple[list[Trial], list[Record]]:
     """Run all cells; the ranked trials, and the records of the chosen one and of the ensembles."""
     from ..plan import Plan
     from ..sweeping import choose, rank
@@ -105,10 +126,10 @@ def run_sweep(
     def find(key: str) -> Finished | Outcome | None:
         return place.finished(key) or ended.get(key)
 
-    ensembles = execute(plan, place, request, jobs, None, time_limit, memory_limit, watch)
+    ensembles = execute(plan, place, request, where, watch)
     trials = rank(plan, find)
     row = choose(trials, plan.trials[0].spec.name.rpartition("#")[0])
-    records = execute(Plan((row,)), place, request, jobs, None, time_limit, memory_limit)
+    records = execute(Plan((row,)), place, request, where)
     return trials, records + ensembles
 
 

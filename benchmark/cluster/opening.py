@@ -1,0 +1,92 @@
+"""From what a command asks for to a pool of workers: a scheduler that runs already, or one for jobs of a queue."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ..errors import BadOption, ClusterError, needing
+from ..home import home
+from ..store import Store
+from .far import Order, code
+from .pool import DaskPool
+from .workers import Workers
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+CONNECT_SECONDS = 30.0
+"""How long a scheduler is waited for, at the start and when the connection breaks."""
+
+WORKER_SECONDS = 300.0
+"""How long a run goes on without any worker."""
+
+SEE_SECONDS = 60.0
+"""How long a worker looks for a folder of the store: network file systems show one late."""
+
+
+@contextmanager
+def dask_pool(address: str, store: Store, order: Order, say: Callable[[str], None]) -> Iterator[DaskPool]:
+    """A pool of the workers of a scheduler. Raises `ClusterError` where there is none, or none fits the order."""
+    with connected(address) as client:
+        resources = needed(client, order)
+        yield DaskPool("dask", Workers(client, WORKER_SECONDS, say), store, order, resources)
+
+
+def make_order(store: Store, threads: int, seconds: float, memory: int, isolated: bool, device: str) -> Order:
+    """What is asked of workers for every cell of a run."""
+    return Order(
+        topic=f"brainbench-{uuid.uuid4().hex}",
+        log=store.log,
+        threads=threads,
+        seconds=seconds,
+        memory=memory,
+        isolated=isolated,
+        gpu=device.startswith("cuda"),
+        home=home(),
+        code=code(),
+        patience=SEE_SECONDS,
+    )
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """A client of a scheduler, closed at the end. Raises `ClusterError` where nobody answers."""
+    with needing("cluster", "distributed", "dask"):
+        from distributed import Client
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except ValueError as error:
+        raise BadOption(f"--scheduler {address}: {error}", "expected an address such as tcp://10.0.0.5:8786") from None
+    except (OSError, TimeoutError, TypeError) as error:
+        raise ClusterError(
+            f"no scheduler answers at {address}: {error or type(error).__name__}",
+            "start one (dask scheduler), and give the address that it prints",
+        ) from None
+    try:
+        yield client
+    finally:
+        client.close(timeout=2)
+
+
+def needed(client: Client, order: Order) -> dict[str, float]:
+    """What a worker must offer for a cell: a card, and the memory of the limit where any worker declares memory.
+
+    Raises `ClusterError` where there are workers and none of them offers that.
+    """
+    workers = client.scheduler_info()["workers"]
+    offers = [worker["resources"] for worker in workers.values()]
+    wanted = {"GPU": 1.0} if order.gpu else {}
+    if order.memory and any("MEMORY" in offer for offer in offers):
+        wanted["MEMORY"] = float(order.memory)
+    for name, amount in wanted.items():
+        most = max((offer.get(name, 0) for offer in offers), default=math.inf)
+        if most < amount:
+            raise ClusterError(
+                f"no worker offers {name}={amount:.0f}; the most is {most:.0f}",
+                f'start one that does:  dask worker {client.scheduler.address} --resources "{name}={amount:.0f}"',
+            )
+    return wanted
