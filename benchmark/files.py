@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import os
@@ -23,10 +24,21 @@ try:
 except ImportError:  # Windows: two processes may then do the same work, and one result is kept
     fcntl = None  # type: ignore[assignment]
 
+try:
+    _renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+except (OSError, TypeError, AttributeError):  # no Linux: a folder is then absent for a moment while it is replaced
+    _renameat2 = None  # type: ignore[assignment]
+
 Made = TypeVar("Made")
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says of a disk without room. Where a folder is copied, it stands in the text for each file."""
+
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+"""What the system says where a folder is to be renamed to one that another process has just put there."""
+
+ATTEMPTS = 100
+"""How often a folder is put in its place before somebody else's is let win."""
 
 
 @contextmanager
@@ -38,7 +50,7 @@ def whole_folder(path: Path, lasting: bool = True) -> Iterator[Path]:
     Raises `StoreError` when the disk is full or the place cannot be written; what was there before
     stays. What a killed process left of an earlier attempt is removed.
     """
-    beside = path.parent / f".{path.name}.{_writer()}.part"
+    beside = path.parent / f".{path.name}.{writer()}.part"
     try:
         beside.mkdir(parents=True)
         _remove_stale(path)
@@ -97,33 +109,75 @@ def stamps(place: Path) -> list[tuple[str, int, int]]:
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in told]
 
 
-def _writer() -> str:
+def writer() -> str:
     """A name of this attempt that tells machine and process: ``HOST.PID-RANDOM``."""
     return f"{host()}.{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
+def ended(name: str) -> bool:
+    """Whether the process that begins a name, ``HOST.PID-...``, has ended on this machine.
+
+    False for one of another machine, which may share the disk: nothing here tells whether it still runs.
+    """
+    hit = re.match(r"([0-9a-f]{8})\.(\d+)-", name)
+    if hit is None or hit[1] != host():
+        return False
+    try:
+        return psutil.Process(int(hit[2])).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:
+        return False
+
+
 def host() -> str:
-    """A short name of this machine, for what several may leave on one disk."""
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    """A short name of this machine, for what several may leave on one disk.
+
+    Containers of one name that number their processes apart are machines apart.
+    """
+    numbers = Path("/proc/self/ns/pid")
+    space = str(numbers.readlink()) if numbers.is_symlink() else ""
+    return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove unfinished folders for ``path`` whose process has ended on this machine.
-
-    Those of other machines, which may share the disk, stay: nothing here tells whether they are still written.
-    """
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.{host()}\.(\d+)-[0-9a-f]{{8}}\.part")
+    """Remove unfinished folders for ``path`` whose process has ended on this machine."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.([0-9a-f]{{8}}\.\d+-[0-9a-f]{{8}})\.part")
     for other in path.parent.iterdir():
-        if (hit := pattern.fullmatch(other.name)) and not psutil.pid_exists(int(hit[1])):
+        if (hit := pattern.fullmatch(other.name)) and ended(hit[1]):
             shutil.rmtree(other, ignore_errors=True)
 
 
 def _replace(new: Path, path: Path) -> None:
-    old = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.old"
-    if path.exists():
-        path.rename(old)
-    new.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    """Put a folder in the place of another, or of none; ``new`` may hold the other afterwards.
+
+    Somebody else may do the same at the same time: the last one stays, whole.
+    """
+    for _ in range(ATTEMPTS):
+        if exchange(new, path):
+            return
+        old = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.old"
+        with suppress(FileNotFoundError):
+            path.rename(old)
+        try:
+            new.rename(path)
+            return
+        except OSError as error:
+            if error.errno not in TAKEN:
+                with suppress(OSError):
+                    old.rename(path)
+                raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
+    raise OSError(errno.EBUSY, "others write it again and again")
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two paths change places at once, so that a reader finds the one or the other; False where that cannot be."""
+    if _renameat2 is None:
+        return False
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(_renameat2(here, os.fsencode(one), here, os.fsencode(other), swap) == 0)
 
 
 def write_text(path: Path, text: str) -> None:

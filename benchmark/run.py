@@ -18,6 +18,7 @@ from .draws import Draws
 from .executors import Event, Executor, Work
 from .files import write_error
 from .items import Items
+from .leases import Leases
 from .plan import Plan, Row
 from .record import CellCost, CellPart, DataPart, Record, SplitPart, TaskPart
 from .registry import load_metric
@@ -30,6 +31,7 @@ from .staging import Extras, Shown, stage
 from .store import Finished, Store, cell_folder
 from .submitting.contents import unsafe
 from .system import environment, harness_version
+from .turns import Turns
 from .withheld import KEPT_ELSEWHERE, missing
 from .worker import Outcome
 
@@ -64,39 +66,84 @@ class Settings:
 
 
 def run(
-    plan: Plan, store: Store, pool: Executor, settings: Settings, watch: Watch, shard: tuple[int, int] = (1, 1)
+    plan: Plan,
+    store: Store,
+    pool: Executor,
+    settings: Settings,
+    watch: Watch,
+    shard: tuple[int, int] = (1, 1),
+    waiting: Callable[[int], None] = lambda cells: None,
 ) -> Iterator[Record]:
     """Run what is not cached, and yield each row's record when its last cell has ended.
 
-    Of a shard (part, parts) only every parts-th cell is run; a record is made where all are there.
+    Of a shard (part, parts) only its cells are run; a record is made where all are there. A cell that another run on
+    this store computes is left to it, and taken from the store then: ``waiting`` is told of how many there are, from
+    another thread, when there is nothing else to do.
     """
     store.prepare()
+    cells: dict[str, tuple[Row, Cell]] = {}
+    for row, cell in plan.cells:
+        cells.setdefault(cell.key, (row, cell))
     done: dict[str, Finished | Outcome] = {}
-    owners: dict[str, tuple[Row, Cell]] = {}
-    for number, (row, cell) in enumerate(plan.cells):
+
+    def find(key: str) -> Finished | None:
         # A cell whose weights are asked for is computed again: the cache holds predictions only.
-        found = None if settings.save else store.finished(cell.key)
-        if found is not None and (found.outcome.isolated or not settings.isolated):
-            done[cell.key] = found
-        elif number % shard[1] == shard[0] - 1:
-            owners.setdefault(cell.key, (row, cell))
-    waiting = list(plan.rows)
-    yield from _finish(waiting, done, store, settings)
+        found = None if settings.save else store.finished(key)
+        return found if found is not None and (found.outcome.isolated or not settings.isolated) else None
+
+    done.update((key, found) for key in cells if (found := find(key)) is not None)
+    mine = shard_keys(plan, shard)
+    owners = {key: cells[key] for key in cells if key in mine and key not in done}
+    rows = {number: (row, {cell.key for cell in row.cells}) for number, row in enumerate(plan.rows)}
+    yield from _finish(rows, done, store, settings)
+    if not owners:
+        return
     shown: dict[str, Shown] = {}
     works = [
         Work(key, _stager(row, cell, store, settings, shown), room_of(row, cell, store, settings))
         for key, (row, cell) in owners.items()
     ]
     shared = {shared_folder(row, cell, store, settings.isolated) for row, cell in owners.values()}
-    for event in pool.run(works):
-        row, cell = owners[event.key]
-        watch(cell, event)
-        if event.outcome is not None:
-            done[cell.key] = _keep(cell, event.outcome, shown.pop(cell.key), store)
-            yield from _finish(waiting, done, store, settings)
-    if all(isinstance(done.get(cell.key), Finished) or store.finished(cell.key) for _, cell in plan.cells):
-        for folder in shared:  # else another shard may be reading there, or the next attempt will
-            shutil.rmtree(folder, ignore_errors=True)
+    with Leases(store.path, [folder.name for folder in shared]) as leases:
+        turns = Turns(works, leases, find, waiting)
+        try:
+            for event in pool.run(turns):
+                key, cell = event.key, owners[event.key][1]
+                watch(cell, event)
+                if event.outcome is not None:
+                    there = None if leases.mine(key) else find(key)
+                    done[key] = _keep(cell, event.outcome, shown.pop(key), store, there)
+                    leases.release(key)
+                if _take_over(turns, owners, done, watch) or event.outcome is not None:
+                    yield from _finish(rows, done, store, settings)
+        finally:
+            turns.close()
+        _take_over(turns, owners, done, watch)
+        yield from _finish(rows, done, store, settings)
+        if all(isinstance(done.get(key), Finished) or store.finished(key) for key in cells):
+            used = leases.used_elsewhere()
+            for folder in shared:  # else another shard may be reading there, or the next attempt will
+                if folder.name not in used:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def shard_keys(plan: Plan, shard: tuple[int, int]) -> set[str]:
+    """The cells of a shard (part, parts). Each method's are dealt out in turn, for some methods cost far more."""
+    cells = {cell.key: cell for _, cell in plan.cells}
+    by_method = sorted(cells.values(), key=lambda cell: cell.method.model_dump_json())
+    part, parts = shard
+    return {cell.key for cell in by_method[part - 1 :: parts]}
+
+
+def _take_over(
+    turns: Turns, owners: dict[str, tuple[Row, Cell]], done: dict[str, Finished | Outcome], watch: Watch
+) -> bool:
+    """Take what other runs have finished; whether there was any."""
+    found = dict(turns.elsewhere())
+    for key, part in found.items():
+        done[key] = part
+        watch(owners[key][1], Event(key, "elsewhere", outcome=part.outcome))
+    return bool(found)
 
 
 def _stager(row: Row, cell: Cell, store: Store, settings: Settings, shown: dict[str, Shown]) -> Callable[[], Path]:
@@ -179,13 +226,17 @@ def _save_folder(row: Row, cell: Cell, settings: Settings) -> Path:
     return folder
 
 
-def _keep(cell: Cell, outcome: Outcome, shown: Shown, store: Store) -> Finished | Outcome:
-    """Cache a finished cell; a failed one is only reported.
+def _keep(
+    cell: Cell, outcome: Outcome, shown: Shown, store: Store, there: Finished | None = None
+) -> Finished | Outcome:
+    """Cache a finished cell; a failed one is only reported. One that is there, of a run that took it over, stays.
 
     What an isolated one predicted is read first by a process that holds nothing: a small file may unfold to any size.
     """
     folder = store.work_path(cell.key)
     try:
+        if there is not None:
+            return there
         if outcome.status != "ok":
             return outcome.model_copy(update={"reason": named(outcome, shown)}) if outcome.items else outcome
         if outcome.isolated and (reasons := unsafe([(folder / "out", len(shown.ids))])):
@@ -205,13 +256,13 @@ def named(outcome: Outcome, shown: Shown) -> str:
 
 
 def _finish(
-    waiting: list[Row], done: dict[str, Finished | Outcome], store: Store, settings: Settings
+    rows: dict[int, tuple[Row, set[str]]], done: dict[str, Finished | Outcome], store: Store, settings: Settings
 ) -> Iterator[Record]:
-    """Records of the rows whose cells have all ended; they leave the waiting list."""
-    for row in list(waiting):
-        if all(cell.key in done for cell in row.cells):
-            waiting.remove(row)
-            cells = {cell.key: done[cell.key] for cell in row.cells}
+    """Records of the rows whose cells, named by their keys, have all ended; these rows leave those that wait."""
+    for number, (row, keys) in list(rows.items()):
+        if keys <= done.keys():
+            del rows[number]
+            cells = {key: done[key] for key in (cell.key for cell in row.cells)}
             record, draws = make_record(row, cells, settings)
             store.save(record, row.split, [part for part in cells.values() if isinstance(part, Finished)], draws)
             yield record

@@ -53,6 +53,7 @@ class Bars:
     def watch(self, cell: Cell, event: Event) -> None:
         """Follow a cell."""
         if event.what == "started":
+            self._progress.update(self._overall, description="cells")
             self._bars[event.key] = self._progress.add_task(cell.label, total=None)
         elif event.what == "progress":
             if self._plain and (event.key, event.label) not in self._said:
@@ -69,9 +70,18 @@ class Bars:
             if self._plain:
                 self._plain.print(f"lost     {cell.label}: {event.label}; it is run again", markup=False)
         elif event.outcome is not None:
-            self._progress.remove_task(self._bars.pop(event.key))
+            if event.key in self._bars:
+                self._progress.remove_task(self._bars.pop(event.key))
             self._progress.advance(self._overall)
             self.finished += event.outcome.status == "ok"
             if self._plain:
                 seconds = event.outcome.fit_seconds + event.outcome.predict_seconds
-                self._plain.print(f"{event.outcome.status:8} {cell.label} ({seconds:.1f} s)", markup=False)
+                where = ", by another run" if event.what == "elsewhere" else ""
+                self._plain.print(f"{event.outcome.status:8} {cell.label} ({seconds:.1f} s{where})", markup=False)
+
+    def waiting(self, cells: int) -> None:
+        """Say that nothing is left but cells that other runs on this store compute."""
+        told = f"waiting for {cells} cell{'s' * (cells != 1)} that another run computes"
+        self._progress.update(self._overall, description=told)
+        if self._plain:
+            self._plain.print(told, markup=False)

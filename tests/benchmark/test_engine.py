@@ -209,6 +209,7 @@ def test_control_c_says_what_is_kept(tmp_path, own_home):
     assert "of 10 cells are finished and kept" in errors.replace("\n", " ")
     assert "the same command continues" in errors.replace("\n", " ")
     assert "Traceback" not in errors
+    assert not list((tmp_path / "runs" / "leases").glob("[0-9a-f]*"))
 
 
 def test_edited_predictions_and_scores_are_noticed(run_plan, store):
