@@ -388,6 +388,8 @@ class DatasetCard:
         In words.
     leaves
         What its agreement lets out of the lab; where a card says nothing, the least.
+    open
+        Whether anybody may fetch it without an agreement or registration, so that a bundle may hold a copy.
     """
 
     title: str
@@ -398,6 +400,7 @@ class DatasetCard:
     citation: str = ""
     counts: str = ""
     leaves: Leaves = "aggregates"
+    open: bool = False
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class Sandbox:
         """What of an environment reaches the room."""
         passed = {name: given[name] for name in PASSED if name in given}
         own = {"HOME": "/tmp", "TMPDIR": "/tmp", "USER": "nobody", "LOGNAME": "nobody", "HF_HUB_OFFLINE": "1"}
-        places = {"BRAINBENCH_HOME": home(), "HF_HUB_CACHE": _hub_cache(), "TORCH_HOME": _torch_home()}
+        places = {"BRAINBENCH_HOME": home(), "HF_HUB_CACHE": hub_cache(), "TORCH_HOME": _torch_home()}
         return passed | own | {name: _absolute(path) for name, path in places.items()}
 
 
@@ -195,7 +195,7 @@ def _environment() -> dict[str, list[str]]:
     folders = [Path(sys.prefix), Path(sys.base_prefix), *_linked(Path(sys.executable))]
     folders += [Path(name) for name in sys.path if Path(name).name in ("site-packages", "dist-packages")]
     folders += [path for path in sorted(PACKAGE.iterdir()) if (path / "__init__.py").is_file() or path.suffix == ".py"]
-    folders += [weights(), *sorted(_hub_cache().glob("models--*")), _torch_home() / "hub" / "checkpoints"]
+    folders += [weights(), *sorted(hub_cache().glob("models--*")), _torch_home() / "hub" / "checkpoints"]
     places = {_absolute(path) for path in folders if path.exists()} - set(SYSTEM)
     empty = {_absolute(home()): ["--size", str(MEMORY_FOLDER), "--tmpfs"]}
     return empty | {place: ["--ro-bind", place] for place in sorted(places)}
@@ -212,7 +212,7 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
-def _hub_cache() -> Path:
+def hub_cache() -> Path:
     """Where models of the hub lie; a token and data sets lie elsewhere, or beside them."""
     return Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME") or _cache() / "huggingface") / "hub")
 

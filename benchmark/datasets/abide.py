@@ -65,6 +65,7 @@ class ABIDE1(TwinnedCohort):
         "Neuroinformatics (Preprocessed Connectomes Project)",
         counts="1112 scans: 539 autism, 573 control; 948 male, 164 female",
         leaves="ids",
+        open=True,
     )
 
 

@@ -37,6 +37,7 @@ class Algonauts(Dataset):
         "twice); responses to s7 and to six other films (2 hours) are withheld. Missing: sub-02 s05e20a; sub-05 "
         "s04e01a, s04e01b, s04e13b",
         leaves="ids",
+        open=True,
     )
 
     def installed(self) -> bool:

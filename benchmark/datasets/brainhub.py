@@ -43,6 +43,7 @@ class BrainHub(Dataset):
         citation="Xia et al. 2024, UMBRAE, ECCV (arXiv 2404.07202)",
         counts="982 images, 4913 captions, 5829 boxes of 80 classes; four brains",
         leaves="ids",
+        open=True,
     )
 
     def installed(self) -> bool:

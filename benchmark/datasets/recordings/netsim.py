@@ -72,6 +72,7 @@ class NetSim(RecordingsDataset):
         citation="Smith et al. 2011, NeuroImage 54:875",
         counts="28 simulations, 50 subjects each, 50 to 5000 frames",
         leaves="ids",
+        open=True,
     )
 
     def find(self, files: Files) -> tuple[list[Group], dict[str, str]]:

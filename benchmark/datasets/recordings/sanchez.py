@@ -54,6 +54,7 @@ class SanchezRomero(RecordingsDataset):
         citation="Sanchez-Romero et al. 2019, Network Neuroscience 3:274",
         counts="18 cases, 60 subjects each (59 of Network6_amp: one file is empty at the source), 500 frames",
         leaves="ids",
+        open=True,
     )
 
     def find(self, files: Files) -> tuple[list[Group], dict[str, str]]:
