@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -153,25 +154,72 @@ class Stage(nn.Module):
         super().__init__()
         window = _smaller(sizes, window)
         shift = _half(sizes, window) if shifts else (0, 0, 0, 0)
-        self.blocks = nn.ModuleList(
-            Block(width, heads, window, shift if number % 2 else (0, 0, 0, 0)) for number in range(depth)
-        )
+        plain, shifted = Parts(sizes, window, (0, 0, 0, 0)), Parts(sizes, window, shift)
+        self.parts = nn.ModuleList((plain, shifted if any(shift) else plain))
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.downsample = Merge(width) if merges else None
-        self.register_buffer("mask", same_region(sizes, window, shift) if any(shift) else None, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens of this stage -> tokens of the next."""
-        for block in self.blocks:
-            x = block(x, self.mask)
+        rows = x.flatten(1, 4)
+        for number, block in enumerate(self.blocks):
+            rows = block(rows, self.parts[number % 2])
+        x = rows.view(x.shape)
         return x if self.downsample is None else self.downsample(x)
+
+
+class Parts(nn.Module):
+    """Which tokens attend to each other: those of a window of the grid.
+
+    Windows that are shifted are cut at the ends of an axis, where a shift by rolling would bring the far ends together
+    and need a mask. They are smaller there, and windows of one number of tokens are worked on together.
+    """
+
+    order: Tensor
+    back: Tensor
+
+    def __init__(self, sizes: Sizes, window: Sizes, shift: Sizes) -> None:
+        super().__init__()
+        found = windows(sizes, window, shift)
+        self.counts = [tuple(same.shape) for same in found]
+        order = torch.cat([same.flatten() for same in found])
+        self.register_buffer("order", order, persistent=False)
+        self.register_buffer("back", order.argsort(), persistent=False)
+
+    def cut(self, x: Tensor) -> list[Tensor]:
+        """(batch, token, channel) -> (batch, window, token, channel) of each size."""
+        moved: Tensor = Reorder.apply(x, self.order, self.back)  # type: ignore[no-untyped-call]
+        rows = moved.split([count * tokens for count, tokens in self.counts], dim=1)
+        return [part.unflatten(1, shape) for part, shape in zip(rows, self.counts, strict=True)]
+
+    def joined(self, parts: list[Tensor]) -> Tensor:
+        """Undo `cut`."""
+        rows = torch.cat([part.flatten(1, 2) for part in parts], dim=1)
+        out: Tensor = Reorder.apply(rows, self.back, self.order)  # type: ignore[no-untyped-call]
+        return out
+
+
+class Reorder(torch.autograd.Function):
+    """Tokens (batch, token, channel) in another order; their gradient is put back by the inverse order."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, order: Tensor, back: Tensor) -> Tensor:
+        """See the class."""
+        ctx.save_for_backward(back)
+        return x.index_select(1, order)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """See the class."""
+        (back,) = ctx.saved_tensors
+        return grads[0].index_select(1, back), None, None
 
 
 class Block(nn.Module):
     """Pre-norm attention within windows and an MLP."""
 
-    def __init__(self, width: int, heads: int, window: Sizes, shift: Sizes) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.window, self.shift = window, shift
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attn = Attention(width, heads)
         self.mlp = nn.Sequential()
@@ -179,15 +227,10 @@ class Block(nn.Module):
         self.mlp.add_module("gelu", nn.GELU())
         self.mlp.add_module("linear2", nn.Linear(MLP_RATIO * width, width))
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Tokens -> tokens; ``mask`` holds where a shifted window may look."""
-        axes, back = (1, 2, 3, 4), self.shift
-        moved = self.norm1(x)
-        if any(self.shift):
-            moved = moved.roll([-step for step in self.shift], axes)
-        mixed = self.attn(to_windows(moved, self.window), mask if any(self.shift) else None)
-        mixed = from_windows(mixed, self.window, x.shape)
-        x = x + (mixed.roll(back, axes) if any(self.shift) else mixed)
+    def forward(self, x: Tensor, parts: nn.Module) -> Tensor:
+        """Tokens (batch, token, channel) -> the same shape."""
+        assert isinstance(parts, Parts)
+        x = x + parts.joined([self.attn(part) for part in parts.cut(self.norm1(x))])
         out: Tensor = x + self.mlp(self.norm2(x))
         return out
 
@@ -200,14 +243,13 @@ class Attention(nn.Module):
         self.heads = heads
         self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """(batch, window, token, channel) under a boolean mask (window, token, token)."""
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, window, token, channel) -> the same shape."""
         batch, count, tokens, width = x.shape
-        parts = self.qkv(x).reshape(batch * count, tokens, 3, self.heads, width // self.heads)
-        q, k, v = parts.permute(2, 0, 3, 1, 4)
-        if mask is not None:
-            mask = mask[None].expand(batch, -1, -1, -1).reshape(batch * count, 1, tokens, tokens)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        # Unbound along this axis, the three gradients are joined in one copy.
+        parts = self.qkv(x).view(batch * count, tokens, 3, self.heads, width // self.heads).unbind(2)
+        q, k, v = (part.transpose(1, 2) for part in parts)
+        mixed = F.scaled_dot_product_attention(q, k, v)
         out: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, count, tokens, width))
         return out
 
@@ -257,31 +299,17 @@ def _half(sizes: Sizes, window: Sizes) -> Sizes:
     return a, b, c, d
 
 
-def to_windows(x: Tensor, window: Sizes) -> Tensor:
-    """(batch, x, y, z, time, channel) -> (batch, window, token, channel)."""
-    batch, *sizes, width = x.shape
-    cut = [part for size, side in zip(sizes, window, strict=True) for part in (size // side, side)]
-    x = x.reshape(batch, *cut, width).permute(0, 1, 3, 5, 7, 2, 4, 6, 8, 9)
-    return x.reshape(batch, -1, math.prod(window), width)
+def windows(sizes: Sizes, window: Sizes, shift: Sizes) -> list[Tensor]:
+    """Positions (window, token) of the flattened tokens of each window; a tensor for each number of tokens."""
+    place = torch.arange(math.prod(sizes)).reshape(sizes)
+    found: dict[int, list[Tensor]] = {}
+    for box in itertools.product(*map(_cuts, sizes, window, shift)):
+        tokens = place[box].flatten()
+        found.setdefault(len(tokens), []).append(tokens)
+    return [torch.stack(same) for same in found.values()]
 
 
-def from_windows(x: Tensor, window: Sizes, shape: torch.Size) -> Tensor:
-    """Undo `to_windows`."""
-    batch, *sizes, width = shape
-    counts = [size // side for size, side in zip(sizes, window, strict=True)]
-    return x.reshape(batch, *counts, *window, width).permute(0, 1, 5, 2, 6, 3, 7, 4, 8, 9).reshape(shape)
-
-
-def same_region(sizes: Sizes, window: Sizes, shift: Sizes) -> Tensor:
-    """(window, token, token) True where two tokens of a shifted window were neighbours before the shift.
-
-    Rolling brings the far ends of an axis together in its last window; tokens from different ends must not meet.
-    """
-    region = torch.zeros(sizes, dtype=torch.long)
-    for axis, (size, side, step) in enumerate(zip(sizes, window, shift, strict=True)):
-        place = torch.zeros(size, dtype=torch.long)
-        if step:
-            place[size - side : size - step], place[size - step :] = 1, 2
-        region = 3 * region + place.reshape([-1 if k == axis else 1 for k in range(4)])
-    tokens = to_windows(region[None, ..., None], window)[0, :, :, 0]
-    return tokens[:, :, None] == tokens[:, None, :]
+def _cuts(size: int, side: int, step: int) -> list[slice]:
+    """Stretches of an axis: of length ``side`` from ``step`` on, and what is left at its ends."""
+    edges = sorted({0, *range(step, size + 1, side), size})
+    return [slice(start, stop) for start, stop in itertools.pairwise(edges)]

@@ -25,12 +25,12 @@ torch = pytest.importorskip("torch", reason="the extra torch is not installed")
 
 from brainbench.baselines.swift_contrast import ContrastNetwork, _turn, augment, contrast_loss, nt_xent  # noqa: E402
 from brainbench.baselines.swift_network import (  # noqa: E402
+    Attention,
     Backbone,
     Geometry,
+    Parts,
     SwiftNetwork,
-    from_windows,
-    same_region,
-    to_windows,
+    windows,
 )
 
 SEX = TaskInfo("toy", "classification", "sex", ("female", "male"), inputs=("volume",))
@@ -118,19 +118,47 @@ def test_reference_oddities_change_the_output():
 
 
 def test_windows_are_undone():
-    x = torch.randn(2, 8, 4, 4, 8, 3)
-    cut = to_windows(x, (4, 2, 4, 4))
-    assert cut.shape == (2, 2 * 2 * 1 * 2, 4 * 2 * 4 * 4, 3)
-    torch.testing.assert_close(from_windows(cut, (4, 2, 4, 4), x.shape), x)
+    x = torch.randn(2, 8 * 4 * 4 * 8, 3, dtype=torch.float64, requires_grad=True)
+    for shift, counts in (((0, 0, 0, 0), [(8, 128)]), ((2, 0, 0, 2), [(8, 32), (8, 64), (2, 128)])):
+        parts = Parts((8, 4, 4, 8), (4, 2, 4, 4), shift)
+        cut = parts.cut(x)
+        assert [part.shape for part in cut] == [(2, *shape, 3) for shape in counts]
+        torch.testing.assert_close(parts.joined(cut), x)
+        (slope,) = torch.autograd.grad(parts.joined([part**2 for part in cut]).sum(), x)
+        torch.testing.assert_close(slope, 2 * x)
 
 
 def test_shifted_windows_do_not_join_far_ends():
-    mask = same_region((8, 4, 4, 4), (4, 4, 4, 4), (2, 0, 0, 0))
-    places = torch.arange(8).roll(-2).reshape(2, 4)
-    for window in range(2):
-        axis = places[window].repeat_interleave(64)
-        wanted = (axis[:, None] - axis[None]).abs() < 4
-        torch.testing.assert_close(mask[window], wanted)
+    found = windows((8, 4, 4, 4), (4, 4, 4, 4), (2, 0, 0, 0))
+    axis = [set((part // 64).tolist()) for same in found for part in same]
+    assert sorted(map(sorted, axis)) == [[0, 1], [2, 3, 4, 5], [6, 7]]
+
+
+def test_windows_attend_as_under_the_mask_of_a_rolled_grid():
+    sizes, window, shift = (8, 4, 4, 8), (4, 4, 4, 4), (2, 0, 0, 2)
+    attention, axes = Attention(6, 2), (1, 2, 3, 4)
+    x = torch.randn(2, *sizes, 6)
+    rolled, ends = (
+        values.roll([-step for step in shift], axes).flatten(1, 4)
+        for values in (x, torch.stack([_ends(sizes, window, shift)] * 2)[..., None])
+    )
+    wanted = torch.empty_like(rolled)
+    for (place,) in windows(sizes, window, (0, 0, 0, 0))[0][:, None]:
+        q, k, v = attention.qkv(rolled[:, place]).view(2, -1, 3, 2, 3).permute(2, 0, 3, 1, 4)
+        same = ends[:, place] == ends[:, place].transpose(1, 2)
+        mixed = (q @ k.transpose(2, 3) / 3**0.5).masked_fill(~same[:, None], -torch.inf).softmax(-1) @ v
+        wanted[:, place] = attention.proj(mixed.transpose(1, 2).flatten(2))
+    parts = Parts(sizes, window, shift)
+    found = parts.joined([attention(part) for part in parts.cut(x.flatten(1, 4))])
+    torch.testing.assert_close(found, wanted.view(x.shape).roll(shift, axes).flatten(1, 4))
+
+
+def _ends(sizes, window, shift):
+    """Which tokens of a grid wrap round when it is rolled: 0 none, and a bit for each axis."""
+    out = torch.zeros(sizes, dtype=torch.long)
+    for axis, step in enumerate(shift):
+        out += (torch.arange(sizes[axis]) < step).reshape([-1 if k == axis else 1 for k in range(4)]) * 2**axis
+    return out
 
 
 @pytest.mark.parametrize(
