@@ -17,11 +17,12 @@ MEASURES = ("wall", "processor", "gb")
 HEADS = ("seconds", "processor s", "GB", "times ours: seconds", "processor s", "GB")
 
 
-def apart(script: str, case: str) -> dict[str, float]:
-    """What ``script --case CASE`` prints in its last line."""
+def apart(script: str, case: str, *options: str) -> dict[str, float]:
+    """What ``script --case CASE`` prints in its last line, with some more options."""
     # Threads that wait do not spin, so that processor seconds count work, on a busy machine too.
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run([sys.executable, script, "--case", case], capture_output=True, text=True, env=environment)
+    command = [sys.executable, script, "--case", case, *options]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"{case}: {done.stderr}")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
