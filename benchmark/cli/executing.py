@@ -15,6 +15,7 @@ from .options import errors
 
 if TYPE_CHECKING:
     from ..cells import Cell
+    from ..cluster.profile import Profile
     from ..executors import Event, Executor
     from ..plan import Plan, Request
     from ..record import Record
@@ -42,18 +43,24 @@ class Where:
         return int((self.memory_limit or 0) * 2**30)
 
 
-def choose_device(device: str, executor: str = "local") -> str:
-    """``auto`` becomes cuda where torch finds a GPU here; on a cluster a GPU is asked for by name."""
+HERE = Where()
+"""One process on this machine."""
+
+
+def choose_device(device: str, where: Where = HERE) -> str:
+    """``auto`` becomes cuda where torch finds a GPU here, or the jobs of a batch queue ask for one."""
     import re
 
     from ..errors import BadOption
 
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise BadOption(f"--device {device}: expected auto, cpu, cuda or cuda:N")
-    if executor != "local":
+    profile = read_where(where)
+    if where.executor != "local":
         if device.startswith("cuda:"):
             raise BadOption(f"--device {device}: on a cluster each cell sees one GPU", "use --device cuda")
-        return "cuda" if device == "cuda" else "cpu"
+        given = device == "auto" and profile is not None and profile.gpus > 0
+        return "cuda" if device == "cuda" or given else "cpu"
     if device == "cpu":
         return device
     if has_gpu():
@@ -89,15 +96,60 @@ def parse_shard(text: str | None) -> tuple[int, int]:
 @contextmanager
 def opened(where: Where, store: Store, device: str) -> Iterator[Executor]:
     """The executor that is asked for; a cluster is let go at the end. Raises `BadOption` and `ClusterError`."""
+    profile = read_where(where)
     if where.executor == "local":
         yield local_pool(where, store)
         return
-    from ..cluster.opening import dask_pool, make_order
+    from ..cluster.opening import dask_pool, make_order, queue_pool
 
-    order = make_order(store, where.threads or 1, where.time_limit, where.memory, where.isolated, device)
-    assert where.scheduler is not None
-    with dask_pool(where.scheduler, store, order, say) as pool:
-        yield pool
+    threads = where.threads or (profile.threads if profile else 1)
+    order = make_order(store, threads, where.time_limit, where.memory, where.isolated, device)
+    if profile:
+        pool = queue_pool(where.executor, profile, store, order, say)
+    else:
+        pool = dask_pool(str(where.scheduler), store, order, say)
+    with pool as found:
+        yield found
+
+
+def read_where(where: Where) -> Profile | None:
+    """The profile of a batch queue; None elsewhere. Raises `BadOption` for options that do not go together."""
+    from ..errors import BadOption, near
+
+    queues = ("slurm", "pbs", "lsf", "sge")
+    if where.executor not in ("local", "dask", *queues):
+        known = ("local", "dask", *queues)
+        raise BadOption(f"no executor {where.executor!r}", near(where.executor, known, f"known: {', '.join(known)}"))
+    if (where.executor == "dask") != bool(where.scheduler):
+        raise BadOption(
+            "--executor dask and --scheduler ADDRESS go together",
+            "start one with `dask scheduler`, and give the address that it prints",
+        )
+    if (where.executor in queues) != bool(where.profile):
+        raise BadOption(
+            "--executor slurm, pbs, lsf or sge and --profile FILE.toml go together",
+            "docs/clusters.md shows a profile",
+        )
+    if where.executor != "local" and where.jobs != 1:
+        raise BadOption(
+            "--jobs is of --executor local", "elsewhere the workers, or the profile, say how many there are"
+        )
+    if where.profile is None:
+        return None
+    from ..cluster.profile import read_profile
+
+    return read_profile(where.profile, where.threads)
+
+
+def print_job(where: Where, store: Store) -> None:
+    """The script that a batch queue would be given; nothing elsewhere."""
+    profile = read_where(where)
+    if profile is None:
+        return
+    from ..cluster.queues import job_script
+
+    print(f"\nup to {profile.maximum} jobs of {profile.slots} cells each:\n")
+    print(job_script(where.executor, profile, store.path / "jobs"), end="")
 
 
 def say(text: str) -> None:
@@ -134,7 +186,7 @@ def execute(plan: Plan, store: Store, request: Request, where: Where, also: Watc
                 also(cell, event)
 
         try:
-            records.extend(run_plan(plan, store, pool, settings, watch, shard))
+            records.extend(run_plan(plan, store, pool, settings, watch, shard, bars.waiting))
         except KeyboardInterrupt:
             bars.stop()
             say(

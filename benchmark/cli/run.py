@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .executing import Where, choose_device, execute
+from .executing import Where, choose_device, execute, print_job
 from .options import (
     ExecutorOption,
     JobsOption,
@@ -117,7 +117,7 @@ def run(
         settings=tuple(set_ or ()),
         folds=folds,
         seeds=seeds,
-        device=choose_device(device, executor),
+        device=choose_device(device, where),
         checkpoint=checkpoint,
         save=save,
         allow_overlap=allow_overlap,
@@ -134,6 +134,8 @@ def run(
     print_missing(plan)
     if dry_run:
         print_plan(plan, place, json_, isolated)
+        if not json_:
+            print_job(where, place)
         return
     records = execute(plan, place, request, where)
     print_records(records, place, json_)

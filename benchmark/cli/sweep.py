@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .executing import Where, choose_device, execute
+from .executing import Where, choose_device, execute, print_job
 from .options import (
     ExecutorOption,
     JobsOption,
@@ -88,7 +88,7 @@ def sweep(
         preset=preset,
         settings=tuple(set_ or ()),
         seeds=seeds,
-        device=choose_device(device, executor),
+        device=choose_device(device, where),
     )
     place = Store(store_path(store).resolve())
     console = errors()
@@ -100,6 +100,8 @@ def sweep(
         console.print(note, style="yellow", markup=False, soft_wrap=True)
     if dry_run:
         print_plan(plan, place, json_)
+        if not json_:
+            print_job(where, place)
         return
     trials, records = run_sweep(plan, place, request, where)
     if json_:

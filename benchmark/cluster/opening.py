@@ -13,6 +13,8 @@ from ..home import home
 from ..store import Store
 from .far import Order, code
 from .pool import DaskPool
+from .profile import Profile
+from .queues import jobs
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -36,6 +38,35 @@ def dask_pool(address: str, store: Store, order: Order, say: Callable[[str], Non
         yield DaskPool("dask", Workers(client, WORKER_SECONDS, say), store, order, resources)
 
 
+@contextmanager
+def queue_pool(
+    name: str, profile: Profile, store: Store, order: Order, say: Callable[[str], None]
+) -> Iterator[DaskPool]:
+    """A pool of workers that are jobs of a queue, under limits of what a job has. Jobs may wait as long as they must.
+
+    Raises `ClusterError` where the queue cannot be reached or refuses the jobs.
+    """
+    from distributed import Client
+
+    if order.gpu and not profile.gpus:
+        raise BadOption("--device cuda, but the jobs of the profile ask for no GPU", "write gpus = 1 into it")
+    share = profile.bytes // profile.slots
+    if order.memory > share:
+        raise BadOption(
+            f"--memory-limit {order.memory / 2**30:.1f}: a job of {profile.memory} runs {profile.slots} cells at once",
+            "raise memory in the profile, or threads, so that fewer cells run in a job",
+        )
+    order = order.model_copy(update={"memory": order.memory or int(share * 0.9)})
+    with (
+        jobs(name, profile, store.path / "jobs") as (cluster, refused),
+        Client(cluster, set_as_default=False) as client,
+    ):
+        say(f"jobs of {name}: at most {profile.maximum}, {profile.slots} cells each; logs in {store.path / 'jobs'}")
+        resources = {"GPU": 1.0} if order.gpu else {}
+        workers = Workers(client, math.inf, say, refused)
+        yield DaskPool(name, workers, store, order, resources, profile.maximum * profile.slots)
+
+
 def make_order(store: Store, threads: int, seconds: float, memory: int, isolated: bool, device: str) -> Order:
     """What is asked of workers for every cell of a run."""
     return Order(
@@ -46,7 +77,7 @@ def make_order(store: Store, threads: int, seconds: float, memory: int, isolated
         memory=memory,
         isolated=isolated,
         gpu=device.startswith("cuda"),
-        home=home(),
+        home=home().absolute(),
         code=code(),
         patience=SEE_SECONDS,
     )

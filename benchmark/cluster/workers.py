@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ClusterError
@@ -30,10 +30,14 @@ class Workers:
         Seconds without any worker after which `check` raises; infinity where jobs may wait in a queue for days.
     say
         Told once when a run waits for workers.
+    refused
+        Filled with why a queue takes no jobs; `check` raises then, unless there are workers.
     """
 
-    def __init__(self, client: Client, patience: float, say: Callable[[str], None]) -> None:
-        self.client, self._patience, self._say = client, patience, say
+    def __init__(
+        self, client: Client, patience: float, say: Callable[[str], None], refused: Sequence[str] = ()
+    ) -> None:
+        self.client, self._patience, self._say, self._refused = client, patience, say, refused
         self.changed = threading.Condition()
         self.slots = 0
         self._alone = time.monotonic()
@@ -60,6 +64,10 @@ class Workers:
                 "finished cells are kept: start it and its workers again, and type the same command",
             )
         seconds = 0.0 if self.slots else time.monotonic() - self._alone
+        if self._refused and not self.slots:
+            raise ClusterError(
+                f"the queue refuses the job: {self._refused[-1]}", "change --profile; --dry-run prints the script"
+            )
         if seconds > self._patience:
             raise ClusterError(
                 f"no worker at {address} for {seconds:.0f} s",
