@@ -24,6 +24,7 @@ from .contracts import Metric
 RESAMPLES = 2000
 LEVEL = 0.95
 BLOCK_CELLS = 1 << 25
+DRAWN_AT_ONCE = 1 << 16
 STREAM = 32
 """Numbers by which a generator is known again: another version of it may draw others from the same seed."""
 
@@ -299,8 +300,12 @@ def _weights(folds: Sequence[Scored], resamples: int, seed: int) -> np.ndarray:
 def _draw(rng: np.random.Generator, resamples: int, subjects: int) -> np.ndarray:
     """How often (resamples, subjects) each subject is drawn when as many are drawn as there are."""
     counts = np.empty((resamples, subjects), dtype=np.uint16)
-    for row in range(resamples):
-        counts[row] = np.bincount(rng.integers(0, subjects, subjects), minlength=subjects)
+    step = max(1, DRAWN_AT_ONCE // subjects)
+    for start in range(0, resamples, step):
+        part = counts[start : start + step]
+        drawn = rng.integers(0, subjects, part.shape)  # the same numbers as row by row
+        drawn += subjects * np.arange(len(part))[:, None]
+        part[:] = np.bincount(drawn.reshape(-1), minlength=part.size).reshape(part.shape)
     return counts
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contracts import Metric
-from .counts import ItemMetric, by_block, ratio, sums
+from .counts import CACHE_BYTES, ItemMetric, by_block, ratio, sums
 
 BINS = 15
 
@@ -34,12 +34,13 @@ def binary_auc(positive: np.ndarray, score: np.ndarray, counts: np.ndarray) -> n
 
     def area(block: np.ndarray) -> np.ndarray:
         running = np.zeros((len(block), len(order) + 1))
-        np.cumsum(block[:, order], axis=1, out=running[:, 1:])
-        weight = block[:, hits]
-        won = np.einsum("bi,bi->b", weight, running[:, below]) + np.einsum("bi,bi->b", weight, running[:, up_to])
+        np.cumsum(block.take(order, axis=1), axis=1, out=running[:, 1:])
+        weight = block.take(hits, axis=1)
+        ahead, at_least = running.take(below, axis=1), running.take(up_to, axis=1)
+        won = np.einsum("bi,bi->b", weight, ahead) + np.einsum("bi,bi->b", weight, at_least)
         return ratio(won / 2, weight.sum(axis=1) * running[:, -1])
 
-    return by_block(counts, area, 3 * counts.shape[1])
+    return by_block(counts, area, 3 * counts.shape[1], CACHE_BYTES)
 
 
 class AUC(Metric):

@@ -16,17 +16,20 @@ from ..contracts import Metric
 
 BLOCK_BYTES = 64 << 20
 
+CACHE_BYTES = 1 << 20
+"""What a core's own cache holds, for steps that pass over a block several times."""
+
 KEPT = 64
 """Sets of items whose scores a metric keeps: one a brain and seed of a record."""
 
 
-def blocks(counts: np.ndarray, width: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:
-    """Rows of counts (B, n) as float64, in blocks that need at most 64 MB each.
+def blocks(counts: np.ndarray, width: int | None = None, most: int = BLOCK_BYTES) -> Iterator[tuple[slice, np.ndarray]]:
+    """Rows of counts (B, n) as float64, in blocks that need at most ``most`` bytes each.
 
     ``width`` is the number of float64 values that the caller makes for each row; n by default.
     """
     each = 8 * max(width or counts.shape[1], counts.shape[1], 1)
-    step = max(1, BLOCK_BYTES // each)
+    step = max(1, most // each)
     for start in range(0, len(counts), step):
         rows = slice(start, start + step)
         yield rows, counts[rows].astype(np.float64)
@@ -40,10 +43,15 @@ def sums(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
     return out
 
 
-def by_block(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], width: int | None = None) -> np.ndarray:
-    """``function`` (float counts (b, n) -> (b,)) over blocks of the resamples."""
+def by_block(
+    counts: np.ndarray,
+    function: Callable[[np.ndarray], np.ndarray],
+    width: int | None = None,
+    most: int = BLOCK_BYTES,
+) -> np.ndarray:
+    """``function`` (float counts (b, n) -> (b,)) over blocks of the resamples; ``width`` and ``most`` as in `blocks`."""
     out = np.empty(len(counts))
-    for rows, block in blocks(counts, width):
+    for rows, block in blocks(counts, width, most):
         out[rows] = function(block)
     return out
 
