@@ -49,7 +49,7 @@ def by_block(
     width: int | None = None,
     most: int = BLOCK_BYTES,
 ) -> np.ndarray:
-    """``function`` (float counts (b, n) -> (b,)) over the resamples in blocks; ``width`` and ``most`` as in `blocks`."""
+    """``function`` (float counts (b, n) -> (b,)) over the resamples in blocks; for the others see `blocks`."""
     out = np.empty(len(counts))
     for rows, block in blocks(counts, width, most):
         out[rows] = function(block)
