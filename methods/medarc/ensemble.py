@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,8 @@ from ...benchmark.nn.film_sums import FilmSums
 from .stitching import WEIGHTS, Recipe, Scores, best_member, headline, member_weights
 
 ESTIMATES = ("nested", "same-movies")
+RUNS_AT_ONCE = 8
+"""Runs that one member predicts before the next one is read from disk."""
 
 Recipes = Mapping[str, Recipe]
 """Subject -> recipe."""
@@ -82,7 +84,16 @@ class Ensemble:
 
     def predict_run(self, run: Run) -> dict[str, np.ndarray]:
         """Subject -> (time, parcel) float32."""
-        return stitched(self.members, [self.recipes], run)[0]
+        return stitched(self.members, [(run, [self.recipes])])[0][0]
+
+    def predict(self, runs: Sequence[Run], progress: Progress) -> list[dict[str, np.ndarray]]:
+        """The same for several runs, some at a time: each member is read once for these."""
+        out: list[dict[str, np.ndarray]] = []
+        while len(out) < len(runs):
+            asked = [(runs[row], [self.recipes]) for row in range(len(out), min(len(out) + RUNS_AT_ONCE, len(runs)))]
+            out += [found for (found,) in stitched(self.members, asked)]
+            progress("runs", len(out), len(runs))
+        return out
 
     def report(self, networks: Sequence[str] = ()) -> dict[str, Any]:
         """Expected scores, members and what they are used for."""
@@ -111,12 +122,6 @@ class Watched:
         """Names of the films."""
         return tuple(dict.fromkeys(self.films))
 
-    def each(self, label: str, progress: Progress) -> Iterator[tuple[int, str, dict[str, np.ndarray]]]:
-        """Row, film and truth of one run after the other."""
-        for done, (row, film) in enumerate(zip(self.rows, self.films, strict=True)):
-            yield row, film, self.targets[row]
-            progress(label, done + 1, len(self.rows))
-
 
 def stitch(members: Sequence[Member], watched: Watched, choice: Choice, progress: Progress) -> Ensemble:
     """Choose members by their r on inner films, and tell the score to expect."""
@@ -139,9 +144,10 @@ def score_members(
 ) -> tuple[Scores, dict[str, np.ndarray]]:
     """r of every member by subject, film and parcel; and subject -> (members, 2, parcels), see `FilmSums.moments`."""
     sums = [FilmSums() for _ in members]
-    for row, film, truth in watched.each("scoring members", progress):
-        for member, own in zip(members, sums, strict=True):
-            own.add(film, member.predict_run(watched.inputs[row]), truth)
+    for done, (member, own) in enumerate(zip(members, sums, strict=True), 1):
+        for row, film in zip(watched.rows, watched.films, strict=True):
+            own.add(film, member.predict_run(watched.inputs[row]), watched.targets[row])
+        progress("scoring members", done, len(members))
     r, moments = [own.r(watched.movies) for own in sums], [own.moments() for own in sums]
     subjects = list(r[0])
     return (
@@ -163,22 +169,41 @@ def make_recipes(
     return {subject: out.get(subject, alike) for subject in (*subjects, *out)}
 
 
-def stitched(members: Sequence[Member], ways: Sequence[Recipes], run: Run) -> list[dict[str, np.ndarray]]:
-    """A run's prediction by each of several sets of recipes; each used member predicts once, and none is kept.
+def stitched(
+    members: Sequence[Member], asked: Sequence[tuple[Run, Sequence[Recipes]]]
+) -> list[list[dict[str, np.ndarray]]]:
+    """Predictions of some runs, each by several sets of recipes; each used member predicts once, and none is kept.
 
-    Members that read only streams which the run lacks are left out.
+    Members that read only streams which a run lacks are left out of it.
     """
-    able = np.array([any(name in run.streams for name in member.streams) for member in members])
-    if able.any() and not able.all():
-        ways = [{subject: recipe.among(able) for subject, recipe in recipes.items()} for recipes in ways]
-    totals: list[dict[str, np.ndarray]] = [{} for _ in ways]
+    runs, ways = [run for run, _ in asked], [among(members, *one) for one in asked]
+    totals: list[list[dict[str, np.ndarray]]] = [[{} for _ in own] for own in ways]
     for number, member in enumerate(members):
-        if any(recipe.weights[number].any() for recipes in ways for recipe in recipes.values()):
-            for subject, values in member.predict_run(run).items():
-                for recipes, total in zip(ways, totals, strict=True):
-                    start = np.tile(recipes[subject].offset, (len(values), 1))
-                    recipes[subject].add(total.setdefault(subject, start), number, values)
-    return [{subject: values.astype(np.float32) for subject, values in total.items()} for total in totals]
+        for run, own, total in zip(runs, ways, totals, strict=True):
+            if any(recipe.weights[number].any() for recipes in own for recipe in recipes.values()):
+                _add(member.predict_run(run), number, own, total)
+    return [
+        [{subject: values.astype(np.float32) for subject, values in found.items()} for found in total]
+        for total in totals
+    ]
+
+
+def among(members: Sequence[Member], run: Run, ways: Sequence[Recipes]) -> Sequence[Recipes]:
+    """The recipes of the members that can read a run."""
+    able = np.array([any(name in run.streams for name in member.streams) for member in members])
+    if not able.any() or able.all():
+        return ways
+    return [{subject: recipe.among(able) for subject, recipe in recipes.items()} for recipes in ways]
+
+
+def _add(
+    predicted: dict[str, np.ndarray], member: int, ways: Sequence[Recipes], totals: Sequence[dict[str, np.ndarray]]
+) -> None:
+    """Add a member's part to each way's total of a run."""
+    for subject, values in predicted.items():
+        for recipes, total in zip(ways, totals, strict=True):
+            start = np.tile(recipes[subject].offset, (len(values), 1))
+            recipes[subject].add(total.setdefault(subject, start), member, values)
 
 
 def expect(
@@ -186,9 +211,14 @@ def expect(
 ) -> list[float]:
     """The score of the inner films under each of several ways: film -> the recipes of every way."""
     sums = [FilmSums() for _ in ways[watched.movies[0]]]
-    for row, film, truth in watched.each("expected score", progress):
-        for own, predicted in zip(sums, stitched(members, ways[film], watched.inputs[row]), strict=True):
-            own.add(film, predicted, truth)
+    for start in range(0, len(watched.rows), RUNS_AT_ONCE):
+        rows, films = watched.rows[start : start + RUNS_AT_ONCE], watched.films[start : start + RUNS_AT_ONCE]
+        asked = [(watched.inputs[row], ways[film]) for row, film in zip(rows, films, strict=True)]
+        for row, film, found in zip(rows, films, stitched(members, asked), strict=True):
+            truth = watched.targets[row]
+            for own, predicted in zip(sums, found, strict=True):
+                own.add(film, predicted, truth)
+        progress("expected score", start + len(rows), len(watched.rows))
     tables = [np.stack(list(own.r(watched.movies).values())).mean(axis=2) for own in sums]
     return [float(headline(table)) for table in tables]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from ...benchmark.contracts import Context, Train
 from ...benchmark.errors import BadData
 from ...benchmark.files import made_once
+from ...benchmark.kinds.encoding import Run
 from ...benchmark.nn.inner_movies import hold_out, names_of
 from ...benchmark.space import draw
 from .ensemble import Choice, Ensemble, Watched, stitch
@@ -52,17 +54,56 @@ def fit_ensemble(options: Options, train: Train, context: Context) -> Ensemble:
     return replace(found, facts={**found.facts, **told(members), "members_lost": lost})
 
 
+@dataclass(frozen=True)
+class Shelved:
+    """A trained member whose weights lie in a folder: of all that share a desk, one is in memory.
+
+    Attributes
+    ----------
+    folder, options, device
+        Where the weights lie, what they were trained with, and where they are used.
+    streams, best_epochs, parameters
+        What a record tells of it.
+    desk
+        The folder of the member in memory, and the member.
+    """
+
+    folder: Path
+    options: Options
+    device: str
+    streams: tuple[str, ...]
+    best_epochs: list[int]
+    parameters: int
+    desk: dict[Path, Fitted]
+
+    @classmethod
+    def put(cls, fitted: Fitted, folder: Path, device: str, desk: dict[Path, Fitted]) -> Shelved:
+        """A member that was just trained or read."""
+        epochs = [part.best_epoch for part in fitted.parts]
+        return cls(folder, fitted.options, device, tuple(fitted.streams), epochs, fitted.parameters, desk)
+
+    def predict_run(self, run: Run) -> dict[str, np.ndarray]:
+        """See `Fitted.predict_run`."""
+        if self.folder not in self.desk:
+            self.desk.clear()
+            self.desk[self.folder] = Fitted.load(self.folder, self.options, self.device)
+        return self.desk[self.folder].predict_run(run)
+
+
 def fit_members(
     configurations: Sequence[Options], train: Train, context: Context
-) -> tuple[list[Fitted], dict[str, str]]:
+) -> tuple[list[Shelved], dict[str, str]]:
     """The members that could be trained, and why others could not, by their place in the draw from 1.
 
     Raises `BadData` where none could.
     """
-    members, lost = [], {}
+    kept = context if context.shared is not None else replace(context, shared=context.workdir / "members")
+    members: list[Shelved] = []
+    lost: dict[str, str] = {}
+    desk: dict[Path, Fitted] = {}
     for number, each in enumerate(configurations, 1):
         try:
-            members.append(fit_shared(each, train, context))
+            members.append(Shelved.put(fit_shared(each, train, kept), shelf(each, train, kept), context.device, desk))
         except BadData as error:  # a rate at which learning diverges is one bad draw of many
             lost[str(number)] = error.message
         context.progress("members", number, len(configurations))
@@ -71,13 +112,13 @@ def fit_members(
     return members, lost
 
 
-def told(members: Sequence[Fitted]) -> dict[str, Any]:
+def told(members: Sequence[Shelved]) -> dict[str, Any]:
     """What each member is: the options in which members differ, and its epochs."""
     plain = [asdict(member.options) for member in members]
     varied = [name for name in plain[0] if any(each[name] != plain[0][name] for each in plain)]
     return {
         "members": [{name: each[name] for name in varied} for each in plain],
-        "best_epochs": [[part.best_epoch for part in member.parts] for member in members],
+        "best_epochs": [member.best_epochs for member in members],
         "parameters": sum(member.parameters for member in members),
     }
 
@@ -92,11 +133,18 @@ def fit_shared(options: Options, train: Train, context: Context) -> Fitted:
     if context.shared is None:
         return make()
     return made_once(
-        context.shared / f"medarc-{shared_name(options, rows, context)}",
+        shelf(options, train, context),
         lambda folder: Fitted.load(folder, options, context.device),
         make,
         lambda folder, fitted: fitted.save(folder),
     )
+
+
+def shelf(options: Options, train: Train, context: Context) -> Path:
+    """The folder of a model that cells share, or that one cell keeps."""
+    assert context.shared is not None
+    rows, _ = hold_out(train.inputs, options.inner_movies)
+    return context.shared / f"medarc-{shared_name(options, rows, context)}"
 
 
 def shared_name(options: Options, rows: np.ndarray, context: Context) -> str:

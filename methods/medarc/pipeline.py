@@ -17,9 +17,5 @@ def fit(options: Options, train: Train, context: Context) -> Fitted | Ensemble:
 
 
 def predict(fitted: Fitted | Ensemble, test: Runs, context: Context) -> list[Prediction]:
-    """Predictions of all runs, one run at a time."""
-    out = []
-    for row in range(len(test)):
-        out.append(fitted.predict_run(test[row]))
-        context.progress("runs", row + 1, len(test))
-    return out
+    """Predictions of all runs."""
+    return fitted.predict(test, context.progress)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...benchmark.contracts import Context
+from ...benchmark.contracts import Context, Progress
 from ...benchmark.errors import BadData
 from ...benchmark.kinds.encoding import Measured, Run, Runs
 from ...benchmark.nn.inner_movies import names_of
@@ -75,6 +75,14 @@ class Fitted:
         if unknown := set(run.frames) - set(out):
             raise BadData(f"no training run of {', '.join(sorted(unknown))}", "train on these subjects too")
         return {name: out[name] for name in run.frames}
+
+    def predict(self, runs: Sequence[Run], progress: Progress) -> list[Prediction]:
+        """The same for several runs."""
+        out = []
+        for row in range(len(runs)):
+            out.append(self.predict_run(runs[row]))
+            progress("runs", row + 1, len(runs))
+        return out
 
     def report(self, networks: Sequence[str] = ()) -> dict[str, Any]:
         """Plain facts for the record; ``networks`` names the network of each parcel."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from film_toy import mean_r, toy_items, train_of
 
-from brainbench.benchmark.contracts import Context, TaskInfo
+from brainbench.benchmark.contracts import Context, TaskInfo, silent
 from brainbench.benchmark.errors import BadData
 from brainbench.benchmark.space import draw
 from brainbench.methods.medarc import members
@@ -110,10 +110,13 @@ def test_an_ensemble_of_real_members_predicts_films_that_it_never_saw(tmp_path, 
     test = toy_items(("life", "s9"), stimuli=2, seed=5)
     runs = train_of(test).inputs
     predicted = [found.predict_run(runs[row]) for row in range(len(runs))]
+    together = found.predict(runs, silent)
+    assert all(np.array_equal(a[name], b[name]) for a, b in zip(predicted, together, strict=True) for name in a)
+    assert {len(member.desk) for member in found.members} == {1}, "one member at a time is in memory"
     reached = mean_r(test, predicted)
     assert reached > 0.15
     assert facts["expected_r_nested"] == pytest.approx(reached, abs=0.1)
     assert facts["expected_r_same_movies"] >= facts["expected_r_nested"]
-    silent = toy_items(("wolf",), stimuli=1, seed=6)
-    told = found.predict_run(train_of(silent).inputs[0])
+    lacking = toy_items(("wolf",), stimuli=1, seed=6)
+    told = found.predict_run(train_of(lacking).inputs[0])
     assert all(np.isfinite(values).all() for values in told.values())
