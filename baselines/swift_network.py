@@ -189,7 +189,7 @@ class Parts(nn.Module):
     def cut(self, x: Tensor) -> list[Tensor]:
         """(batch, token, channel) -> (batch, window, token, channel) of each size."""
         moved: Tensor = Reorder.apply(x, self.order, self.back)  # type: ignore[no-untyped-call]
-        rows = moved.split([count * tokens for count, tokens in self.counts], dim=1)
+        rows = moved.split([count * tokens for count, tokens in self.counts], dim=1)  # type: ignore[no-untyped-call]
         return [part.unflatten(1, shape) for part, shape in zip(rows, self.counts, strict=True)]
 
     def joined(self, parts: list[Tensor]) -> Tensor:

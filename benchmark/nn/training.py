@@ -251,7 +251,7 @@ def reproducible(context: Context) -> Iterator[None]:
     """Seed, thread count and deterministic kernels of a block; all put back afterwards."""
     threads = torch.get_num_threads()
     strict, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    filled = torch.utils.deterministic.fill_uninitialized_memory
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     cuda = context.device.startswith("cuda")
     if cuda:
         # cuBLAS reads this when its handle is made, and is not deterministic without it.
