@@ -212,7 +212,7 @@ def corrected_resampled_t(differences: Sequence[float], train: float, test: floa
     return TTest(mean, mean / error, df, float(2 * stats.t.sf(abs(mean / error), df)))
 
 
-def holm(p: Sequence[float]) -> np.ndarray:
+def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
     """Holm's adjusted p-values of one family; NaN stays NaN and does not count as a test."""
     values = np.asarray(p, dtype=np.float64)
     tested = np.flatnonzero(~np.isnan(values))

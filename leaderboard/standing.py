@@ -17,7 +17,8 @@ import numpy as np
 
 from ..benchmark.draws import Draws
 from ..benchmark.record import ScorePart
-from ..benchmark.stats import LEVEL, holm, interval, two_sided_rows
+from ..benchmark.stats import LEVEL, holm, interval
+from .pairs import pairs_p
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def standings(entries: Sequence[Entry], metric: str) -> list[Standing]:
     drawn = rows[0].drawn if rows else None
     common = Counter(row.drawn for row in rows if row.drawn)
     shared = drawn or (common.most_common(1)[0][0] if common else None)
-    alike = [k for k, row in enumerate(rows) if row.drawn and row.drawn == shared]
+    alike = {k: at for at, k in enumerate(k for k, row in enumerate(rows) if row.drawn and row.drawn == shared)}
     p = all_pairs([rows[k] for k in alike])
     found = []
     for k, row in enumerate(rows):
@@ -92,7 +93,7 @@ def standings(entries: Sequence[Entry], metric: str) -> list[Standing]:
         if k not in alike:
             found.append(Standing(reason=reason))
             continue
-        at = alike.index(k)
+        at = alike[k]
         apart = p[at] < 1 - LEVEL
         low, high = 1 + int(apart[:at].sum()), len(rows) - int(apart[at + 1 :].sum())
         tested = float(p[at, 0]) if at and drawn else math.nan
@@ -109,10 +110,8 @@ def all_pairs(rows: Sequence[Resampled]) -> np.ndarray:
     adjusted = np.full((len(rows), len(rows)), np.nan)
     if len(rows) < 2:
         return adjusted
-    scores = np.array([row.row for row in rows])
-    raw = [two_sided_rows(scores[k] - scores[k + 1 :], rows[0].units) for k in range(len(rows) - 1)]
     upper = np.triu_indices(len(rows), 1)
-    adjusted[upper] = holm(np.concatenate(raw).tolist())
+    adjusted[upper] = holm(pairs_p(np.array([row.row for row in rows]), rows[0].units))
     adjusted.T[upper] = adjusted[upper]
     return adjusted
 
