@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +63,31 @@ def test_every_command_in_the_documents_exists():
             inner = getattr(command.commands[name], "commands", None)
             if inner and rest:
                 assert rest in inner, f"{document.name}: brainbench {name} {rest}"
+
+
+def test_every_option_in_the_documents_exists():
+    from typer.main import get_command
+
+    from brainbench.benchmark.cli import app
+
+    wrong = []
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for words in typed(document.read_text()):
+            command = get_command(app)
+            while words and words[0] in getattr(command, "commands", {}):
+                command = command.commands[words.pop(0)]
+            known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+            options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+            wrong += [f"{document.name}: {command.name} {option}" for option in options - known - {"--help"}]
+    assert wrong == []
+
+
+def typed(text: str) -> list[list[str]]:
+    """The words after ``brainbench`` of every line that is typed in a block."""
+    lines = []
+    for language, body in BLOCK.findall(text):
+        if language in ("bash", "text"):
+            for line in body.replace("\\\n", " ").splitlines():
+                if hit := re.match(r"(?:\S+=\S+ )*(?:\S*uv run (?:--extra \S+ )*|\./)?brainbench (.+)", line.strip()):
+                    lines.append(shlex.split(hit[1].split(" > ")[0].split(" | ")[0], comments=True))
+    return lines
