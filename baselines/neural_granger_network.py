@@ -84,32 +84,56 @@ def path(
     """
     rates = torch.full((len(networks.last),), FIRST_RATE, device=pasts.device)
     total = torch.zeros_like(networks.norms())
+    here = _point(networks, pasts, frames, ridge)
     for done, penalty in enumerate(penalties):
         for _ in range(steps):
-            networks, rates = _step(networks, rates, pasts, frames, penalty, ridge)
-        total += networks.norms()
+            here, rates = _step(here, rates, pasts, frames, penalty, ridge)
+        total += here.networks.norms()
         progress(done + 1)
     return total / len(penalties)
 
 
-def _step(
-    networks: Networks, rates: Tensor, pasts: Tensor, frames: Tensor, penalty: float, ridge: float
-) -> tuple[Networks, Tensor]:
-    """One step of every target by itself: taken where it lowers the objective, tried smaller next time where not."""
+class _Point(NamedTuple):
+    """Networks, their losses (target,) without the lasso, and the gradients of these."""
+
+    networks: Networks
+    losses: Tensor
+    slopes: Networks
+
+
+def _point(networks: Networks, pasts: Tensor, frames: Tensor, ridge: float) -> _Point:
     tracked = Networks(*(weights.detach().requires_grad_() for weights in networks))
     losses = _losses(tracked, pasts, frames, ridge)
     slopes = torch.autograd.grad(losses.sum(), list(tracked))
-    with torch.no_grad():
-        moved = Networks(
-            *(weights - _wide(rates, weights) * slope for weights, slope in zip(networks, slopes, strict=True))
-        )
-        keep = (1 - penalty * rates[:, None] / moved.norms().clamp_min(1e-12)).clamp_min(0)
-        moved = moved._replace(first=moved.first * keep[:, None, :, None])
-        before = losses + penalty * networks.norms().sum(dim=1)
-        after = _losses(moved, pasts, frames, ridge) + penalty * moved.norms().sum(dim=1)
-        better = after <= before
-        taken = Networks(*(torch.where(_wide(better, old), new, old) for new, old in zip(moved, networks, strict=True)))
-        return taken, rates * torch.where(better, FASTER, SLOWER)
+    return _Point(networks, losses.detach(), Networks(*slopes))
+
+
+def _step(
+    here: _Point, rates: Tensor, pasts: Tensor, frames: Tensor, penalty: float, ridge: float
+) -> tuple[_Point, Tensor]:
+    """One step of every target by itself: taken where it lowers the objective, tried smaller next time where not.
+
+    Losses and gradients are computed once a step, at its end: a target that stays where it was keeps its own.
+    """
+    networks, losses, slopes = here
+    moved = Networks(
+        *(weights - _wide(rates, weights) * slope for weights, slope in zip(networks, slopes, strict=True))
+    )
+    keep = (1 - penalty * rates[:, None] / moved.norms().clamp_min(1e-12)).clamp_min(0)
+    there = _point(moved._replace(first=moved.first * keep[:, None, :, None]), pasts, frames, ridge)
+    before = losses + penalty * networks.norms().sum(dim=1)
+    after = there.losses + penalty * there.networks.norms().sum(dim=1)
+    better = after <= before
+    taken = _Point(
+        _chosen(better, there.networks, networks),
+        torch.where(better, there.losses, losses),
+        _chosen(better, there.slopes, slopes),
+    )
+    return taken, rates * torch.where(better, FASTER, SLOWER)
+
+
+def _chosen(better: Tensor, new: Networks, old: Networks) -> Networks:
+    return Networks(*(torch.where(_wide(better, b), a, b) for a, b in zip(new, old, strict=True)))
 
 
 def _losses(networks: Networks, pasts: Tensor, frames: Tensor, ridge: float) -> Tensor:

@@ -190,14 +190,15 @@ def test_windows_hold_the_past_of_each_node_and_cross_no_seam() -> None:
 
 def test_a_step_never_raises_the_objective_and_the_penalty_prunes() -> None:
     torch = pytest.importorskip("torch")
-    from brainbench.baselines.neural_granger_network import FIRST_RATE, _losses, _step, initial, windows
+    from brainbench.baselines.neural_granger_network import FIRST_RATE, _losses, _point, _step, initial, windows
 
     torch.manual_seed(0)
     pasts, frames = windows([torch.randn(80, 3)], 1)
     networks, rates = initial(3, 4, 1, "cpu"), torch.full((3,), 100 * FIRST_RATE)
-    before = torch.full((3,), torch.inf)
+    before, here = torch.full((3,), torch.inf), _point(networks, pasts, frames, 0.01)
     for _ in range(60):
-        networks, rates = _step(networks, rates, pasts, frames, 1.0, 0.01)
+        here, rates = _step(here, rates, pasts, frames, 1.0, 0.01)
+        networks = here.networks
         after = _losses(networks, pasts, frames, 0.01) + networks.norms().sum(dim=1)
         assert (after <= before + 1e-6).all()
         before = after
