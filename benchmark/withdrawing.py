@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from .errors import BadOption, BrainbenchError, DataMissing, StoreError
 from .files import digest_file, whole_folder
 from .home import cohorts, home
 from .home import weights as weights_home
+from .index import record_names
 from .plan import Plan, weights_hash
 from .record import Record
 from .salt import salt, salted
@@ -94,9 +96,14 @@ def read_tombstone(folder: Path) -> Tombstone | None:
 def tombstones(place: Path) -> list[Tombstone]:
     """The tombstones of a store, or of a folder of submissions, by id; a damaged one is left out."""
     found: dict[str, Tombstone] = {}
-    for path in sorted([*place.glob(f"records/*/{TOMBSTONE}"), *place.glob(f"*/records/*/{TOMBSTONE}")]):
+    for folder in sorted(
+        where / "records" / name
+        for where in (place, *(place / name for name in record_names(place)))
+        for name in record_names(where / "records")
+        if os.path.exists(f"{where}/records/{name}/{TOMBSTONE}")  # noqa: PTH110 - of 100,000, paths take three times as long
+    ):
         try:
-            stone = read_tombstone(path.parent)
+            stone = read_tombstone(folder)
         except StoreError:
             continue
         if stone is not None:
