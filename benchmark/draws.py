@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import StoreError
 from .files import write_bytes
+from .npy import read_header
 from .stats import Resampling
 
 VALUES = "draws.npy"
@@ -161,10 +162,8 @@ def _numbers(content: bytes, shape: tuple[int, int]) -> np.ndarray:
 @lru_cache(maxsize=64)
 def _header(begin: bytes) -> object:
     """Shape, order and type that the beginning of a file of NumPy's first format tells; None for another format."""
-    file = io.BytesIO(begin)
-    if np.lib.format.read_magic(file) != (1, 0):
-        return None
-    return np.lib.format.read_array_header_1_0(file)
+    header = read_header(io.BytesIO(begin))
+    return header if begin[6:8] == b"\x01\x00" else None
 
 
 def _bounded(path: Path) -> bytes:

@@ -13,13 +13,14 @@ from typing import IO, Literal
 
 import numpy as np
 
+from .. import npy
 from .bids_names import scan_of
 from .layout import Layout, Options, Source, check_size, numbered
 from .rules import LeftOut
 
 FORMAT = "abide-npz"
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, NotImplementedError, RuntimeError)
-HEADER_BYTES = 1 << 16
+LABEL_BYTES = 1 << 20
 SERIES_KEYS = ("timeseries", "time_series", "series", "ts", "bold", "data", "arr_0")
 """Keys under which a .npz file of one scan holds its series, best first."""
 
@@ -87,7 +88,7 @@ def find(folder: Path, _options: Options) -> Layout:
 
 def _name_columns(layout: Layout, file: Path) -> None:
     """Take the columns' labels from a file with one label a line, where it fits."""
-    if not file.is_file() or file.stat().st_size > HEADER_BYTES * 16:
+    if not file.is_file() or file.stat().st_size > LABEL_BYTES:
         return
     labels = tuple(file.read_text(errors="replace").split())
     if len(set(labels)) == len(labels) and all(len(source.labels) == len(labels) for source in layout.sources):
@@ -124,11 +125,9 @@ def read_header(stream: IO[bytes], size: int) -> Header:
     Raises `LeftOut` for arrays of objects, other than two dimensions, and sizes that do not add up.
     """
     try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(stream, max_header_size=HEADER_BYTES)
-    except (ValueError, KeyError, TypeError, SyntaxError) as error:
-        raise LeftOut(f"not a .npy array: {reason(error)}") from None
+        shape, fortran, dtype = npy.read_header(stream)
+    except ValueError as error:
+        raise LeftOut(str(error)) from None
     if dtype.kind not in "fiu":
         raise LeftOut(f"holds {dtype}, not numbers")
     if len(shape) != 2 or min(shape) < 1:

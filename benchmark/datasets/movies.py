@@ -26,6 +26,7 @@ import pandas as pd
 from ..errors import BadData
 from ..files import digest_file
 from ..items import ArrayRef, Items
+from ..parquet import read_parquet, refuse_types
 from .manifest_file import AGAIN, read_manifest, refuse_sizes
 from .movie_index import read_index, stream_digest, stream_refs
 from .movie_manifest import (
@@ -43,6 +44,9 @@ from .movie_manifest import (
     fingerprint,
 )
 from .movie_writer import MovieWriter
+
+WHOLE = ("showing", "start", "rows")
+"""Columns that hold whole numbers, beside ``frames:SUBJECT``; the others hold texts, but for the list ``r``."""
 
 __all__ = ["MovieCohort", "MovieWriter", "installed"]
 
@@ -87,7 +91,8 @@ class MovieCohort:
         """One row a (run, field) that there is: `PART_COLUMNS`. Raises `BadData`."""
         table = self._table(PARTS, list(PART_COLUMNS))
         held = table["field"].map({field: block.rows for field, block in self.manifest.blocks.items()})
-        if held.isna().any() or (table["start"] < 0).any() or (table["start"] + table["rows"] > held).any():
+        ends = table["start"].astype(float) + table["rows"]
+        if held.isna().any() or (table["start"] < 0).any() or (table["rows"] < 0).any() or (ends > held).any():
             raise BadData(f"{self.path / PARTS}: rows outside of the files", AGAIN)
         return table
 
@@ -152,13 +157,10 @@ class MovieCohort:
 
     def _table(self, name: str, columns: list[str]) -> pd.DataFrame:
         path = self.path / name
-        try:
-            table = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise BadData(f"{path}: cannot be read ({error})", AGAIN) from None
-        if lacking := [column for column in columns if column not in table]:
-            raise BadData(f"{path}: no column {lacking[0]!r}", AGAIN)
-        return table[columns]
+        table = read_parquet(path, AGAIN, columns)
+        whole = [name for name in columns if name in WHOLE or name.startswith(FRAMES)]
+        refuse_types(table, path, AGAIN, whole=whole, texts=[name for name in columns if name not in (*whole, "r")])
+        return table
 
 
 def _sample(run: str, responses: Sequence[ArrayRef | None]) -> str:

@@ -33,6 +33,9 @@ IMAGE_COLUMNS = {
 LISTS = ("captions", "blip2")
 """Columns of images.parquet that hold lists of texts."""
 
+WHOLE = ("offset", "height", "width", "start", "repeats")
+"""Columns of both tables that hold whole numbers; the others hold texts."""
+
 ROW_COLUMNS = {
     "brain": "whose brain",
     "image": "which image",

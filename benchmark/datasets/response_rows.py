@@ -37,7 +37,10 @@ def rows_of_questions(items: Items) -> Items:
     """One row a question of an image's dialogue: column ``question``, and its answer as the one reference."""
     rows, names, questions, answers = [], [], [], []
     for row, (name, text) in enumerate(zip(items.table.index, items.table["dialogue"], strict=True)):
-        for number, (question, answer) in enumerate(_parsed(str(name), text, list), 1):
+        pairs = parsed(str(name), text, list)
+        if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+            raise BadData(f"{name}: its dialogue is no list of pairs", "import it again")
+        for number, (question, answer) in enumerate(pairs, 1):
             rows.append(row)
             names.append(f"{name}/q{number}")
             questions.append(str(question))
@@ -97,7 +100,7 @@ def _boxes(items: Items) -> list[dict[str, np.ndarray]]:
     found = []
     for name, image, text in zip(items.table.index, items.table["subject"], items.table["boxes"], strict=True):
         if image not in known:
-            told = _parsed(str(name), text, dict)
+            told = parsed(str(name), text, dict)
             known[image] = {concept: _array(str(name), boxes) for concept, boxes in told.items() if boxes}
         found.append(known[image])
     return found
@@ -118,11 +121,11 @@ def _size(boxes: np.ndarray) -> float:
     return float(((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sum())
 
 
-def _parsed(name: str, text: str, wanted: type) -> Any:
-    """JSON of one column. Raises `BadData`."""
+def parsed(name: str, text: str, wanted: type) -> Any:
+    """JSON of one cell, a list or an object as ``wanted``; empty for no text. Raises `BadData`."""
     try:
         found = json.loads(text) if text else wanted()
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         found = None
     if not isinstance(found, wanted):
         raise BadData(f"{name}: its boxes or dialogue are not the JSON that was expected", "import it again")

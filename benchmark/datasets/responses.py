@@ -27,6 +27,7 @@ import pandas as pd
 from ..errors import BadData
 from ..files import digest_file
 from ..items import ArrayRef, Items
+from ..parquet import read_parquet, refuse_types
 from .manifest_file import AGAIN, read_manifest, refuse_sizes
 from .response_manifest import (
     IMAGE_COLUMNS,
@@ -38,9 +39,11 @@ from .response_manifest import (
     PIXELS,
     ROW_COLUMNS,
     ROWS,
+    WHOLE,
     Manifest,
     fingerprint,
 )
+from .response_rows import parsed
 from .response_writer import ResponseWriter
 
 __all__ = ["ResponseCohort", "ResponseWriter", "installed"]
@@ -66,7 +69,8 @@ class ResponseCohort:
         if not table.index.is_unique:
             raise BadData(f"{self.path / IMAGES}: an image occurs twice", AGAIN)
         size = self.manifest.files[PIXELS].bytes if PIXELS in self.manifest.files else 0
-        area = table["height"] * table["width"] * 3
+        height, width = table["height"].astype(float), table["width"].astype(float)
+        area = height.clip(lower=0) * width * 3
         if ((table["offset"] >= 0) & ((area <= 0) | (table["offset"] + area > size))).any():
             raise BadData(f"{self.path / IMAGES}: a picture lies outside of {PIXELS}", AGAIN)
         return table
@@ -78,19 +82,22 @@ class ResponseCohort:
             raise BadData(f"{self.path / ROWS}: an image of a brain occurs twice", AGAIN)
         trials = table["brain"].map({brain: space.trials for brain, space in self.manifest.spaces.items()}).fillna(0)
         held = table["start"] >= 0
-        if (held & ((table["repeats"] < 1) | (table["start"] + table["repeats"] > trials))).any():
+        ends = table["start"].astype(float) + table["repeats"]
+        if (held & ((table["repeats"] < 1) | (ends > trials))).any():
             raise BadData(f"{self.path / ROWS}: a row lies outside of its responses", AGAIN)
         return table
 
     def _table(self, name: str, columns: Mapping[str, str], rows: int) -> pd.DataFrame:
-        try:
-            table = pd.read_parquet(self.path / name)
-        except (OSError, ValueError) as error:  # pyarrow's errors are among them
-            raise BadData(f"{self.path / name}: cannot be read ({type(error).__name__})", AGAIN) from None
+        file = self.path / name
+        table = read_parquet(file, AGAIN)
         if len(table) != rows or list(table.columns) != list(columns):
-            raise BadData(f"{self.path / name}: does not fit the manifest", AGAIN)
+            raise BadData(f"{file}: does not fit the manifest", AGAIN)
+        texts = [column for column in columns if column not in (*WHOLE, *LISTS)]
+        refuse_types(table, file, AGAIN, whole=[column for column in columns if column in WHOLE], texts=texts)
         for column in set(columns).intersection(LISTS):
-            table[column] = [[str(text) for text in texts] for texts in table[column]]
+            if not all(isinstance(listed, np.ndarray) for listed in table[column]):
+                raise BadData(f"{file}: column {column!r} does not hold lists of texts", AGAIN)
+            table[column] = [[str(text) for text in listed] for listed in table[column]]
         return table
 
     def _ref(self, name: str, offset: int, shape: tuple[int, ...], dtype: str) -> ArrayRef:
@@ -151,7 +158,9 @@ class ResponseCohort:
     def _maps(self, rows: pd.DataFrame) -> list[str]:
         found = []
         for brain, text in zip(rows["brain"], rows["relevance"], strict=True):
-            told = json.loads(text) if text else {}
+            told = parsed(f"{self.path / ROWS}: {brain}", text, dict)
+            if not all(type(row) is int for row in told.values()):
+                raise BadData(f"{self.path / ROWS}: {brain}: rows of maps that are no numbers", AGAIN)
             found.append(json.dumps({name: self.relevance(brain, row) for name, row in told.items()}) if told else "")
         return found
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import BadData
+from ..npy import BROKEN_ZIP, read_member
+
+AGAIN = "run the cell again"
+"""What to do about stored predictions that cannot be read."""
 
 
 def save_arrays(path: Path, arrays: Sequence[np.ndarray]) -> None:
@@ -20,7 +23,7 @@ def save_arrays(path: Path, arrays: Sequence[np.ndarray]) -> None:
 def load_arrays(path: Path) -> list[np.ndarray]:
     """Read what `save_arrays` wrote. Raises `BadData` for anything else."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return [archive[str(i)] for i in range(len(archive.files))]
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadData(f"{path}: not a list of arrays ({error})") from None
+        with zipfile.ZipFile(path) as archive:
+            return [read_member(archive, str(i)) for i in range(len(archive.namelist()))]
+    except (KeyError, *BROKEN_ZIP) as error:
+        raise BadData(f"{path}: not a list of arrays ({error})", AGAIN) from None

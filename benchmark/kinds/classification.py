@@ -11,6 +11,8 @@ import pandas as pd
 from ..contracts import Kind, TaskInfo
 from ..errors import BadData, BadPrediction
 from ..items import Items
+from ..parquet import numbers, read_parquet
+from .arrays import AGAIN
 from .scans import SCAN_FIELDS, Scans
 
 
@@ -74,5 +76,5 @@ class Classification(Kind):
         pd.DataFrame(prediction, columns=list(task.classes)).to_parquet(folder / "probabilities.parquet")
 
     def load(self, folder: Path, task: TaskInfo) -> np.ndarray:
-        table = pd.read_parquet(folder / "probabilities.parquet", columns=list(task.classes))
-        return table.to_numpy(np.float64)
+        file = folder / "probabilities.parquet"
+        return numbers(read_parquet(file, AGAIN, task.classes), file, AGAIN)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any, overload
 
 import numpy as np
@@ -15,15 +14,13 @@ import numpy as np
 from ..contracts import Kind, TaskInfo
 from ..errors import BadData, BadPrediction
 from ..items import ArrayRef, Items
+from ..npy import mapped
 
 FEATURES = "features/"
 FRAMES = "frames:"
 LENGTHS = "frames.json"
 TR = 1.49
-DAMAGED = (
-    OSError, ValueError, TypeError, AttributeError,
-    EOFError, OverflowError, RecursionError, TokenError,
-)  # fmt: skip
+DAMAGED = (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 """What reading JSON and the header of a ``.npy`` file raises where these are not what they should be."""
 
 SEGMENT = 60
@@ -359,7 +356,7 @@ def _series(folder: Path, subject: str, frames: list[int]) -> list[np.ndarray]:
     """A subject's runs. Raises `ValueError` where the file does not hold them."""
     if Path(subject).name != subject or min(frames, default=0) < 0:
         raise ValueError(f"subject {subject!r}")
-    stored = np.lib.format.open_memmap(folder / f"{subject}.npy", mode="r")  # no archive, and no pickle
+    stored = mapped(folder / f"{subject}.npy")
     if stored.ndim != 2 or stored.dtype != np.float32 or len(stored) != sum(frames):
         raise ValueError(f"{subject}.npy holds {stored.dtype} {stored.shape}, not {sum(frames)} TRs of float32")
     return np.split(stored, np.cumsum(frames)[:-1])

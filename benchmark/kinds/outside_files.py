@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from ..datasets.brainhub_files import MAX_BYTES, in_order, json_text, read_json
 from ..errors import BadData, BadPrediction, needing
+from ..npy import mapped
 from .pictures import SIDES, Pictures
 
 CSV_FORM = "write UTF-8 with commas between cells, a first line  id,text  and texts in double quotes"
@@ -147,11 +147,10 @@ def _ids_beside(path: Path, count: int) -> list[str]:
 
 def _tensor_npy(path: Path) -> tuple[Callable[[int], np.ndarray], Sequence[int]]:
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise BadData(f"{path}: not a plain .npy array, and pickles are not read ({error})") from None
-    if not isinstance(values, np.ndarray):
-        raise BadData(f"{path}: an archive of arrays, not one array", "write one array by numpy.save")
+        values = mapped(path)
+    except (ValueError, OSError) as error:
+        hint = "write one array of numbers by numpy.save"
+        raise BadData(f"{path}: not a plain .npy array, and pickles are not read ({error})", hint) from None
     return (lambda row: np.array(values[row])), values.shape
 
 

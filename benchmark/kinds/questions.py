@@ -15,7 +15,9 @@ import pandas as pd
 from ..contracts import Kind, TaskInfo
 from ..errors import BadData, BadPrediction
 from ..items import Items
+from ..parquet import read_parquet, texts
 from ..prompts import Split, question
+from .arrays import AGAIN
 from .scans import SCAN_FIELDS, Scans
 from .text import check_texts
 
@@ -152,9 +154,15 @@ class Questions(Kind):
         table.to_parquet(folder / "answers.parquet")
 
     def load(self, folder: Path, task: TaskInfo) -> Answers:
-        table = pd.read_parquet(folder / "answers.parquet")
-        scores = [json.loads(text) for text in table["scores"]]
-        return Answers(table["text"].astype(str).tolist(), scores if any(scores) else None)
+        file = folder / "answers.parquet"
+        table = read_parquet(file, AGAIN, ["text", "scores"])
+        try:
+            scores = [json.loads(text) for text in table["scores"]]
+        except (ValueError, TypeError, RecursionError):
+            scores = [None]
+        if not all(isinstance(fields, dict) for fields in scores):
+            raise BadData(f"{file}: scores of labels that are no JSON objects", AGAIN)
+        return Answers(texts(table["text"]), scores if any(scores) else None)
 
     def concat(self, parts: Sequence[Any]) -> Any:
         if isinstance(parts[0], Fields):

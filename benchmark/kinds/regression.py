@@ -13,6 +13,8 @@ import pandas as pd
 from ..contracts import Kind, TaskInfo
 from ..errors import BadData, BadPrediction
 from ..items import Items
+from ..parquet import numbers, read_parquet
+from .arrays import AGAIN
 from .scans import SCAN_FIELDS, Scans
 
 
@@ -80,4 +82,5 @@ class Regression(Kind):
         pd.DataFrame({"prediction": prediction}).to_parquet(folder / "values.parquet")
 
     def load(self, folder: Path, task: TaskInfo) -> np.ndarray:
-        return pd.read_parquet(folder / "values.parquet")["prediction"].to_numpy(np.float64)
+        file = folder / "values.parquet"
+        return numbers(read_parquet(file, AGAIN, ["prediction"]), file, AGAIN)[:, 0]

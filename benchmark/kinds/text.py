@@ -12,6 +12,8 @@ from ..contracts import TaskInfo
 from ..datasets.brainhub_files import read_references
 from ..errors import BadPrediction
 from ..items import Items
+from ..parquet import read_parquet, texts
+from .arrays import AGAIN
 from .outside_files import matched, read_texts
 from .seen import BRAIN, Seeing
 
@@ -70,7 +72,7 @@ class Captioning(Seeing):
         pd.DataFrame({"text": prediction}).to_parquet(folder / "texts.parquet")
 
     def load(self, folder: Path, task: TaskInfo) -> list[str]:
-        return pd.read_parquet(folder / "texts.parquet")["text"].astype(str).tolist()
+        return texts(read_parquet(folder / "texts.parquet", AGAIN, ["text"])["text"])
 
 
 class Description(Captioning):

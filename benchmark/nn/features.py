@@ -21,6 +21,7 @@ from ..contracts import Progress, silent
 from ..errors import BadData, StoreError, UnknownName
 from ..files import write_bytes
 from ..home import home
+from ..npy import BROKEN_ZIP, read_member
 
 BATCH = 16
 """Images that are embedded at once."""
@@ -266,8 +267,8 @@ class Cache:
 
 def _read_shard(file: Path, name: str, shape: tuple[int, ...], kind: type) -> np.ndarray:
     """One array of a file of the cache; empty where the file is damaged."""
-    with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile), np.load(file) as held:
-        found: np.ndarray = held[name]
-        if found.shape[1:] == shape and found.dtype == kind and len(held["keys"]) == len(found):
+    with suppress(KeyError, *BROKEN_ZIP), zipfile.ZipFile(file) as held:
+        found, keys = read_member(held, name), read_member(held, "keys")
+        if found.shape[1:] == shape and found.dtype == kind and keys.shape == (len(found), 32):
             return found
     return np.empty((0, *shape), kind)

@@ -144,20 +144,9 @@ def read_npy(path: Path, _items: int) -> None:
 
 def check_array(file: IO[bytes], size: int) -> None:
     """Raise `ValueError` where a file of so many bytes is not one array of plain numbers."""
-    from numpy.lib import format as layout
+    from ..npy import checked_header
 
-    version = layout.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"an array of format {version}")
-    reader = layout.read_array_header_1_0 if version == (1, 0) else layout.read_array_header_2_0
-    shape, _, dtype = reader(file)
-    if dtype.hasobject or dtype.kind not in "fiub":
-        raise ValueError(f"values of type {dtype}; a pickle is never read")
-    count = 1
-    for side in shape:
-        count *= side
-    if any(side < 0 for side in shape) or count * dtype.itemsize != size - file.tell():
-        raise ValueError(f"says that it holds {shape} values, which its {size:,} bytes are not")
+    checked_header(file, size)
 
 
 def read_png(path: Path, _items: int) -> None:

@@ -9,13 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import BadData
+from ...npy import NUMBERS, read_array
 from .files import MAX_FILE
-
-NUMBERS = "fiub"
-"""Kinds of numpy types that hold numbers."""
-
-MAX_HEADER = 10_000
-"""Bytes of a .npy file's header; that of an array of numbers has about a hundred."""
 
 HDF = b"\x89HDF"
 """Beginning of an HDF5 file, which MATLAB's version 7.3 is, after 512 bytes of its own."""
@@ -26,32 +21,10 @@ def read_npy(raw: bytes, name: str) -> np.ndarray:
 
     Raises `BadData` for another format, arrays of Python objects, and sizes that do not fit the header.
     """
-    file = io.BytesIO(raw)
-    # numpy refuses such a header too, but advises to trust the file.
-    if raw[:6] == np.lib.format.MAGIC_PREFIX and _header_size(raw) > MAX_HEADER:
-        raise BadData(
-            f"{name}: a header of {_header_size(raw)} bytes, which no array of numbers has", "give another copy"
-        )
     try:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(file)
-    except (ValueError, OSError, EOFError) as error:
-        raise BadData(f"{name}: not a .npy file ({error})", "copy the file again") from None
-    if dtype.hasobject:
-        raise BadData(f"{name}: an array of Python objects, which is refused", "save it as an array of numbers")
-    if dtype.kind not in NUMBERS:
-        raise BadData(f"{name}: an array of type {dtype}, not of numbers")
-    body = raw[file.tell() :]
-    expected = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if len(body) != expected:
-        raise BadData(f"{name}: {len(body)} bytes of data, its header says {expected}: truncated", "copy it again")
-    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C").astype(np.float64)
-
-
-def _header_size(raw: bytes) -> int:
-    """Bytes of a .npy file's header as the file says: two bytes hold it in version 1, four in later ones."""
-    return int.from_bytes(raw[8 : 10 if raw[6:7] == b"\x01" else 12], "little")
+        return read_array(io.BytesIO(raw), len(raw)).astype(np.float64)
+    except ValueError as error:
+        raise BadData(f"{name}: {error}", "copy the file again, or save it as an array of numbers") from None
 
 
 def read_mat(raw: bytes, name: str, wanted: Sequence[str]) -> dict[str, np.ndarray]:
