@@ -14,7 +14,7 @@ from ..contracts import Progress, silent
 from ..errors import BadData
 from ..home import cohorts
 from .algonauts_tree import MOVIES, TR, Found, Shown, Subject, find, series_of
-from .hdf5 import open_hdf5
+from .hdf5 import BROKEN, damaged, open_hdf5
 from .movie_atlas import name_parcels
 from .movie_index import INDEX
 from .movies import MovieCohort, MovieWriter
@@ -164,10 +164,8 @@ def _values(name: str, subject: Subject, shown: Shown, found: Found, files: dict
         return None
     try:
         values = np.asarray(files[place.file][place.key][()], dtype=np.float32)
-    except OSError as error:
-        raise BadData(
-            f"{place.file}: {place.key!r} cannot be read ({str(error)[:120]})", "copy the file again"
-        ) from None
+    except BROKEN as error:
+        raise damaged(place.file, error) from None
     broken = ~np.isfinite(values)
     if broken.any():
         parcels = int(broken.any(axis=0).sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ def read_annotations(folder: Path, splits: Collection[str], wanted: Collection[i
             if path.is_file():
                 try:
                     take(_load(path, ids), found)
-                except (KeyError, TypeError, ValueError, AttributeError) as error:
+                except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                     raise BadData(f"{path}: not COCO's annotations ({type(error).__name__}: {error})") from None
             else:
                 lacking.append(path.name)
@@ -100,11 +101,22 @@ def _take_boxes(raw: dict[str, Any], found: Annotations) -> None:
     names = {entry["id"]: str(entry["name"]) for entry in raw["categories"]}
     for entry in raw["images"]:
         if entry:
-            found.sizes[int(entry["id"])] = float(entry["width"]), float(entry["height"])
+            size = float(entry["width"]), float(entry["height"])
+            if not (0 < size[0] < math.inf and 0 < size[1] < math.inf):
+                raise ValueError(f"a picture of {size[0]:g} x {size[1]:g} pixels")
+            found.sizes[int(entry["id"])] = size
     for entry in raw["annotations"]:
         if entry:
-            box = [float(value) for value in entry["bbox"]]
+            box = box_of(entry["bbox"])
             found.boxes[int(entry["image_id"])][names[entry["category_id"]]].append(box)
+
+
+def box_of(told: Any) -> list[float]:
+    """x, y, width and height of a box. Raises `ValueError` or `TypeError`."""
+    box = [float(value) for value in told]
+    if len(box) != 4 or not all(map(math.isfinite, box)):
+        raise ValueError(f"a box of {box[:5]}, not of x, y, width and height")
+    return box
 
 
 def cropped(

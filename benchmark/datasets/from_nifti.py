@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-import zlib
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -104,14 +104,21 @@ def read_atlas(nibabel: Any, file: str | None) -> tuple[Any, tuple[str, ...]]:
     try:
         image = nibabel.load(file)
         values = np.unique(np.asanyarray(image.dataobj))
-    except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
-        raise BadData(f"{file}: cannot be read as a label image: {error}") from None
+    except Exception as error:  # nibabel and zlib raise errors of many kinds on a damaged file
+        raise BadData(f"{file}: cannot be read as a label image: {told(error)}") from None
     if image.ndim != 3 or not np.allclose(values, np.round(values)):
         raise BadData(f"{file}: not a 3-D image of whole numbers, one an ROI")
+    if values.min() < 0:
+        raise BadData(f"{file}: holds labels below 0", "number the ROIs from 1; 0 is the background")
     labels = tuple(str(int(value)) for value in values if value > 0)
     if not labels:
         raise BadData(f"{file}: holds no label above 0")
     return image, labels
+
+
+def told(error: Exception) -> str:
+    """The first line of an error, or its name."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def look(nibabel: Any, path: Path) -> float:
@@ -120,14 +127,15 @@ def look(nibabel: Any, path: Path) -> float:
         raise LeftOut("no such file")
     try:
         image = nibabel.load(path)
-    except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
-        raise LeftOut(f"cannot be read: {str(error).splitlines()[0]}") from None
+        tr = float(image.header.get_zooms()[3]) if image.ndim == 4 else np.nan
+        tr *= SECONDS.get(image.header.get_xyzt_units()[1], np.nan)
+    except Exception as error:  # errors of many kinds, on the header alone
+        raise LeftOut(f"cannot be read: {told(error)}") from None
     if image.ndim != 4:
         raise LeftOut(f"an image of {image.ndim} dimensions; expected 4")
-    size = int(np.prod(image.shape, dtype=np.int64)) * 4
+    size = math.prod(image.shape) * 4
     if size > MAX_IMAGE_BYTES or size > MAX_RATIO * path.stat().st_size:
         raise LeftOut(f"claims the shape {image.shape}: too much for one image")
-    tr = float(image.header.get_zooms()[3]) * SECONDS.get(image.header.get_xyzt_units()[1], np.nan)
     return tr if 0 < tr <= MAX_TR else float("nan")
 
 
@@ -144,8 +152,8 @@ def extract(
     masker = NiftiLabelsMasker(labels_img=atlas, standardize=None, strategy="mean", reports=False, verbose=0)
     try:
         values = masker.fit_transform(str(path), confounds=regressors)
-    except (OSError, EOFError, ValueError, zlib.error, IndexError) as error:
-        raise LeftOut(f"cannot be read: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # of nibabel, nilearn and zlib, on a damaged file or an impossible affine
+        raise LeftOut(f"cannot be read: {told(error)}") from None
     covered = [str(int(value)) for key, value in masker.region_ids_.items() if key != "background"]
     full = np.full((len(values), len(labels)), np.nan, np.float32)
     where = {label: column for column, label in enumerate(labels)}

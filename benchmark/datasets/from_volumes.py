@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .bids_names import Tree, quiet_motion
-from .from_nifti import find_images, import_nibabel, look
+from .from_nifti import find_images, import_nibabel, look, told
 from .layout import Layout, Options, Source
 from .participants import ScanId
 from .rules import LeftOut
@@ -112,8 +111,10 @@ def read_volume(path: Path, grid: tuple[int, int, int]) -> np.ndarray:
         for start, slab in _slabs(nibabel, image, grid):
             flat = slab.reshape(len(slab), -1)
             out[start : start + len(slab)] = (np.where(flat == 0, least, flat) - mean) / sd
-    except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
-        raise LeftOut(f"cannot be read: {str(error).splitlines()[0]}") from None
+    except LeftOut:
+        raise
+    except Exception as error:  # of nibabel and zlib, on a damaged file or an impossible affine
+        raise LeftOut(f"cannot be read: {told(error)}") from None
     return out
 
 

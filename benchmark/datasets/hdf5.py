@@ -16,6 +16,9 @@ MAX_ARRAYS = 20_000
 MAX_BYTES = 4 << 30
 """Of one array, as it would lie in memory."""
 
+BROKEN = (OSError, RuntimeError, KeyError, TypeError, ValueError)
+"""What h5py raises on a damaged file, beside a file that is none."""
+
 POINTER = b"/annex/objects/"
 """Begins a file whose content git-annex has not fetched."""
 
@@ -50,9 +53,21 @@ def open_hdf5(path: Path) -> Iterator[Any]:
 def arrays(file: Any, path: Path) -> dict[str, Any]:
     """Name -> array (h5py data set) of all that an open file holds, groups included.
 
-    Raises `BadData` for links to elsewhere, arrays whose values lie in other files, values that are no floats, and
-    arrays that are empty, never written, or larger than `MAX_BYTES`.
+    Raises `BadData` for links to elsewhere, arrays whose values lie in other files, values that are no floats,
+    arrays that are empty, never written, or larger than `MAX_BYTES`, and for a damaged file.
     """
+    try:
+        return _arrays(file, path)
+    except BROKEN as error:
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, error: Exception) -> BadData:
+    """What to say of a file that h5py cannot read to its end."""
+    return BadData(f"{path}: damaged, cannot be read ({str(error)[:120]})", "copy the file again")
+
+
+def _arrays(file: Any, path: Path) -> dict[str, Any]:
     import h5py
 
     found: dict[str, Any] = {}

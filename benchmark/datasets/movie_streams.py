@@ -24,7 +24,7 @@ from ..errors import BadData, BadOption, DataMissing
 from ..extraction.names import parse
 from ..files import whole_file
 from ..items import ArrayRef
-from .hdf5 import arrays, fetched, in_place, open_hdf5
+from .hdf5 import BROKEN, arrays, damaged, fetched, in_place, open_hdf5
 from .movie_index import COLUMNS, COPIES, read_index, write_index
 from .movie_manifest import RESPONSES, STREAM
 from .movies import MovieCohort
@@ -220,8 +220,12 @@ def _blocks(values: Any, dtype: str) -> Iterator[np.ndarray]:
     """The rows of an HDF5 array as another type, some at a time."""
     step = max(1, AT_ONCE // max(1, int(np.prod(values.shape[1:])) * values.dtype.itemsize))
     for start in range(0, values.shape[0], step):
+        try:
+            block = values[start : start + step]
+        except BROKEN as error:
+            raise damaged(Path(values.file.filename), error) from None
         with np.errstate(over="ignore"):
-            yield np.ascontiguousarray(values[start : start + step].astype(dtype))
+            yield np.ascontiguousarray(block.astype(dtype))
 
 
 def _digest(blocks: Iterator[np.ndarray], stream: str, copy: Any = None) -> str:

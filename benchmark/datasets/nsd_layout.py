@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData, needing
+from .hdf5 import BROKEN, damaged
 
 RELEASED = 37
 """Sessions that all papers before the full release used; of them the 982 test images are made."""
@@ -122,15 +123,24 @@ def open_hdf5(path: Path) -> Any:
 
 
 def dataset(file: Any, key: str, path: Path) -> Any:
-    """An array in an HDF5 file. Raises `BadData` where it is lacking, or lies in another file."""
+    """An array in an HDF5 file. Raises `BadData` where it is lacking, lies in another file, or was never written."""
+    try:
+        return _dataset(file, key, path)
+    except BROKEN as error:
+        raise damaged(path, error) from None
+
+
+def _dataset(file: Any, key: str, path: Path) -> Any:
     import h5py
 
     link = file.get(key, getlink=True)
     if link is None:
-        raise BadData(f"{path}: no {key!r}; it holds {', '.join(sorted(file)) or 'nothing'}")
+        raise BadData(f"{path}: no {key!r}; it holds {', '.join(sorted(map(str, file))) or 'nothing'}")
     found = file[key] if isinstance(link, h5py.HardLink) else None
     if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
         raise BadData(f"{path}: {key!r} is no array of this file", "write it into the file itself")
+    if found.shape is None or (found.size and not found.id.get_storage_size()):
+        raise BadData(f"{path}: {key!r} was never written: it has a shape, and no values", "write it again")
     return found
 
 

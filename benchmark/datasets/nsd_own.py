@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData
+from ..npy import BROKEN_ZIP, read_member
+from .hdf5 import BROKEN, damaged
 from .nsd_layout import BLOCK, Brain, Found, Picture, dataset, flat_pixels, mask_index, open_hdf5
 from .nsd_texts import add_texts, read_texts
 
@@ -28,6 +30,7 @@ ENDINGS = (".hdf5", ".h5", ".npz")
 BRAIN = re.compile(r"subj\d{2}")
 ROI = "roi_"
 MM = 1.8
+NUMBERS = "arrays of numbers, and of ids, are expected"
 
 
 def recognises(path: Path) -> bool:
@@ -78,10 +81,11 @@ def _open(path: Path) -> Iterator[Any]:
             yield file
         return
     try:
-        with np.load(path, allow_pickle=False) as file:
-            yield file
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise BadData(f"{path}: cannot be read ({str(error)[:120]})", "numbers in an .npz file are expected") from None
+        archive = zipfile.ZipFile(path)
+    except BROKEN_ZIP as error:
+        raise BadData(f"{path}: cannot be read ({str(error)[:120]})", NUMBERS) from None
+    with archive:
+        yield {name.removesuffix(".npy"): archive for name in archive.namelist() if name.endswith(".npy")}
 
 
 def _array(file: Any, key: str, path: Path) -> Any:
@@ -90,7 +94,26 @@ def _array(file: Any, key: str, path: Path) -> Any:
         return dataset(file, key, path)
     if key not in file:
         raise BadData(f"{path}: no {key!r}; it holds {', '.join(sorted(file)) or 'nothing'}")
-    return file[key]
+    try:
+        return read_member(file[key], key, "fiubSU")
+    except BROKEN_ZIP as error:
+        raise BadData(f"{path}: {key!r} cannot be read ({str(error)[:120]})", NUMBERS) from None
+
+
+def _numbers(file: Any, key: str, path: Path) -> np.ndarray:
+    """A whole array of numbers. Raises `BadData`."""
+    found = _whole(file, key, path)
+    if found.dtype.kind not in "fiub":
+        raise BadData(f"{path}: {key!r} holds {found.dtype}, not numbers", NUMBERS)
+    return found
+
+
+def _whole(file: Any, key: str, path: Path) -> np.ndarray:
+    """A whole array, in memory. Raises `BadData`."""
+    try:
+        return np.asarray(_array(file, key, path)[...])
+    except BROKEN as error:
+        raise damaged(path, error) from None
 
 
 def brain_dtype(path: Path) -> np.dtype:
@@ -104,10 +127,10 @@ def brain_dtype(path: Path) -> np.dtype:
 
 def _brain(path: Path) -> Brain:
     with _open(path) as file:
-        mask = np.asarray(_array(file, "mask", path)[...])
+        mask = _numbers(file, "mask", path)
         shape = tuple(_array(file, "betas", path).shape)
-        shown = _ids(_array(file, "image", path)[...])
-        mm = float(_array(file, "mm", path)[()]) if "mm" in file else MM
+        shown = _ids(_whole(file, "image", path), path)
+        mm = _mm(_numbers(file, "mm", path), path) if "mm" in file else MM
         index = mask_index(mask)
         if mask.ndim != 3 or shape != (len(shown), len(index)):
             raise BadData(
@@ -116,22 +139,37 @@ def _brain(path: Path) -> Brain:
             )
         rois = {}
         for key in sorted(key for key in file if key.startswith(ROI)):
-            values = np.asarray(_array(file, key, path)[...])
+            values = _numbers(file, key, path)
             if values.shape != mask.shape:
                 raise BadData(f"{path}: {key} {values.shape}; the mask is {mask.shape}")
             rois[key.removeprefix(ROI)] = values.ravel()[index] > 0
     return Brain(path.stem, mask.shape, mm, index, rois, shown, partial(_blocks, path))
 
 
-def _ids(values: np.ndarray) -> list[str]:
-    return [value.decode() if isinstance(value, bytes) else str(value) for value in values.ravel().tolist()]
+def _ids(values: np.ndarray, path: Path) -> list[str]:
+    """Ids of images. Raises `BadData` for what is no text."""
+    try:
+        return [value.decode() if isinstance(value, bytes) else str(value) for value in values.ravel().tolist()]
+    except (UnicodeDecodeError, SystemError):  # the latter for numbers that are no letters
+        raise BadData(f"{path}: ids of images that are no text", "write them as text or whole numbers") from None
+
+
+def _mm(values: np.ndarray, path: Path) -> float:
+    """The side of a voxel. Raises `BadData`."""
+    if values.size != 1 or not 0 < values.ravel()[0] < np.inf:
+        raise BadData(f"{path}: mm {values.ravel()[:3].tolist()} is no length of a voxel's side", "such as 1.8")
+    return float(values.ravel()[0])
 
 
 def _blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     with _open(path) as file:
         betas = _array(file, "betas", path)
         for first in range(0, len(betas), BLOCK):
-            yield first, np.asarray(betas[first : first + BLOCK], np.float32)
+            try:
+                block = betas[first : first + BLOCK]
+            except BROKEN as error:
+                raise damaged(path, error) from None
+            yield first, np.asarray(block, np.float32)
 
 
 def _pixels(path: Path, images: Iterable[str]) -> Iterator[tuple[str, np.ndarray | None]]:
@@ -141,9 +179,16 @@ def _pixels(path: Path, images: Iterable[str]) -> Iterator[tuple[str, np.ndarray
             yield image, None
         return
     with _open(file) as stored:
-        place = {name: row for row, name in enumerate(_ids(_array(stored, "ids", file)[...]))}
+        place = {name: row for row, name in enumerate(_ids(_whole(stored, "ids", file), file))}
         pixels = _array(stored, "pixels", file)
-        if len(place) != len(pixels):
-            raise BadData(f"{file}: {len(place)} different ids, {len(pixels)} pictures")
+        if pixels.ndim != 4 or len(place) != len(pixels):
+            raise BadData(f"{file}: {len(place)} different ids, and pictures of shape {pixels.shape}")
         for image in images:
-            yield image, flat_pixels(np.asarray(pixels[place[image]]), str(file)) if image in place else None
+            yield image, _picture(pixels, place[image], file) if image in place else None
+
+
+def _picture(pixels: Any, row: int, file: Path) -> np.ndarray:
+    try:
+        return flat_pixels(np.asarray(pixels[row]), str(file))
+    except BROKEN as error:
+        raise damaged(file, error) from None

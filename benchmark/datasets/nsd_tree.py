@@ -18,6 +18,7 @@ import pandas as pd
 
 from ..errors import BadData, needing
 from .coco import Crop, annotation_folder, cropped, read_annotations
+from .hdf5 import BROKEN, damaged
 from .nsd_layout import BLOCK, Brain, Found, Options, Picture, dataset, flat_pixels, mask_index, open_hdf5
 from .recordings.parse import read_mat
 
@@ -194,8 +195,8 @@ def _from_hdf5(path: Path, shape: tuple[int, ...], index: np.ndarray) -> Iterato
         for first in range(0, TRIALS, step):
             try:
                 raw = betas[first : first + step]
-            except OSError as error:
-                raise BadData(f"{path}: cannot be read ({str(error)[:120]})", "copy it again") from None
+            except BROKEN as error:
+                raise damaged(path, error) from None
             yield first, _percent(raw.reshape(len(raw), -1)[:, turned])
 
 
@@ -230,7 +231,11 @@ def _pixels(path: Path, images: Iterable[str]) -> Iterator[tuple[str, np.ndarray
         for image in images:
             if _number(image) >= len(brick):
                 raise BadData(f"{file}: {len(brick)} pictures; {image} is not among them", "copy it again")
-            yield image, flat_pixels(brick[_number(image)], str(file))
+            try:
+                pixels = brick[_number(image)]
+            except BROKEN as error:
+                raise damaged(file, error) from None
+            yield image, flat_pixels(pixels, str(file))
 
 
 def _describe(path: Path, options: Options, found: Found) -> None:
@@ -266,8 +271,9 @@ def _describe(path: Path, options: Options, found: Found) -> None:
 def _stimuli(path: Path) -> pd.DataFrame:
     columns = ["nsdId", "cocoId", "cocoSplit", "cropBox"]
     try:
-        table = pd.read_csv(path, usecols=columns).set_index("nsdId")
-    except (OSError, ValueError) as error:
+        kinds = {"nsdId": np.int64, "cocoId": np.int64, "cocoSplit": str, "cropBox": str}
+        table = pd.read_csv(path, usecols=columns, dtype=kinds, keep_default_na=False).set_index("nsdId")
+    except (OSError, ValueError, OverflowError) as error:
         raise BadData(f"{path}: cannot be read ({str(error)[:120]})", "copy it again") from None
     if not table.index.is_unique:
         raise BadData(f"{path}: NSD id {table.index[table.index.duplicated()][0]} occurs twice", "copy it again")

@@ -48,7 +48,7 @@ def sound(path: Path, rate: int) -> NDArray[np.float32]:
         begin = _begin(container)
         for frame in _decoded(container, stream, path):
             if not parts:
-                parts.append(np.zeros(max(0, round(((frame.time or 0.0) - begin) * rate)), dtype=np.float32))
+                parts.append(np.zeros(round(_since(frame, begin, path) * rate), dtype=np.float32))
             parts += [part.to_ndarray().mean(0) for part in resampler.resample(frame)]
         parts += [part.to_ndarray().mean(0) for part in resampler.resample(None)] if parts else []
     wave = np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
@@ -89,7 +89,7 @@ def clips(path: Path, sampling: Sampling) -> Iterator[Picture]:
     with _opened(path) as container:
         stream = _stream(container.streams.video, path, "pictures")
         begin = _begin(container)
-        yield from _sampled(_shown(_decoded(container, stream, path), begin), sampling, path)
+        yield from _sampled(_shown(_decoded(container, stream, path), begin, path), sampling, path)
 
 
 def seconds_told(path: Path) -> float:
@@ -98,11 +98,19 @@ def seconds_told(path: Path) -> float:
         return float(container.duration or 0) / av.time_base
 
 
-def _shown(frames: Iterator[Any], begin: float) -> Iterator[tuple[Any, float, float]]:
+def _since(frame: Any, begin: float, path: Path) -> float:
+    """Seconds from the film's beginning to a frame, at least 0. Raises `BadData` for times that no film has."""
+    seconds = max(0.0, (frame.time or 0.0) - begin)
+    if not seconds <= LONGEST:
+        raise BadData(f"{path}: is longer than {LONGEST // 3600} hours", "cut it into the runs that were shown")
+    return seconds
+
+
+def _shown(frames: Iterator[Any], begin: float, path: Path) -> Iterator[tuple[Any, float, float]]:
     """Frames with the times from and until which each is shown; the last as long as the one before."""
     previous, since, long = None, 0.0, 0.04
     for frame in frames:
-        now = max(0.0, (frame.time or 0.0) - begin)
+        now = _since(frame, begin, path)
         if previous is not None:
             long = max(now - since, 1e-3)
             yield previous, since, now
@@ -125,7 +133,9 @@ def _sampled(shown: Iterator[tuple[Any, float, float]], sampling: Sampling, path
             yield np.stack(waiting.popleft().pictures)
     if last is None:
         raise BadData(f"{path}: no picture can be decoded", _SEE)
-    for _ in range(given, chunks_of(until)):  # times that rounding puts behind the end, and films of no whole chunk
+    for number in range(given, chunks_of(until)):  # times that rounding puts behind the end, films of no whole chunk
+        if not waiting:
+            waiting.append(_Open(list(sampling.times(number))))
         _show(last, math.inf, waiting)
         yield np.stack(waiting.popleft().pictures)
 

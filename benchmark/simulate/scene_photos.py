@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets.coco import box_of
 from ..errors import BadData
 from .pillow import Image
 from .scene_words import Piece, View
@@ -64,14 +65,18 @@ def read_photos(folder: Path, size: int) -> list[Photo]:
     pictures at the ``path`` of an image, in the folder named as the file of annotations ("val2017"), or beside it.
     Raises `BadData` where there is none, or one cannot be read.
     """
-    captions, boxes, images = _annotations(folder)
+    try:
+        captions, boxes, images = _annotations(folder)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
+        told = f"{type(error).__name__}: {str(error)[:120]}"
+        raise BadData(f"{folder / 'annotations'}: not annotations of COCO ({told})", "fetch them again") from None
     found = []
     for number in sorted(images):
         place = images[number]
         try:
-            with Image.open(place) as image:
+            with Image.open(place, formats=["JPEG", "PNG"]) as image:
                 picture = image.convert("RGB")
-        except OSError as error:  # Pillow's own are among them
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # Pillow's own are OSErrors
             raise BadData(f"{place}: not a picture ({type(error).__name__})", "fetch the photographs again") from None
         cut = _square(picture.width, picture.height)
         square = picture.crop(cut).resize((size, size), Image.Resampling.BICUBIC)
@@ -106,7 +111,7 @@ def _annotations(folder: Path) -> tuple[dict[int, list[str]], dict[int, Boxes], 
             if not one.get("iscrowd"):
                 name, group = names[one["category_id"]]
                 listed, groups = boxes.setdefault(int(one["image_id"]), ({}, {}))
-                listed.setdefault(name, []).append([float(value) for value in one["bbox"]])
+                listed.setdefault(name, []).append(box_of(one["bbox"]))
                 groups[name] = group
     return {number: list(texts) for number, texts in captions.items()}, boxes, images
 
@@ -115,7 +120,7 @@ def _json(file: Path) -> dict[str, Any]:
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
         told["images"], told["annotations"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadData(f"{file}: not annotations of COCO ({type(error).__name__})", "fetch them again") from None
     return dict(told)
 
