@@ -324,7 +324,7 @@ def published_sizes(file: Path, dropout: float) -> Sizes:
 
     beside = file.parent / "config.json"
     try:
-        told = json.loads(beside.read_text())
+        told = dict(json.loads(beside.read_text()))
         tokens = "timepoint_patching_size" in told
         return Sizes(
             "tokens" if tokens else "image",
@@ -344,7 +344,7 @@ def published_sizes(file: Path, dropout: float) -> Sizes:
             dropout,
             False,
         )
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise BadData(
             f"{beside}: no configuration of BrainLM ({type(error).__name__}: {error})",
             "keep the published config.json in the folder of its weights",

@@ -176,7 +176,7 @@ class EndpointJudge:
             self.version = self.version or " ".join(
                 str(told[key]) for key in ("model", "system_fingerprint") if told.get(key)
             )
-        except (ValueError, KeyError, IndexError, TypeError):
+        except (ValueError, KeyError, IndexError, TypeError, RecursionError):
             raise JudgeError(f"{self.where}: not a reply of the OpenAI form", "check --endpoint") from None
         return content if isinstance(content, str) else ""
 
@@ -239,7 +239,7 @@ def read_reply(text: str, wanted: set[str]) -> dict[str, bool] | None:
     body = re.sub(r"^\s*```(?:json)?\s*|\s*```\s*$", "", text)
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict) or set(found) != wanted or not all(isinstance(v, bool) for v in found.values()):
         return None

@@ -198,10 +198,10 @@ def _collect(cases: Sequence[Case], judge: Judge, part: Path, progress: Progress
 
 def _kept(part: Path) -> Iterator[tuple[str, str, Verdict]]:
     """Lines of an interrupted run; one that was cut short is left out."""
-    for line in part.read_text().splitlines() if part.is_file() else []:
+    for line in part.read_text(errors="replace").splitlines() if part.is_file() else []:
         try:
             by, digest, verdict = json.loads(line)
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             continue
         yield by, digest, verdict
 
@@ -278,6 +278,6 @@ def read_opinion(path: Path) -> Opinion:
             raise StoreError(f"{path}: edited: it is not the file that was written", "judge the record again")
         content: Any = json.loads(raw)
         return Opinion.model_validate(content)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{path}: not a judge's file ({reason})", "judge the record again") from None

@@ -171,7 +171,7 @@ def folder_of(name: str) -> Path:
 
 def read_told(folder: Path) -> dict[str, Any]:
     """What was written at import: file name, hash, origin. Empty where nothing readable is there."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         told = json.loads((folder / TOLD).read_text())
         return told if isinstance(told, dict) else {}
     return {}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from ..contracts import Data, Method
 from ..errors import BadData, BadOption
@@ -71,7 +71,7 @@ def read_manifest(checkpoint: Path) -> SeenSubjects | None:
         return None
     try:
         return SeenSubjects.model_validate_json(place.read_text())
-    except ValidationError:
+    except (OSError, ValueError):
         raise BadData(f"{place}: not a list of subjects", "take it from where the checkpoint came from") from None
 
 

@@ -136,7 +136,7 @@ def record_checksums(folder: Path) -> dict[str, str]:
     note = folder / CHECKSUMS
     try:
         known: dict[str, str] = json.loads(note.read_text()) if note.is_file() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         raise StoreError(f"{note}: cannot be read", "delete it; checksums are then recorded anew") from None
     found = {}
     for path in sorted(folder.rglob("*")):

@@ -147,7 +147,10 @@ def inside(folder: Path, name: str, where: str) -> Path:
     Raises `BadData` for a path that leads out of it, by ``..``, an absolute path or a link.
     """
     root = folder.resolve()
-    path = (root / name).resolve()
+    try:
+        path = (root / name).resolve()
+    except (OSError, ValueError, RuntimeError):  # a null byte, a name that is too long, links in a circle
+        raise BadData(f"{where}: {name[:80]!r} is no path of a file", "list files below the folder") from None
     if not path.is_relative_to(root):
         raise BadData(f"{where}: {name!r} leads out of {folder}", "list files below the folder that you import")
     return path

@@ -92,7 +92,7 @@ def settle(folder: Path, settings: Mapping[str, Any]) -> None:
         return
     try:
         before = json.loads(note.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         before = None
     if not isinstance(before, dict):
         raise BadData(

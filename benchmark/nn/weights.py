@@ -60,7 +60,7 @@ def read_settings(place: Path) -> dict[str, Any]:
         return {}
     try:
         told = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadData(f"{file}: cannot be read ({type(error).__name__})", "save the weights again") from None
     if not isinstance(told, dict):
         raise BadData(f"{file}: not the settings of a checkpoint", "save the weights again")

@@ -6,6 +6,7 @@ itself is believed by nobody. Whatever is verified afterwards is this copy, so t
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -97,7 +98,7 @@ def unpack(source: Path, folder: Path, limits: Limits) -> None:
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, ValueError, NotImplementedError) as error:
         raise Refused([f"a damaged archive ({error})"], "pack the folder again") from None
     except OSError as error:
-        if error.errno is not None:  # of the disk, not of the archive
+        if error.errno not in (None, errno.EINVAL):  # of the disk; a damaged zip may ask for a place before its start
             raise
         raise Refused([f"a damaged archive ({error})"], "pack the folder again") from None
 

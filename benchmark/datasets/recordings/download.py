@@ -76,7 +76,7 @@ def _known(folder: Path) -> dict[str, str]:
     note = folder / CHECKSUMS
     try:
         found: dict[str, str] = json.loads(note.read_text()) if note.is_file() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         raise StoreError(f"{note}: cannot be read", "delete it; checksums are then recorded anew") from None
     return found
 
