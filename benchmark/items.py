@@ -152,7 +152,7 @@ class Items:
         """Read what `save` wrote."""
         table = pd.read_parquet(path)
         names = [column for column in table.columns if column.startswith(ARRAY_COLUMN)]
-        arrays = {name.removeprefix(ARRAY_COLUMN): [_parse(text) for text in table[name]] for name in names}
+        arrays = {name.removeprefix(ARRAY_COLUMN): [_parse(text, path.parent) for text in table[name]] for name in names}
         meta = json.loads(path.with_suffix(".json").read_text())
         return cls(table.drop(columns=names), arrays, meta)
 
@@ -165,12 +165,14 @@ def _reference(value: ArrayRef | np.ndarray | None, blob: Path, file: Any, whole
         value = value.read()
     if not isinstance(value, ArrayRef):
         array = np.ascontiguousarray(value)
-        value = ArrayRef(str(blob), file.tell(), array.shape, array.dtype.str)
+        value = ArrayRef(blob.name, file.tell(), array.shape, array.dtype.str)
         file.write(array.tobytes())
     return json.dumps(value)
 
 
-def _parse(text: str) -> ArrayRef | None:
+def _parse(text: str, folder: Path) -> ArrayRef | None:
+    """A reference; a path that is not absolute lies in the folder, which may have moved since."""
     if not text:
         return None
-    return ArrayRef.of(json.loads(text))
+    found = ArrayRef.of(json.loads(text))
+    return found._replace(path=str(folder / found.path))

@@ -69,6 +69,7 @@ def queue_pool(
 
 def make_order(store: Store, threads: int, seconds: float, memory: int, isolated: bool, device: str) -> Order:
     """What is asked of workers for every cell of a run."""
+    home().mkdir(parents=True, exist_ok=True)
     return Order(
         topic=f"brainbench-{uuid.uuid4().hex}",
         log=store.log,

@@ -108,6 +108,9 @@ class DaskPool:
                     raise heard
                 else:
                     taking = False
+        except Exception:
+            self._workers.check()  # nothing can be asked of a scheduler that is gone: then that is what is told
+            raise
         finally:
             self._leave()
 

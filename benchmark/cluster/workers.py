@@ -39,6 +39,7 @@ class Workers:
     ) -> None:
         self.client, self._patience, self._say, self._refused = client, patience, say, refused
         self.changed = threading.Condition()
+        self._address = client.scheduler.address
         self.slots = 0
         self._alone = time.monotonic()
         self._said = False
@@ -57,7 +58,7 @@ class Workers:
 
     def check(self) -> None:
         """Raise `ClusterError` when the scheduler is gone, or has had no worker for long."""
-        address = self.client.scheduler.address
+        address = self._address
         if self.client.status in ("closing", "closed"):
             raise ClusterError(
                 f"the scheduler {address} is gone",
