@@ -168,14 +168,14 @@ def probabilities(decision: np.ndarray, slope: float) -> np.ndarray:
 
 def inner_folds(labels: np.ndarray, groups: np.ndarray, seed: int) -> Folds:
     """Five stratified folds that cut no group, each with two classes on both sides; [] when there are too few."""
-    from sklearn.model_selection import StratifiedGroupKFold
+    from ..benchmark.stratified import StratifiedGroups
 
     present = np.unique(labels)
     if len(present) < 2 or len(np.unique(groups)) < FEW:
         return []
     if min(len(np.unique(groups[labels == k])) for k in present) < INNER_FOLDS:
         return []
-    split = StratifiedGroupKFold(INNER_FOLDS, shuffle=True, random_state=seed)
+    split = StratifiedGroups(INNER_FOLDS, shuffle=True, random_state=seed)
     folds = list(split.split(np.zeros(len(labels)), labels, groups))
     return [(a, b) for a, b in folds if len(np.unique(labels[a])) > 1 and len(np.unique(labels[b])) > 1]
 

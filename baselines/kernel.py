@@ -270,6 +270,7 @@ def decider(solver: Solver, aim: Aim, wanted: np.ndarray, grid: Sequence[Any]) -
 
     def decide(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         found = [solutions(solver, aim, train, wanted[train], penalty) for penalty in grid]
-        return np.stack([solver.basis[test] @ one[:-1] + one[-1] for one in found])
+        held_out = solver.basis[test]
+        return np.stack([held_out @ one[:-1] + one[-1] for one in found])
 
     return decide

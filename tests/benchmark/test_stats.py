@@ -235,3 +235,10 @@ def test_relatives_are_drawn_together_where_families_are_known():
     table = pd.DataFrame({"subject": ["a", "b", "c"], "group": ["f", "f", "c"]})
     assert clusters_of(table) == ["a", "b", "c"]
     assert clusters_of(table.assign(family=["f", "f", ""])) == ["f", "f", "c"]
+
+
+@pytest.mark.parametrize("subjects", [1, 7, 1000, stats.DRAWN_AT_ONCE // 2 + 1])
+def test_resamples_drawn_together_are_those_drawn_one_by_one(subjects):
+    rng, resamples = np.random.default_rng(5), 5 if subjects > 1000 else 150
+    expected = [np.bincount(rng.integers(0, subjects, subjects), minlength=subjects) for _ in range(resamples)]
+    np.testing.assert_array_equal(stats._draw(np.random.default_rng(5), resamples, subjects), expected)
