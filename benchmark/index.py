@@ -4,7 +4,7 @@
 every other record is read again, and whatever is shown of a record comes from the record itself. Without the file, or
 where it is damaged, of another version or cannot be written, all records are read.
 
-Its first line is the SHA-256 of the rest, which is JSON: ``made_by`` (schema and version), ``places`` (each `Place`
+Its first line is the SHA-256 of the rest, which is JSON: ``made_by`` (schemas and version), ``places`` (each `Place`
 once), and for each record its ``names``, ``at`` (number of its place) and ``stamps``.
 """
 
@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 from .. import __version__
 from .errors import StoreError
 from .files import write_bytes
-from .record import Record
+from .record import SCHEMA_VERSION, Record
 
 INDEX = "index.json"
-MADE_BY = [1, __version__]
-"""Schema of the file, and who wrote it: another version may read other records."""
+MADE_BY = [1, SCHEMA_VERSION, __version__]
+"""Schema of the file, of records, and who wrote it: another version may read other records."""
 
 WORTH = 256
 """So many records must be new to the index before it is written: fewer are read as fast."""
