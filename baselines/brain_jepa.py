@@ -146,13 +146,15 @@ class BrainJEPA(EncoderBaseline):
         fitted = replace(variant(self.pretrain_preprocess), frames=None).fit(scans, context.progress)
         rng = np.random.default_rng([context.seed, 1])
 
-        def loss(part: np.ndarray) -> Tensor:
-            series, seen, hidden = self._masked(scans, part, fitted, encoder.steps, rng)
-            return network.loss(*(tensor.to(context.device) for tensor in (series, seen, hidden)))
+        def load(part: np.ndarray) -> list[Tensor]:
+            return [tensor.to(context.device) for tensor in self._masked(scans, part, fitted, encoder.steps, rng)]
+
+        def loss(loaded: list[Tensor]) -> Tensor:
+            return network.loss(*loaded)
 
         history = train(
             network, loss, np.arange(len(scans)), self._pretraining(), context, None, without_decay(network),
-            network.follow,
+            network.follow, load,
         )  # fmt: skip
         losses = [round(value, 4) for value in history.losses]
         return network.target, {"pretraining_scans": len(scans), "pretraining_losses": losses}

@@ -187,15 +187,15 @@ class BrainLM(EncoderBaseline):
         fitted = [self._normalisation(cohort, context) for cohort in scans.cohorts]
         self._fitted = fitted[0]
 
-        def loss(part: np.ndarray) -> Tensor:
+        def load(part: np.ndarray) -> Tensor:
             windows = [self._windows(scans[row], fitted[scans.places[row][0]])[0] for row in part]
-            return network.loss(*tensors([np.stack(windows)], np.arange(len(part)), context.device))
+            return tensors([np.stack(windows)], np.arange(len(part)), context.device)[0]
 
         recipe = Recipe(
             self.pretrain_epochs, self.pretrain_batch, self.pretrain_rate, warmup=0.05, optimiser="adamw",
             weight_decay=0.05, precision=self.precision,
         )  # fmt: skip
-        history = train(network, loss, np.arange(len(scans)), recipe, context)
+        history = train(network, network.loss, np.arange(len(scans)), recipe, context, load=load)
         return network, {"pretraining_scans": len(scans), "pretraining_losses": [round(v, 4) for v in history.losses]}
 
     def _normalisation(self, scans: Any, context: Context) -> preprocess.Fitted:

@@ -125,20 +125,22 @@ class BrainMass(EncoderBaseline):
         network = Pretraining(encoder, rois, self.feedforward, self.reference_frozen_parts).to(context.device)
         rng = np.random.default_rng(context.seed)
 
-        def loss(part: np.ndarray) -> Tensor:
-            # The target moves after each step; before the first both networks are the same.
-            network.follow()
+        def load(part: np.ndarray) -> tuple[Tensor, ...]:
             series = [scans.series(row) for row in part]
             views = [np.stack([shrunk_correlation(drop_frames(each, rng)) for each in series]) for _ in range(2)]
-            first, second = tensors(views, np.arange(len(part)), context.device)
-            return network.loss(first, second)
+            return tensors(views, np.arange(len(part)), context.device)
+
+        def loss(views: tuple[Tensor, ...]) -> Tensor:
+            # The target moves after each step; before the first both networks are the same.
+            network.follow()
+            return network.loss(*views)
 
         recipe = Recipe(
             self.pretrain_epochs, self.pretrain_batch, self.pretrain_rate, schedule="constant",
             warmup=min(self.warmup_epochs / max(self.pretrain_epochs, 1), 1), optimiser="adamw", weight_decay=5e-5,
             precision=self.precision,
         )  # fmt: skip
-        history = train(network, loss, np.arange(len(scans)), recipe, context)
+        history = train(network, loss, np.arange(len(scans)), recipe, context, load=load)
         return encoder, {"pretraining_scans": len(scans), "pretraining_losses": [round(v, 4) for v in history.losses]}
 
     def loaded(self, place: Path, scans: Joined) -> Encoder:

@@ -80,7 +80,7 @@ class CrossSubject(FilmNetwork):
 
     def lesson(
         self, train: Train, learn: np.ndarray, context: Context
-    ) -> tuple[Callable[[np.ndarray], Tensor], np.ndarray]:
+    ) -> tuple[Callable[[np.ndarray], Any], Callable[[Any], Tensor], np.ndarray]:
         """Random stretches of random runs, new ones at each step."""
         import torch
         from torch.nn.functional import mse_loss
@@ -88,16 +88,18 @@ class CrossSubject(FilmNetwork):
         draw = np.random.default_rng([context.seed, 1])
         shown = list(viewers(train, learn).values())
 
-        def loss(numbers: np.ndarray) -> Tensor:
+        def load(numbers: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
             crops = [self._crop(train, shown[number], draw) for number in draw.integers(len(shown), size=len(numbers))]
             length = min(values.shape[1] for values, _, _ in crops)  # of runs that are shorter than a crop
             responses = np.stack([values[:, :length] for values, _, _ in crops], axis=1)
             there, asked = (np.stack([crop[k] for crop in crops]) for k in (1, 2))
-            given, present = self._tensors(responses, there, context)
-            wanted = torch.as_tensor(asked.T).to(context.device)
+            return *self._tensors(responses, there, context), torch.as_tensor(asked.T).to(context.device)
+
+        def loss(loaded: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+            given, present, wanted = loaded
             return mse_loss(self.network(given, present)[wanted], given[wanted])
 
-        return loss, np.arange(self.crops)
+        return load, loss, np.arange(self.crops)
 
     def _crop(
         self, train: Train, rows: Mapping[str, int], draw: np.random.Generator

@@ -58,8 +58,8 @@ class FilmNetwork(Method):
     @abstractmethod
     def lesson(
         self, train: Train, learn: np.ndarray, context: Context
-    ) -> tuple[Callable[[np.ndarray], Tensor], np.ndarray]:
-        """The mean loss of some numbered crops of the runs ``learn``, and the numbers of an epoch's crops."""
+    ) -> tuple[Callable[[np.ndarray], Any], Callable[[Any], Tensor], np.ndarray]:
+        """Numbered crops of the runs ``learn``: how some are read, their mean loss, and the numbers of an epoch's."""
 
     @abstractmethod
     def respond(self, run: Run, frames: int, context: Context) -> dict[str, np.ndarray]:
@@ -87,8 +87,8 @@ class FilmNetwork(Method):
             def score() -> float:
                 return inner_r(train.targets, watch, [films[row] for row in watch], respond)
 
-            loss, crops = self.lesson(train, learn, context)
-            history = training.train(self.network, loss, crops, self.recipe(), context, score)
+            load, loss, crops = self.lesson(train, learn, context)
+            history = training.train(self.network, loss, crops, self.recipe(), context, score, load=load)
         self._facts = {
             "parameters": training.parameter_count(self.network),
             "best_epoch": history.best,

@@ -118,8 +118,11 @@ class TrainedNetwork(Method):
             wanted = self._objective.wanted(targets)
             mixing = np.random.default_rng(context.seed)
 
-            def loss(part: np.ndarray) -> Tensor:
-                arrays, mine = self._mix(tensors(store, part, context.device), wanted[part].to(context.device), mixing)
+            def load(part: np.ndarray) -> tuple[tuple[Tensor, ...], Tensor]:
+                return tensors(store, part, context.device), wanted[part].to(context.device)
+
+            def loss(loaded: tuple[tuple[Tensor, ...], Tensor]) -> Tensor:
+                arrays, mine = self._mix(*loaded, mixing)
                 return self.loss(self._network, arrays, mine, self._objective)
 
             def score() -> float:
@@ -127,7 +130,7 @@ class TrainedNetwork(Method):
 
             history = training.train(
                 self._network, loss, self._epoch(rows), self.recipe(), context, score if len(held_out) else None,
-                self.groups(self._network),
+                self.groups(self._network), load=load,
             )  # fmt: skip
         self._facts = {
             "parameters": training.parameter_count(self._network),

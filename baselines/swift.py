@@ -206,16 +206,18 @@ class SwiFT(TrainedNetwork):
         places = [(scans, row) for scans in cohorts for row in range(len(scans))]
         rng = np.random.default_rng(context.seed)
 
-        def loss(rows: np.ndarray) -> Tensor:
+        def load(rows: np.ndarray) -> Tensor:
             pairs = [self._pair(scans, row, rng) for scans, row in (places[k] for k in rows.tolist())]
-            windows = torch.as_tensor(np.stack(pairs, axis=1)).to(context.device)
+            return torch.as_tensor(np.stack(pairs, axis=1)).to(context.device)
+
+        def loss(windows: Tensor) -> Tensor:
             return contrast_loss(network, windows, self.temperature, self.local_weight, self.cumulative_views)
 
         with training.reproducible(context):
             network = ContrastNetwork(Backbone(self.geometry(grid))).to(context.device)
             if context.checkpoint:
                 self._start_from(network.backbone, context.checkpoint)
-            training.train(network, loss, np.arange(len(places)), self._pretraining(), context)
+            training.train(network, loss, np.arange(len(places)), self._pretraining(), context, load=load)
         assert context.save is not None
         save_weights(context.save, network.backbone.state_dict(), asdict(network.backbone.geometry))
 

@@ -125,7 +125,7 @@ class Tribe(FilmNetwork):
 
     def lesson(
         self, train: Train, learn: np.ndarray, context: Context
-    ) -> tuple[Callable[[np.ndarray], Tensor], np.ndarray]:
+    ) -> tuple[Callable[[np.ndarray], Any], Callable[[Any], Tensor], np.ndarray]:
         """Windows side by side that cover each run, moved by up to ``jitter`` TRs each time they are seen."""
         from .tribe_losses import LOSSES
 
@@ -137,13 +137,16 @@ class Tribe(FilmNetwork):
         moving = np.random.default_rng([context.seed, 1])
         measure = LOSSES[self.loss]
 
-        def loss(numbers: np.ndarray) -> Tensor:
+        def load(numbers: np.ndarray) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
             moves = moving.integers(-self.jitter, self.jitter + 1, len(numbers))
             batch = [windows[k]._replace(start=windows[k].start + int(m)) for k, m in zip(numbers, moves, strict=True)]
-            features, there, wanted, valid = self._batch(train, batch, context.device)
+            return self._batch(train, batch, context.device)
+
+        def loss(loaded: tuple[list[Tensor], Tensor, Tensor, Tensor]) -> Tensor:
+            features, there, wanted, valid = loaded
             return measure(self.network(features, there)[valid], wanted[valid])
 
-        return loss, np.arange(len(windows))
+        return load, loss, np.arange(len(windows))
 
     def _batch(self, train: Train, windows: list[Window], device: str) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
         """Features by modality, which are there, responses (window, subject, TR, parcel), and which TRs count."""

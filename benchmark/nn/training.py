@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import Context
+from .ahead import ahead, identity
 
 
 @dataclass(frozen=True)
@@ -86,20 +87,21 @@ class History:
 
 def train(
     model: nn.Module,
-    loss: Callable[[np.ndarray], Tensor],
+    loss: Callable[[Any], Tensor],
     rows: np.ndarray,
     recipe: Recipe,
     context: Context,
     score: Callable[[], float] | None = None,
     groups: list[dict[str, Any]] | None = None,
     stepped: Callable[[float], None] | None = None,
+    load: Callable[[np.ndarray], Any] = identity,
 ) -> History:
     """Minimise ``loss`` over ``rows``; with ``score`` keep the weights of the best epoch.
 
     Parameters
     ----------
     loss
-        Training rows -> mean loss of these rows, with gradients.
+        Training rows, or what ``load`` makes of them -> mean loss of these rows, with gradients.
     rows
         Training rows, without those that ``score`` looks at.
     score
@@ -110,27 +112,36 @@ def train(
         ``scale`` (a factor on the learning rate); all trainable parameters alike when None.
     stepped
         Called after each step with the share of all steps that is done; moves a target network.
+    load
+        Reads training rows, in the order of the steps, while the step before is computed (see `ahead`). What it draws
+        comes from a generator that nothing else uses, never from torch's.
 
     Call it within `reproducible`, which seeds the weights as well.
     """
     rng = np.random.default_rng(context.seed)
     optimiser = _optimiser(model, recipe, groups)
     steps = math.ceil(len(rows) / recipe.batch)
+    threaded = context.threads > 1 or not context.device.startswith("cpu")
     losses: list[float] = []
     scores: list[float] = []
-    best, kept = 0, copy.deepcopy(model.state_dict()) if score else None
+    best, kept = 0, copy.deepcopy(model.state_dict()) if score else {}
     for epoch in range(recipe.epochs):
-        losses.append(_epoch(model, loss, batches(rows, recipe.batch, rng), optimiser, recipe, epoch * steps, stepped))
+        order = batches(rows, recipe.batch, rng)
+        parts = [piece for part in order for piece in np.array_split(part, min(recipe.parts, len(part)))]
+        with ahead(load, parts, threaded) as loaded:
+            losses.append(_epoch(model, loss, order, loaded, optimiser, recipe, epoch * steps, stepped))
         context.progress("epochs", epoch + 1, recipe.epochs)
         if score is None:
             best = epoch + 1
             continue
         scores.append(_validate(model, score))
         if not best or scores[-1] > scores[best - 1]:
-            best, kept = epoch + 1, copy.deepcopy(model.state_dict())
+            best = epoch + 1
+            for name, value in model.state_dict().items():
+                kept[name].copy_(value)
         if recipe.patience is not None and epoch + 1 - best >= recipe.patience:
             break
-    if kept is not None:
+    if score is not None:
         model.load_state_dict(kept)
     model.eval()
     return History(tuple(losses), tuple(scores), best)
@@ -138,37 +149,42 @@ def train(
 
 def _epoch(
     model: nn.Module,
-    loss: Callable[[np.ndarray], Tensor],
-    parts: list[np.ndarray],
+    loss: Callable[[Any], Tensor],
+    order: list[np.ndarray],
+    loaded: Iterator[Any],
     optimiser: torch.optim.Optimizer,
     recipe: Recipe,
     done: int,
     stepped: Callable[[float], None] | None,
 ) -> float:
+    """Train on batches of rows, whose parts come loaded; the mean loss of a row."""
     model.train()
-    total, steps = 0.0, recipe.epochs * len(parts)
-    for number, part in enumerate(parts):
+    values, steps = [], recipe.epochs * len(order)
+    for number, batch in enumerate(order):
         _schedule(optimiser, recipe, done + number, steps)
         optimiser.zero_grad(set_to_none=True)
-        total += _gradients(model, loss, part, recipe) * len(part)
+        values += _gradients(model, loss, batch, loaded, recipe)
         if recipe.clip:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         optimiser.step()
         if stepped is not None:
             stepped((done + number + 1) / steps)
-    return total / max(sum(map(len, parts)), 1)
+    # Read once an epoch: to read a number off a GPU is to wait for it.
+    return sum(float(value) * count for value, count in values) / max(sum(map(len, order)), 1)
 
 
-def _gradients(model: nn.Module, loss: Callable[[np.ndarray], Tensor], rows: np.ndarray, recipe: Recipe) -> float:
-    """Add up the gradients of a batch's mean loss, part by part; returns the loss."""
+def _gradients(
+    model: nn.Module, loss: Callable[[Any], Tensor], rows: np.ndarray, loaded: Iterator[Any], recipe: Recipe
+) -> list[tuple[Tensor, int]]:
+    """Add up the gradients of a batch's mean loss, part by part; each part's loss with the rows it counts for."""
     device = next(model.parameters()).device.type
-    total = 0.0
+    found = []
     for part in np.array_split(rows, min(recipe.parts, len(rows))):
         with mixed(recipe.precision, device):
-            value = loss(part) * (len(part) / len(rows))
+            value = loss(next(loaded)) * (len(part) / len(rows))
         value.backward()  # type: ignore[no-untyped-call]
-        total += float(value.detach())
-    return total
+        found.append((value.detach(), len(rows)))
+    return found
 
 
 def _schedule(optimiser: torch.optim.Optimizer, recipe: Recipe, step: int, total: int) -> None:

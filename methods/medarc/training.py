@@ -19,7 +19,7 @@ from ...benchmark.kinds.encoding import Measured, Run, Runs
 from ...benchmark.nn.inner_movies import names_of
 from ...benchmark.nn.training import History, Recipe, parameter_count, reproducible, train
 from ...benchmark.nn.weights import fill, load_weights, save_weights
-from .crops import Footage, footage, statistics, streams_used
+from .crops import Batch, Footage, footage, statistics, streams_used
 from .network import Encoder, StreamEmbedding
 from .options import Options
 from .predicting import Prediction, Validation, predict_run, validate
@@ -232,11 +232,12 @@ class _Training:
             network = self._network()
             history = train(
                 network,
-                lambda part: self._loss(network, len(part)),
+                lambda batch: self._loss(network, batch),
                 np.arange(options.crops),
                 recipe,
                 self.context,
                 (lambda: self._score(network)) if self.watched.rows else None,
+                load=lambda part: self._read(len(part)),
             )
             if options.live_weights and self.live:
                 network.load_state_dict(self.live)
@@ -260,9 +261,12 @@ class _Training:
                 embedding.scale.copy_(torch.from_numpy(np.where(spread > FLAT, 1 / np.maximum(spread, FLAT), 0.0)))
         return network.to(self.context.device)
 
-    def _loss(self, network: Encoder, count: int) -> Tensor:
-        """Mean squared error of the next crops over all that was measured."""
-        batch = self.source.read([next(self.crops) for _ in range(count)], self.options.crop)
+    def _read(self, count: int) -> Batch:
+        """The next crops."""
+        return self.source.read([next(self.crops) for _ in range(count)], self.options.crop)
+
+    def _loss(self, network: Encoder, batch: Batch) -> Tensor:
+        """Mean squared error of some crops over all that was measured."""
         device = self.context.device
         features = [torch.from_numpy(values).to(device) for values in batch.features]
         predicted = network(features, torch.from_numpy(batch.present).to(device))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -101,6 +101,14 @@ def _fresh(
     return BrainEncoder(options, volumes, fitted(options.zscore, responses, rows), units, device)
 
 
+class Lesson(NamedTuple):
+    """Cubes (n, tokens, values), and the features (n, d) and latents (n, m; or None) that are wanted of them."""
+
+    cubes: Tensor
+    features: Tensor
+    latents: Tensor | None
+
+
 class _Learner:
     """Loss and validation of one encoder's networks."""
 
@@ -134,31 +142,37 @@ class _Learner:
             patience=options.patience if len(held) else None,
         )
 
-        def loss(part: np.ndarray) -> Tensor:
-            return self.loss(network, part, mixed=True)
+        def load(part: np.ndarray) -> Lesson:
+            return self.read(part, mixed=True)
+
+        def loss(lesson: Lesson) -> Tensor:
+            return self.loss(network, lesson)
 
         def score() -> float:
             return -self.held_error(network, held)
 
         history = train(
-            network, loss, rows, recipe, self.context, score if len(held) else None, groups=without_decay(network)
+            network, loss, rows, recipe, self.context, score if len(held) else None, without_decay(network), load=load
         )
         return _told(history)
 
-    def loss(self, network: BrainTransformer, rows: np.ndarray, mixed: bool) -> Tensor:
-        """The loss of training rows, of mixed trials or of their means; brains may differ."""
+    def read(self, rows: np.ndarray, mixed: bool) -> Lesson:
+        """Training rows, of mixed trials or of their means; brains may differ."""
         order, cubes = [], []
         for brain, places in by_brain(self.responses, rows, len(rows)):
             trials = [self.responses.trials(int(row)) for row in rows[places]]
             values = [mixed_trial(one, self.rng) if mixed else one.mean(axis=0) for one in trials]
             cubes.append(self.encoder.cubes(brain, self.responses.spaces[brain], np.stack(values)))
             order.append(rows[places])
-        seen = network(torch.cat(cubes))
-        wanted = torch.from_numpy(np.concatenate(order))
-        options, device = self.encoder.options, self.encoder.device
+        wanted, device = torch.from_numpy(np.concatenate(order)), self.encoder.device
         latents = None if self.latents is None else self.latents[wanted].to(device)
+        return Lesson(torch.cat(cubes), self.clip[wanted].to(device), latents)
+
+    def loss(self, network: BrainTransformer, lesson: Lesson) -> Tensor:
+        """The loss of what was read."""
+        seen, options = network(lesson.cubes), self.encoder.options
         return encoder_loss(
-            seen.features, self.clip[wanted].to(device), seen.latents, latents, options.alpha, options.reduction
+            seen.features, lesson.features, seen.latents, lesson.latents, options.alpha, options.reduction
         )
 
     def held_error(self, network: BrainTransformer, rows: np.ndarray) -> float:
@@ -166,7 +180,7 @@ class _Learner:
         total = 0.0
         for start in range(0, len(rows), AT_ONCE):
             part = rows[start : start + AT_ONCE]
-            total += float(self.loss(network, part, mixed=False)) * len(part)
+            total += float(self.loss(network, self.read(part, mixed=False))) * len(part)
         return total / len(rows)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from brainbench.benchmark.nn import training  # noqa: E402
+from brainbench.benchmark.nn.ahead import ahead  # noqa: E402
 from brainbench.benchmark.nn.training import Recipe, batches, hold_out, rate_at, reproducible, train  # noqa: E402
 
 
@@ -147,3 +150,41 @@ def test_warm_up_decay_and_steps_follow_their_schedules(context):
     assert [own for _, own in decays] == [0.0] * 25
     expected = 0.4 + (0.04 - 0.4) * (1 + np.cos(np.pi * np.arange(25) / 25)) / 2
     assert [decay for decay, _ in decays] == pytest.approx(expected)
+
+
+def test_the_next_batch_is_read_while_one_is_in_use():
+    read = {number: threading.Event() for number in range(3)}
+
+    def load(part: np.ndarray) -> int:
+        read[int(part[0])].set()
+        return int(part[0])
+
+    parts = [np.array([number]) for number in range(3)]
+    with ahead(load, parts, threaded=True) as loaded:
+        for number in range(3):
+            assert next(loaded) == number
+            assert number == 2 or read[number + 1].wait(60)
+    for event in read.values():
+        event.clear()
+    with ahead(load, parts, threaded=False) as loaded:
+        assert next(loaded) == 0
+        assert not read[1].is_set()
+
+
+def test_reading_ahead_changes_nothing_and_raises_what_reading_raises(context):
+    x = torch.linspace(-1, 1, 40)[:, None]
+    found = []
+    for threads in (1, 2):
+        rng = np.random.default_rng(0)
+        watched = replace(context, threads=threads)
+        with reproducible(watched):
+            model = nn.Linear(1, 1)
+            train(
+                model, lambda rows, model=model: ((model(rows) - 3 * rows) ** 2).mean(), np.arange(40),
+                Recipe(3, 8, 0.1, parts=2), watched, load=lambda rows, rng=rng: x[rows] + float(rng.normal()),
+            )  # fmt: skip
+        found.append(model.weight.detach())
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
+    for threaded in (True, False):
+        with ahead(lambda part: x[part], [np.array([99])], threaded) as loaded, pytest.raises(IndexError):
+            next(loaded)
