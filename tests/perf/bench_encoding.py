@@ -6,13 +6,12 @@ block bootstrap. The memory bound is the time that the two arrays take to be rea
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
+from bounds import Row, bound, race, table
 from scipy import stats
-from tabulate import tabulate
 
 from brainbench import Items, TaskInfo
 from brainbench.benchmark.kinds import get_kind
@@ -46,36 +45,27 @@ def loop(truth: list[np.ndarray], found: list[np.ndarray], cut: int) -> np.ndarr
     return np.array([stats.pearsonr(x[:, p], y[:, p]).statistic for p in range(PARCELS)])
 
 
-def best(function: Callable[[], object], repeats: int) -> float:
-    """Least wall time of a few calls."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def main() -> None:
-    """Print seconds, their ratio, and the largest difference of an r."""
+    """Print the table, and the largest difference of an r."""
     truth, found = films()
     held, parts, owners = pieces(truth, found)
-    table = []
+    once, rows, worst = bound(moved=sum(run.nbytes for run in (*truth, *found))), [], 0.0
     for name, cut in (("r of each parcel", 0), ("5 TRs cut at both ends", CUT)):
 
         def ours(cut: int = cut) -> np.ndarray:
             held.kept.clear()
             return parcel_correlation(held, parts, cut)["one"]
 
-        seconds, peer = best(ours, 5), best(lambda cut=cut: loop(truth, found, cut), 1)
-        table.append([name, seconds, peer, peer / seconds, float(np.abs(ours() - loop(truth, found, cut)).max())])
+        least = race({"": ours}, 5)[""]
+        theirs = race({"": partial(loop, truth, found, cut)}, 1)[""]
+        rows.append(Row(name, "scipy loop", least, theirs, once))
+        worst = max(worst, float(np.abs(ours() - loop(truth, found, cut)).max()))
     scored = Scored(held, parts, [f"{run} {label}" for run, label in owners])
     held.kept.clear()
-    seconds = best(lambda: bootstrap(EncodingR(), [scored]), 1)
-    table.append(["with interval, 2000 resamples", seconds, 2000 * table[0][2], 2000 * table[0][2] / seconds, None])
-    print(tabulate(table, ["10,000 x 1,000", "ours s", "scipy loop s", "ratio", "difference"], floatfmt=".3g"))
-    read = best(lambda: [run.max() for run in (*truth, *found)], 3)
-    print(f"memory bound, one pass over both arrays: {read:.3f} s; the loop's interval is its score times 2000")
+    seconds = race({"": lambda: bootstrap(EncodingR(), [scored])}, 1)[""]
+    rows.append(Row("with interval", "scipy loop x 2000", seconds, 2000 * rows[0].theirs, once))
+    print(table(rows))
+    print(f"10,000 TRs of 1,000 parcels; largest difference of an r: {worst:.1e}")
 
 
 if __name__ == "__main__":
