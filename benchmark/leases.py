@@ -88,7 +88,10 @@ class Holder:
 
     def wanted(self) -> bool:
         """False when the lease was given back, has another owner, or its owner is gone."""
-        seen = look(self._path)
+        try:
+            seen = look(self._path)
+        except OSError:  # the store is out of reach for now: nothing tells that nobody wants the cell
+            return True
         if seen is None or self._first is None or seen.text != self._first.text:
             return False
         return not self._watcher.abandoned(self._path, seen)
@@ -163,6 +166,15 @@ class Leases:
             if self.mine(key):
                 lease_path(self._store, key).unlink()
 
+    def sign(self) -> None:
+        """Give a sign of life. Of a lease that was lost meanwhile none is given, and none while the disk is gone."""
+        for key in list(self._held):
+            with suppress(OSError):
+                if self.mine(key):
+                    os.utime(lease_path(self._store, key))
+        with suppress(OSError):
+            self._appear()
+
     def used_elsewhere(self) -> set[str]:
         """The shared folders that other living runs use; files of runs that are gone are removed."""
         own = self._appear()
@@ -204,14 +216,8 @@ class Leases:
         return same
 
     def _beat(self) -> None:
-        """Give signs of life until the end. Of a lease that was lost meanwhile none is given."""
         while not self._stop.wait(BEAT):
-            for key in list(self._held):
-                with suppress(OSError):
-                    if self.mine(key):
-                        os.utime(lease_path(self._store, key))
-            with suppress(OSError):
-                self._appear()
+            self.sign()
 
     def _appear(self) -> Path:
         """Give a sign of life of this run; its file."""

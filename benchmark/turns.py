@@ -49,20 +49,19 @@ class Turns(Iterator[Work]):
         """The next cell to run, under a lease. Raises `StopIteration` when none is left, or `close` was called."""
         told = 0
         while self._todo and not self._closed.is_set():
-            for _ in range(len(self._todo)):
-                if self._closed.is_set():
-                    break
+            before = len(self._todo)
+            for _ in range(before):
                 work = self._todo.popleft()
-                if self._leases.take(work.key):
-                    if (found := self._find(work.key)) is None:
-                        return work
+                if self._closed.is_set() or not self._leases.take(work.key):
+                    self._todo.append(work)
+                elif (found := self._find(work.key)) is None:
+                    return work
+                else:
                     self._leases.release(work.key)
                     self._elsewhere.append((work.key, found))
-                else:
-                    self._todo.append(work)
-            if self._todo:
-                if len(self._todo) != told:
-                    told = len(self._todo)
+            if len(self._todo) == before:
+                if told != before:
+                    told = before
                     self._waiting(told)
                 self._closed.wait(PAUSE)
         raise StopIteration
