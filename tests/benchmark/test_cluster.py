@@ -75,7 +75,7 @@ class Running:
     def end(self) -> None:
         """Let all cells go on, and wait for the records."""
         (self.folder / "go").touch()
-        self.thread.join(60)
+        self.thread.join(120)
         assert not self.thread.is_alive()
         if self.error is not None:
             raise self.error
@@ -137,7 +137,7 @@ def test_a_scheduler_that_is_killed_ends_the_run_and_its_cells(own_machines, sto
     running = Running(own_machines, store)
     until(running.cells)
     own_machines.scheduler.kill()
-    running.thread.join(60)
+    running.thread.join(120)
     assert isinstance(running.error, ClusterError)
     assert "the same command" in running.error.hint
     until(lambda: not running.cells())
@@ -203,7 +203,7 @@ def test_a_scheduler_that_is_not_there_is_said(store, monkeypatch):
 def test_a_run_without_workers_says_so_and_ends(own_machines, store, monkeypatch):
     monkeypatch.setattr(opening, "WORKER_SECONDS", 6.0)
     running = Running(own_machines, store)
-    running.thread.join(60)
+    running.thread.join(120)
     assert isinstance(running.error, ClusterError)
     assert "no worker at" in str(running.error)
     assert "waiting for workers" in running.said[0]
