@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from .processes import LOST, Limits, Worker
+from .processes import LOST, Limits, Worker, can_warm
 from .sandbox import NOTHING, Room, Sandbox
 from .worker import Outcome
 
@@ -64,13 +64,22 @@ class LocalPool:
     """Runs cells in ``jobs`` worker processes on this machine.
 
     Cells are staged when their turn comes, so that the disk holds only those in flight. With a ``sandbox`` each runs
-    in a closed room, in which its staged folder may be written beside what its `Work.room` names.
+    in a closed room, in which its staged folder may be written beside what its `Work.room` names. Else workers are
+    kept ``warm`` where the system can; cells that use a graphics card need cold ones.
     """
 
-    def __init__(self, jobs: int, threads: int, limits: Limits, log: Path, sandbox: Sandbox | None = None) -> None:
+    def __init__(
+        self,
+        jobs: int,
+        threads: int,
+        limits: Limits,
+        log: Path,
+        sandbox: Sandbox | None = None,
+        warm: bool = True,
+    ) -> None:
         self.name, self.threads = "local", threads
         self._jobs, self._limits, self._log = jobs, limits, log
-        self._sandbox = sandbox
+        self._sandbox, self._warm = sandbox, warm and sandbox is None and can_warm()
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue()
         self._turn = threading.Lock()
         self._workers: dict[int, Worker] = {}
@@ -110,6 +119,8 @@ class LocalPool:
             if not self._stop.is_set():
                 self._events.put(error)
         finally:
+            if worker := self._workers.pop(slot, None):
+                worker.kill()
             self._events.put(None)
 
     def _run_one(self, slot: int, work: Work) -> None:
@@ -125,19 +136,28 @@ class LocalPool:
 
     def _try(self, slot: int, work: Work) -> Outcome | None:
         """How a cell ended in one worker; None where the pool was stopped before."""
+        worker = self._warm_worker(slot) if self._warm else None  # it imports while the cell is staged
         folder = work.stage()
         if self._stop.is_set():
             return None
-        room = replace(work.room, writable=(folder, *work.room.writable))
-        worker = self._workers[slot] = Worker(self.threads, self._log, self._sandbox, room, self._limits)
+        if worker is None:
+            room = replace(work.room, writable=(folder, *work.room.writable))
+            worker = self._workers[slot] = Worker(self.threads, self._log, self._sandbox, room, self._limits)
         self._events.put(Event(work.key, "started"))
 
         def progress(label: Any, done: Any, total: Any) -> None:
             self._events.put(Event(work.key, "progress", str(label), int(done), int(total)))
 
         outcome = worker.run(folder, self._limits, progress)
-        worker.kill()
+        if not self._warm:
+            worker.kill()
         return outcome
+
+    def _warm_worker(self, slot: int) -> Worker:
+        """The worker of a slot, or a new one where that is dead."""
+        if (worker := self._workers.get(slot)) is None or not worker.alive:
+            worker = self._workers[slot] = Worker(self.threads, self._log, warm=True)
+        return worker
 
 
 def given_up(outcome: Outcome) -> Outcome:

@@ -12,10 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import psutil
 from pydantic import ValidationError
@@ -67,6 +67,9 @@ class Limits:
 class Worker:
     """One worker process. What a method keeps in it must not outlive a cell: folds test what others train on.
 
+    A cold one runs one cell. A warm one forks a child for each, which ends with all that it started
+    (see `brainbench.benchmark.template`); after a timeout and the like it is dead, and a new one takes its place.
+
     Parameters
     ----------
     threads
@@ -80,7 +83,7 @@ class Worker:
     variables
         Environment variables beside the parent's.
     warm
-        Whether it may run one cell after another, each in a fork of a process that has paid the imports already.
+        Whether it runs one cell after another; only where `can_warm`, and neither in a sandbox nor on a graphics card.
     """
 
     module: ClassVar[str] = f"{__package__}.worker"
@@ -99,11 +102,14 @@ class Worker:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             environment[name] = str(threads)
         # In a process namespace the parent is its first process.
-        command = [sys.executable, "-P", "-m", self.module, "1" if sandbox else str(os.getpid())]
+        module = f"{__package__}.template" if warm else self.module
+        command = [sys.executable, "-P", "-m", module, "1" if sandbox else str(os.getpid())]
         if sandbox:
             command = sandbox.command(command, room.writable, room.readable, limits, room.gpu)
             environment = sandbox.environment(environment)
-        self.sandbox = sandbox
+        self.sandbox, self.warm = sandbox, warm
+        self._child = 0
+        self._seen: list[psutil.Process] = []
         with open(log, "ab") as errors:
             self.process = subprocess.Popen(
                 command,
@@ -129,10 +135,10 @@ class Worker:
         """
         self._kills = memory_kills()
         outcome = self._wait(folder, limits, progress, wanted)
-        if self.sandbox:
+        if self.sandbox or not self.alive:  # what it started may live on
             self.kill()
-            if odd := tidy(folder, folder / "out"):
-                outcome = Outcome(status="failed", reason=f"it left {odd}")
+        if self.sandbox and (odd := tidy(folder, folder / "out")):
+            outcome = Outcome(status="failed", reason=f"it left {odd}")
         if outcome is None:
             outcome = read_outcome(folder / "out" / "outcome.json")
         return outcome.model_copy(update={"isolated": self.sandbox is not None})
@@ -151,30 +157,33 @@ class Worker:
             self.process.stdin.write(f"{folder}\n".encode())
             self.process.stdin.flush()
         except BrokenPipeError:
-            return self._died()
-        start = asked = time.monotonic()
+            return self._died(self.process.wait())
         reserve = min(RESERVE_BYTES, shutil.disk_usage(folder).free // 2)
-        pipe = self.process.stdout.fileno()
-        pending = b""
-        with selectors.DefaultSelector() as selector:
-            selector.register(pipe, selectors.EVENT_READ)
+        start = looked = asked = time.monotonic()
+        finished = False
+        with closing(Ears(self.process.stdout.fileno(), progress)) as ears:
             while True:
-                if selector.select(POLL_SECONDS):
-                    got = os.read(pipe, 1 << 16)
-                    if not got:
-                        return self._died()
-                    *lines, pending = (pending + got).split(b"\n")
-                    try:
-                        if len(pending) > LINE_BYTES:
-                            raise ValueError("a line without an end")
-                        if hear(lines, progress):
-                            return None
-                    except (ValueError, TypeError, KeyError, RecursionError) as error:
-                        self.kill()
-                        return Outcome(status="failed", reason=f"the worker's messages cannot be read: {error}"[:300])
-                elif not self.alive:  # a child that it left may keep the pipe open
-                    return self._died()
+                try:
+                    told = ears.listen(POLL_SECONDS)
+                except EOFError:
+                    return self._died(self.process.wait())
+                except (ValueError, TypeError, KeyError, RecursionError) as error:
+                    self.kill()
+                    return Outcome(status="failed", reason=f"the worker's messages cannot be read: {error}"[:300])
+                if told is None and not self.alive:  # a child that it left may keep the pipe open
+                    return self._died(self.process.wait())
+                told = told or {}
+                finished = finished or "done" in told
+                if finished and not self.warm:
+                    return None
+                self._child = self._child or int(told.get("child", 0))
+                if self.warm and "ended" in told:
+                    self._child = 0
+                    return None if finished else self._died(int(told["ended"]))
                 now = time.monotonic()
+                if now - looked < POLL_SECONDS:
+                    continue
+                looked = now
                 broken = self._over(limits, now - start) or self._spreads(limits, folder, reserve)
                 if now - asked > ASK_SECONDS:
                     asked = now
@@ -206,8 +215,8 @@ class Worker:
             return Outcome(status="failed", reason="it filled the disk")
         return None
 
-    def _died(self) -> Outcome:
-        code = self.process.wait()
+    def _died(self, code: int) -> Outcome:
+        """What is said of a process that ended with this exit code, or minus this signal."""
         if self.sandbox and code > 128:  # so the sandbox says that a signal ended what it held
             code = 128 - code
         if code == -signal.SIGKILL and self._kills and memory_kills() == self._kills:
@@ -231,12 +240,14 @@ class Worker:
         return total
 
     def _processes(self) -> list[psutil.Process]:
-        """The process and its children."""
+        """What a cell has: the process and its children, of a warm one the children alone."""
         try:
             process = psutil.Process(self.process.pid)
-            return [process, *process.children(recursive=True)]
+            children = process.children(recursive=True)
         except psutil.Error:
             return []
+        self._seen = children if self.warm else [process, *children]
+        return self._seen
 
     @property
     def alive(self) -> bool:
@@ -244,15 +255,30 @@ class Worker:
         return self.process.poll() is None
 
     def kill(self) -> None:
-        """End the process and all it started."""
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        """End the process and all it started, also what a warm one's child, or who came of it, led away from it."""
+        if self._child:
+            self._processes()
+        for group in {self.process.pid, self._child or self.process.pid}:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        for process in self._seen if self.warm else ():
+            with suppress(psutil.Error):
+                process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
             if stream:
                 stream.close()
+
+
+def can_warm() -> bool:
+    """Whether workers can be warm here: on Linux with process handles (5.3)."""
+    if sys.platform != "linux":
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:
+        return False
+    return True
 
 
 def memory_kills() -> tuple[int, ...]:
@@ -278,18 +304,45 @@ def _group_counters() -> Iterator[Path]:
                 yield Path(f"/sys/fs/cgroup/memory{group}/memory.oom_control")
 
 
-def hear(lines: Iterable[bytes], progress: Callable[[str, int, int], None]) -> bool:
-    """Pass on a worker's messages; whether one says that the cell has ended.
+class Ears:
+    """What a worker says down its pipe; progress is passed on."""
+
+    def __init__(self, pipe: int, progress: Callable[[str, int, int], None]) -> None:
+        self._pipe, self._progress = pipe, progress
+        self._pending = b""
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(pipe, selectors.EVENT_READ)
+
+    def listen(self, seconds: float) -> dict[str, Any] | None:
+        """As `hear`, or None after so many seconds of silence. Raises `EOFError` at the end, and what `hear` raises."""
+        if not self._selector.select(seconds):
+            return None
+        if not (got := os.read(self._pipe, 1 << 16)):
+            raise EOFError
+        *lines, self._pending = (self._pending + got).split(b"\n")
+        if len(self._pending) > LINE_BYTES:
+            raise ValueError("a line without an end")
+        return hear(lines, self._progress)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._selector.close()
+
+
+def hear(lines: Iterable[bytes], progress: Callable[[str, int, int], None]) -> dict[str, Any]:
+    """Pass on progress; what else a worker's messages say: ``done``, and of a warm one ``child`` and ``ended``.
 
     Raises `ValueError`, `TypeError` or `KeyError` for what is no message: a method may write there, too.
     """
+    told: dict[str, Any] = {}
     for line in lines:
         message = json.loads(line)
-        if "done" in message:
-            return True
+        if isinstance(message, dict) and (said := message.keys() & {"done", "child", "ended"}):
+            told |= {name: message[name] for name in said}
+            continue
         label, done, total = message["progress"]
         progress("".join(c for c in str(label)[:LABEL] if c.isprintable()), int(done), int(total))
-    return False
+    return told
 
 
 def read_outcome(path: Path) -> Outcome:

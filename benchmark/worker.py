@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import sys
 import threading
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -52,6 +53,8 @@ class Outcome(BaseModel):
         Wall seconds, and bytes of resident memory at the most.
     isolated
         Whether it ran in a sandbox, to which labels are closed. The parent process says so, never the worker.
+    host
+        Name of the machine; "" where it is not known.
     """
 
     status: str
@@ -63,6 +66,7 @@ class Outcome(BaseModel):
     predict_seconds: float = 0.0
     peak_memory: int = 0
     isolated: bool = False
+    host: str = ""
 
 
 def main() -> None:
@@ -73,11 +77,15 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a method that asks gets an end of file, not a wait
     threading.Thread(target=_die_with_parent, args=(int(sys.argv[1]),), daemon=True).start()
     for line in folders:
-        folder = Path(line.rstrip("\n"))
-        outcome = run_cell(folder, _reporter(messages))
-        _write(folder / "out" / "outcome.json", outcome.model_dump_json())
-        sys.stdout.flush()
-        print(json.dumps({"done": outcome.status}), file=messages, flush=True)
+        serve_cell(Path(line.rstrip("\n")), messages)
+
+
+def serve_cell(folder: Path, messages: IO[str]) -> None:
+    """Run a staged cell, write how it ended, and say so."""
+    outcome = run_cell(folder, _reporter(messages))
+    (folder / "out" / "outcome.json").write_text(outcome.model_dump_json())
+    sys.stdout.flush()
+    print(json.dumps({"done": outcome.status}), file=messages, flush=True)
 
 
 def run_cell(folder: Path, progress: Callable[[str, int, int], None]) -> Outcome:
@@ -88,7 +96,7 @@ def run_cell(folder: Path, progress: Callable[[str, int, int], None]) -> Outcome
         outcome = _fit_predict(folder, progress)
     except Exception as error:
         outcome = _failure(error)
-    return outcome.model_copy(update={"peak_memory": peak_memory()})
+    return outcome.model_copy(update={"peak_memory": peak_memory(), "host": platform.node()})
 
 
 def _failure(error: Exception) -> Outcome:
@@ -221,11 +229,7 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text)
-
-
-def _reporter(messages: Any) -> Callable[[str, int, int], None]:
+def _reporter(messages: IO[str]) -> Callable[[str, int, int], None]:
     """A progress function that sends at most ten messages a second."""
     last_time, last_label = 0.0, ""
 

@@ -72,7 +72,8 @@ class Bench:
         by_key = {self._cell(ask).key + f"-audit-{number}": ask for number, ask in enumerate(asks)}
         shown: dict[str, Shown] = {}
         works = [Work(key, lambda key=key: self._stage(key, by_key[key], shown)) for key in by_key]  # type: ignore[misc]
-        pool = LocalPool(self.jobs, self.threads, self.limits, self.store.log)
+        warm = not self.device.startswith("cuda")
+        pool = LocalPool(self.jobs, self.threads, self.limits, self.store.log, warm=warm)
         try:
             for event in pool.run(works):
                 if event.what == "progress":

@@ -98,7 +98,7 @@ def opened(where: Where, store: Store, device: str) -> Iterator[Executor]:
     """The executor that is asked for; a cluster is let go at the end. Raises `BadOption` and `ClusterError`."""
     profile = read_where(where)
     if where.executor == "local":
-        yield local_pool(where, store)
+        yield local_pool(where, store, device)
         return
     from ..cluster.opening import dask_pool, make_order, queue_pool
 
@@ -157,15 +157,22 @@ def say(text: str) -> None:
     errors().print(text, markup=False, soft_wrap=True)
 
 
-def local_pool(where: Where, store: Store) -> Executor:
+def threads_of(where: Where) -> int:
+    """CPU threads of a cell: as asked for; else a share of this machine's cores, and one elsewhere."""
+    share = max(1, (os.cpu_count() or 1) // where.jobs) if where.executor == "local" else 1
+    return where.threads or share
+
+
+def local_pool(where: Where, store: Store, device: str) -> Executor:
     """Worker processes on this machine. Raises `NoSandbox` where cells are to be isolated and cannot be."""
     from ..executors import LocalPool
     from ..processes import Limits
     from ..sandbox import need_sandbox
 
-    threads = where.threads or max(1, (os.cpu_count() or 1) // where.jobs)
+    threads = threads_of(where)
     limits = Limits(where.time_limit, where.memory or Limits.default().memory)
-    return LocalPool(where.jobs, threads, limits, store.log, need_sandbox() if where.isolated else None)
+    sandbox = need_sandbox() if where.isolated else None
+    return LocalPool(where.jobs, threads, limits, store.log, sandbox, warm=not device.startswith("cuda"))
 
 
 def execute(plan: Plan, store: Store, request: Request, where: Where, also: Watch | None = None) -> list[Record]:
