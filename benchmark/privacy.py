@@ -186,7 +186,9 @@ class Veil:
             raise StoreError(f"{path.parent}: damaged or edited", "run the method again: finished cells are kept")
         if path.name == "outcome.json":
             outcome = found.outcome
-            return outcome.model_copy(update={"report": self.value(outcome.report)}).model_dump_json().encode()
+            return (
+                outcome.model_copy(update={"report": self.value(outcome.report), "host": ""}).model_dump_json().encode()
+            )
         method = self.method(found.cell.method)
         told = found.cell.model_copy(update={"method": method, "fold": self.fold(found.cell.fold)})
         return told.model_dump_json().encode()
@@ -232,9 +234,9 @@ def people_of(record: Record, scans: set[str]) -> set[str]:
 
 def veiled(record: Record, veil: Veil) -> Record:
     """A record without machines and folders, and without ids where the veil hides them."""
-    environment = record.environment.model_copy(
-        update={"host": "", "processor": veil.text(record.environment.processor)}
-    )
+    told = record.environment
+    costs = {name: cost.model_copy(update={"host": ""}) for name, cost in told.cells.items()}
+    environment = told.model_copy(update={"host": "", "processor": veil.text(told.processor), "cells": costs})
     data = record.data.model_copy(
         update={"left_out": {veil.text(reason): count for reason, count in record.data.left_out.items()}}
     )

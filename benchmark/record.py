@@ -10,7 +10,11 @@ from pydantic import BaseModel, ConfigDict
 
 from .cells import MethodSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Changes with every change of form: `migrations` reads the earlier ones, of which `tests/records` keeps some."""
+
+CONTENT_VERSION = 1
+"""The last schema that changed something outside the environment: hashes of the content are of this form."""
 
 DRAWN = "mean over draws"
 """``ScorePart.aggregate`` where the folds are draws of the labelled items, all tested on the same subjects."""
@@ -164,15 +168,16 @@ class Finding(Strict):
 
 
 class CellCost(Strict):
-    """Seconds and bytes of a cell."""
+    """Seconds and bytes of a cell, and the machine that computed it ("": not known)."""
 
     fit_seconds: float
     predict_seconds: float
     peak_memory: int
+    host: str
 
 
 class Environment(Strict):
-    """Where and when: nothing here enters a comparison or a hash."""
+    """Where and when: nothing here enters a comparison or a hash. ``host`` put the record together."""
 
     created: str
     host: str
@@ -221,5 +226,6 @@ class Record(Strict):
     @property
     def content_hash(self) -> str:
         """Hash of all but the environment: equal however the record was made."""
-        text = json.dumps(self.model_dump(mode="json", exclude={"environment"}), sort_keys=True)
+        content = self.model_dump(mode="json", exclude={"environment"}) | {"schema_version": CONTENT_VERSION}
+        text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

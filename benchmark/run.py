@@ -382,7 +382,10 @@ def _cell_part(cell: Cell, part: Finished | Outcome, row: Row, scores: dict[str,
 def _cost(part: Finished | Outcome) -> CellCost:
     outcome = part.outcome if isinstance(part, Finished) else part
     return CellCost(
-        fit_seconds=outcome.fit_seconds, predict_seconds=outcome.predict_seconds, peak_memory=outcome.peak_memory
+        fit_seconds=outcome.fit_seconds,
+        predict_seconds=outcome.predict_seconds,
+        peak_memory=outcome.peak_memory,
+        host=outcome.host,
     )
 
 

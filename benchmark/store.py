@@ -28,7 +28,8 @@ from .draws import Draws, read_draws, write_draws
 from .errors import StoreError
 from .files import host, whole_folder, write_error
 from .index import INDEX, Place, place_of, places, record_names, refuse
-from .record import SCHEMA_VERSION, Record
+from .migrations import is_read, parse_record, unreadable
+from .record import Record
 from .splits import SplitManifest
 from .worker import Outcome
 
@@ -213,19 +214,17 @@ def digest_folder(folder: Path) -> str:
 
 
 def read_record(path: Path) -> Record:
-    """A record from its file. Raises `StoreError` when it is damaged, edited or of another schema.
+    """A record from its file, of this or an earlier schema. Raises `StoreError` when it is damaged or edited.
 
     A folder without a hash, as earlier versions wrote it, is read as it is.
     """
     try:
         raw = path.read_bytes()
         with collector_paused():
-            record = Record.model_validate_json(raw)
+            record = parse_record(raw)
         sealed = _sealed(path.parent)
     except (OSError, ValueError) as error:
         raise _not_a_record(path, raw_schema(path), str(error).splitlines()[0]) from None
-    if record.schema_version != SCHEMA_VERSION:
-        raise _not_a_record(path, record.schema_version, "")
     if sealed is not None and sealed != hashlib.sha256(raw).hexdigest():
         raise StoreError(
             f"{path}: edited: it is not the file that was written", "run the method again: finished cells are kept"
@@ -263,10 +262,9 @@ def raw_schema(path: Path) -> object:
 
 
 def _not_a_record(path: Path, schema: object, reason: str) -> StoreError:
-    if schema is not None and schema != SCHEMA_VERSION:
+    if schema is not None and not is_read(schema):
         return StoreError(
-            f"{path}: schema {schema}; this version reads {SCHEMA_VERSION}",
-            "read it with the version that wrote it, or run the method again",
+            f"{path}: {unreadable(schema)}", "read it with the version that wrote it, or run the method again"
         )
     return StoreError(f"{path}: not a record ({reason})", "run the method again: finished cells are kept")
 

@@ -101,7 +101,7 @@ def make_record(
             created="2026-01-02T03:04:05+00:00", host=f"host{extra}", platform=f"Linux{extra}", processor="x86",
             cores=2, memory=2**34, device="cpu", threads=1, executor="local", git_revision="abc", git_dirty=False,
             packages={f"numpy{extra}": "2"},
-            cells={f"{cell.fold}-seed0": CellCost(fit_seconds=1.5, predict_seconds=0.25, peak_memory=2**28)
+            cells={f"{cell.fold}-seed0": CellCost(fit_seconds=1.5, predict_seconds=0.25, peak_memory=2**28, host="")
                    for cell in cells},
         ),
     }  # fmt: skip

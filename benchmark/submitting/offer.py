@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import BrainbenchError, StoreError
 from ..files import digest_file
-from ..record import SCHEMA_VERSION as RECORD_SCHEMA
+from ..migrations import is_read, migrated, unreadable
 from ..record import Record
 from ..registry import entries, find, load_metric, load_task
 from ..store import SEAL, Finished, cell_folder, read_cell
@@ -224,15 +224,17 @@ def read_whole(offered: Offered) -> Record:
         raise Unreadable("record.json was edited: it is not the file that was written")
     tree = read_json(path)
     version = tree.get("schema_version") if isinstance(tree, dict) else None
-    if version != RECORD_SCHEMA:
-        raise Unreadable(f"record.json: schema {shown(str(version))}; this version reads {RECORD_SCHEMA}")
+    if not is_read(version):
+        raise Unreadable(f"record.json: {unreadable(shown(str(version)))}")
     try:
-        record = Record.model_validate(tree)
+        record = Record.model_validate(migrated(tree))
         CardPart.model_validate(record.card)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise Unreadable(f"record.json: {shown(where)}: {shown(first['msg'])}") from None
+    except ValueError as error:
+        raise Unreadable(f"record.json: {shown(str(error))}") from None
     return record
 
 

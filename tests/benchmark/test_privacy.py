@@ -83,7 +83,10 @@ def folder(made, own_home, tmp_path) -> Path:
     place = store.path / "records" / record.id
     finding = Finding(detector="copies", level="leak", message="the scans s3 and s4 are equal")
     audit = (*record.audit, finding)
-    environment = record.environment.model_copy(update={"host": HOST})
+    costs = {name: cost.model_copy(update={"host": HOST}) for name, cost in record.environment.cells.items()}
+    environment = record.environment.model_copy(update={"host": HOST, "cells": costs})
+    for path in place.glob("cells/*/outcome.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"host": HOST}))
     changed = record.model_copy(update={"audit": audit, "environment": environment})
     content = changed.model_dump_json().encode()
     (place / "record.json").write_bytes(content)

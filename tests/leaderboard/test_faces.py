@@ -68,7 +68,7 @@ def record(name: str = "fc-svm", auc: float | None = 0.7, **changes) -> Record:
     )  # fmt: skip
     cell = CellPart(fold="fold1", seed=0, key="k", status="ok", reason="", items=5, scores={}, prediction="p",
                     report={"parameters": 76637})  # fmt: skip
-    cost = CellCost(fit_seconds=2.5, predict_seconds=0.5, peak_memory=300 << 20)
+    cost = CellCost(fit_seconds=2.5, predict_seconds=0.5, peak_memory=300 << 20, host="")
     place = Environment(
         created="2026-01-01", host="h", platform="p", processor="c", cores=2, memory=1, device="cpu", threads=1,
         executor="local", git_revision="", git_dirty=None, packages={}, cells={"k": cost},

@@ -138,7 +138,9 @@ def records(work: Path) -> str:
     stores = sorted((work / "sources" / "tests" / "records").glob("v*"))
     assert stores, "there are no records of earlier schemas in tests/records"
     for store in stores:
-        told = do(work / "core/bin/brainbench", "leaderboard", "--store", store, "--format", "markdown", cwd=work)
+        told = do(
+            work / "core/bin/brainbench", "leaderboard", "--store", store / "store", "--format", "markdown", cwd=work
+        )
         row(told, "fc-logistic")
     return ", ".join(store.name for store in stores)
 
