@@ -7,45 +7,123 @@ from typing import TYPE_CHECKING, Any
 from .options import out
 
 if TYPE_CHECKING:
+    from ..cells import Cell
+    from ..costs import Cost
     from ..plan import Plan
     from ..store import Store
+    from .executing import Where
+
+CACHED, ELSEWHERE = "cached", "another shard's"
 
 
-def print_plan(plan: Plan, store: Store, as_json: bool, isolated: bool = False) -> None:
-    """The cells of a plan: cached, or why not; isolated ones only where that is asked for."""
-    import json
-
-    from ..plan import known_cells, why_not_cached
-
-    known = known_cells(store)
-    rows: list[dict[str, Any]] = []
-    for _, cell in plan.cells:
-        found = store.finished(cell.key)
-        cached = found is not None and (found.outcome.isolated or not isolated)
-        why = "ran outside a sandbox" if found else why_not_cached(cell, known)
-        rows.append(
-            {
-                "task": cell.task,
-                "method": cell.method.name,
-                "preset": cell.method.preset,
-                "fold": cell.fold,
-                "seed": cell.seed,
-                "state": "cached" if cached else why,
-                "key": cell.key,
-            }
-        )
+def print_plan(plan: Plan, store: Store, as_json: bool, where: Where) -> None:
+    """The cells of a plan: cached, or why not, and what they will take; isolated ones only where that is asked for."""
+    rows = plan_rows(plan, store, where)
     if as_json:
+        import json
+
         print(json.dumps(rows, indent=1))
         return
     from rich.table import Table
 
-    columns = ("task", "method", "preset", "fold", "seed", "state")
+    columns = ("task", "method", "preset", "fold", "seed", "state", "time", "memory")
     table = Table(*columns)
     for row in without_draws(rows):
-        table.add_row(*(str(row[name]) for name in columns))
+        told = {**row, "time": short_time(row["seconds"]), "memory": short_bytes(row["memory"])}
+        table.add_row(*(str(told[name]) for name in columns))
     out().print(table)
-    todo = sum(row["state"] != "cached" for row in rows)
-    print(f"{len(rows)} cells: {len(rows) - todo} cached, {todo} to compute")
+    todo = [row for row in rows if row["state"] not in (CACHED, ELSEWHERE)]
+    cached = sum(row["state"] == CACHED for row in rows)
+    others = f", {len(rows) - cached - len(todo)} of other shards" if where.shard else ""
+    print(f"{len(rows)} cells: {cached} cached, {len(todo)} to compute{others}")
+    if todo:
+        print(total_cost(todo, where))
+
+
+def plan_rows(plan: Plan, store: Store, where: Where) -> list[dict[str, Any]]:
+    """A row for each cell of a plan; what it takes is None where it is cached or nothing is known."""
+    from ..costs import estimate
+    from ..plan import known_cells, why_not_cached
+    from ..run import shard_keys
+    from .executing import parse_shard
+
+    known = known_cells(store)
+    mine = shard_keys(plan, parse_shard(where.shard))
+    rows: list[dict[str, Any]] = []
+    for row in plan.rows:
+        states = []
+        for cell in row.cells:
+            found = store.finished(cell.key)
+            if found is not None and (found.outcome.isolated or not where.isolated):
+                states.append(CACHED)
+            elif cell.key not in mine:
+                states.append(ELSEWHERE)
+            else:
+                states.append("ran outside a sandbox" if found else why_not_cached(cell, known))
+        todo = any(state not in (CACHED, ELSEWHERE) for state in states)
+        cost = estimate(row, store) if todo else None
+        rows += [_told(cell, state, cost) for cell, state in zip(row.cells, states, strict=True)]
+    return rows
+
+
+def _told(cell: Cell, state: str, cost: Cost | None) -> dict[str, Any]:
+    known = cost is not None and state not in (CACHED, ELSEWHERE)
+    return {
+        "task": cell.task,
+        "method": cell.method.name,
+        "preset": cell.method.preset,
+        "fold": cell.fold,
+        "seed": cell.seed,
+        "state": state,
+        "key": cell.key,
+        "seconds": round(cost.seconds, 3) if cost and known else None,
+        "memory": cost.memory if cost and known else None,
+        "records": cost.records if cost and known else 0,
+        "alike": cost.likeness if cost and known else "",
+    }
+
+
+def total_cost(rows: list[dict[str, Any]], where: Where) -> str:
+    """What the cells of some rows take together, and what that rests on."""
+    from ..costs import wall
+    from .executing import threads_of
+
+    known = [row for row in rows if row["seconds"] is not None]
+    unknown = len(rows) - len(known)
+    if not known:
+        return "cost unknown: no record of these methods and presets is in the store"
+    threads = threads_of(where)
+    seconds = [row["seconds"] for row in known]
+    hours = f"{sum(seconds) * threads / 3600:.2g} core-hours"
+    jobs = f"{where.jobs} job{'s' * (where.jobs != 1)} of {threads} thread{'s' * (threads != 1)}"
+    here = f"about {short_time(wall(seconds, where.jobs))} with {jobs} ({hours})"
+    most = short_bytes(max(row["memory"] for row in known))
+    told = f"{here if where.executor == 'local' else f'about {hours}'}; at most {most} a cell"
+    far = sum(row["alike"] in ("options", "kind") for row in known)
+    rests = sum({(row["task"], row["method"], row["preset"]): row["records"] for row in known}.values())
+    notes = [
+        f"by {rests} past record{'s' * (rests != 1)}",
+        f"{far} cells are scaled from other tasks by items" if far else "",
+        f"{unknown} cells are unknown" if unknown else "",
+    ]
+    return "; ".join([told, *filter(None, notes)])
+
+
+def short_time(seconds: float | None) -> str:
+    """Seconds as a person says them: ``0.2 s``, ``12 min``, ``3 h 5 min``; "" for none."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def short_bytes(count: int | None) -> str:
+    """Bytes as MiB or GiB; "" for none."""
+    if count is None:
+        return ""
+    return f"{count / 2**20:.0f} MiB" if count < 2**30 else f"{count / 2**30:.1f} GiB"
 
 
 def without_draws(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -53,7 +131,7 @@ def without_draws(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for number, row in enumerate(rows):
         alone = "" if row["fold"].startswith("draw") else number
-        same = (row["task"], row["method"], row["preset"], row["seed"], row["state"], alone)
+        same = (row["task"], row["method"], row["preset"], row["seed"], row["state"], row["seconds"], alone)
         groups.setdefault(same, []).append(row)
     return [
         group[0] | {"fold": f"{group[0]['fold']} ... {group[-1]['fold']} ({len(group)})"}

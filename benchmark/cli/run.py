@@ -82,7 +82,9 @@ def run(
         ),
     ] = False,
     store: StoreOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan: cells, what is cached and why.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan: cells, what is cached and why, and what it will cost.")
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
     """Run methods on tasks and print the table with intervals.
@@ -133,7 +135,7 @@ def run(
         console.print(note, style="yellow", markup=False, soft_wrap=True)
     print_missing(plan)
     if dry_run:
-        print_plan(plan, place, json_, isolated)
+        print_plan(plan, place, json_, where)
         if not json_:
             print_job(where, place)
         return
