@@ -99,7 +99,7 @@ def sweep(
     for note in plan.notes:
         console.print(note, style="yellow", markup=False, soft_wrap=True)
     if dry_run:
-        print_plan(plan, place, json_)
+        print_plan(plan, place, json_, where)
         if not json_:
             print_job(where, place)
         return
