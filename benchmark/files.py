@@ -10,7 +10,7 @@ import re
 import shutil
 import socket
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
@@ -228,6 +228,11 @@ def _sync(file: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def seal(folder: Path, names: Sequence[str]) -> str:
+    """What ``sha256sum`` prints of files of a folder, one a line."""
+    return "".join(f"{digest_file(folder / name)}  {name}\n" for name in names)
 
 
 def digest_file(path: Path, chunk: int = 1 << 22) -> str:

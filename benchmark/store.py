@@ -26,7 +26,7 @@ from pydantic import BaseModel
 from .cells import Cell
 from .draws import Draws, read_draws, write_draws
 from .errors import StoreError
-from .files import host, whole_folder, write_error
+from .files import host, seal, whole_folder, write_error
 from .index import INDEX, Place, place_of, places, record_names, refuse
 from .migrations import is_read, parse_record, unreadable
 from .record import Record
@@ -35,6 +35,11 @@ from .worker import Outcome
 
 SEAL = "record.sha256"
 """SHA-256 of a record's file as it was written. Of the bytes: a field that a later version adds changes no old hash."""
+
+
+CELL_SEAL = "cell.sha256"
+SEALED = ("cell.json", "outcome.json", "ids.json", "prediction.sha256")
+"""What a finished cell's seal covers, as ``sha256sum`` prints it. Records have a seal of their own, of the scores."""
 
 
 class Ids(BaseModel):
@@ -98,13 +103,15 @@ class Store:
 
     def finished(self, key: str) -> Finished | None:
         """A finished cell, or None where there is none or it is damaged."""
-        return read_cell(self.path / "cells" / key)
+        folder = self.path / "cells" / key
+        return read_cell(folder) if is_sealed(folder) else None
 
     def keep(self, cell: Cell, outcome: Outcome, ids: tuple[str, ...], prediction: Path) -> Finished:
         """Put a finished cell into the cache."""
         folder = self.path / "cells" / cell.key
         with whole_folder(folder) as new:
             write_cell(new, cell, outcome, ids, prediction)
+            (new / CELL_SEAL).write_text(seal(new, SEALED))
         found = read_cell(folder)
         assert found is not None
         return found
@@ -118,7 +125,11 @@ class Store:
             (new / SEAL).write_text(hashlib.sha256(content).hexdigest())
             (new / "split.json").write_text(split.model_dump_json())
             for done in cells:
-                shutil.copytree(done.folder, new / "cells" / cell_folder(done.cell.fold, done.cell.seed))
+                shutil.copytree(
+                    done.folder,
+                    new / "cells" / cell_folder(done.cell.fold, done.cell.seed),
+                    ignore=shutil.ignore_patterns(CELL_SEAL),
+                )
             if draws is not None:
                 write_draws(new, draws)
         return folder
@@ -187,6 +198,16 @@ def write_cell(folder: Path, cell: Cell, outcome: Outcome, ids: tuple[str, ...],
     (folder / "ids.json").write_text(Ids(ids=ids).model_dump_json())
     shutil.copytree(prediction, folder / "prediction")
     (folder / "prediction.sha256").write_text(digest_folder(folder / "prediction"))
+
+
+def is_sealed(folder: Path) -> bool:
+    """Whether a finished cell's files are those that were written; of an older one, which has no seal, nobody knows."""
+    try:
+        return (folder / CELL_SEAL).read_text() == seal(folder, SEALED)
+    except FileNotFoundError:
+        return not (folder / CELL_SEAL).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def read_cell(folder: Path) -> Finished | None:

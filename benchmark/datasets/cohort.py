@@ -5,6 +5,7 @@ Layout of a cohort folder::
     cohort.json        manifest: name, data set, origin, atlas, counts, content fingerprint
     scans.parquet      one row a scan: see `COLUMNS`; further columns hold labels
     series.npy         all scans below each other, (total time, roi), in the precision of the source
+    cohort.sha256      what `sha256sum` says of the first two; the digest of each scan stands in the table
 
 Scan ``k`` is rows ``start`` to ``start + frames`` of ``series.npy``; readers seek there, so memory
 does not grow with the cohort. A *volume cohort* holds 4-D images: its manifest has a ``grid`` (x, y, z), and a
@@ -20,16 +21,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..contracts import Leaves
 from ..errors import BadData, DataMissing
-from ..files import digest_file, whole_folder
+from ..files import digest_file, seal, whole_folder
 from ..items import ArrayRef, Items
+from ..parquet import read_parquet, refuse_types
+
+AGAIN = "import the cohort again"
 
 COLUMNS = {
     "scan": "unique id of the scan (index)",
@@ -48,7 +52,8 @@ COLUMNS = {
 }
 """Columns of scans.parquet and what they mean. Unknown values are empty."""
 
-HEADER_LIMIT = 65536
+SEAL = "cohort.sha256"
+SEALED = ("cohort.json", "scans.parquet")
 
 
 class Manifest(BaseModel):
@@ -61,10 +66,10 @@ class Manifest(BaseModel):
     dataset: str
     origin: str
     atlas: dict[str, Any]
-    dtype: str
-    data_offset: int
-    total_frames: int
-    rois: int
+    dtype: Literal["<f2", "<f4"]
+    data_offset: int = Field(ge=0)
+    total_frames: int = Field(ge=0)
+    rois: int = Field(ge=1)
     scans: int
     subjects: int
     fingerprint: str
@@ -105,23 +110,36 @@ class Cohort:
         series = path / "series.npy"
         size = series.stat().st_size if series.exists() else 0
         if size != expected:
-            raise BadData(
-                f"{series}: {size} bytes, the manifest says {expected}: truncated or replaced",
-                "import the cohort again",
-            )
+            raise BadData(f"{series}: {size} bytes, the manifest says {expected}: truncated or replaced", AGAIN)
+        if manifest.grid and (min(manifest.grid) < 1 or math.prod(manifest.grid) != manifest.rois):
+            raise BadData(f"{file}: a grid of {manifest.grid} for {manifest.rois} voxels", AGAIN)
         return cls(path, manifest)
 
     def scans(self) -> pd.DataFrame:
         """The scan table, indexed by scan id."""
-        try:
-            table = pd.read_parquet(self.path / "scans.parquet", page_checksum_verification=True)
-        except (OSError, ValueError) as error:  # pyarrow's errors are among them
-            raise BadData(
-                f"{self.path / 'scans.parquet'}: cannot be read ({type(error).__name__})", "import the cohort again"
-            ) from None
-        if len(table) != self.manifest.scans or not table.index.is_unique:
-            raise BadData(f"{self.path / 'scans.parquet'}: does not fit the manifest", "import the cohort again")
+        file = self.path / "scans.parquet"
+        table = read_parquet(file, AGAIN)
+        refuse_types(table, file, AGAIN, whole=("start", "frames"), texts=("subject", "family", "digest"))
+        ends = table["start"].astype(float) + table["frames"]
+        outside = (table["start"] < 0).any() or (table["frames"] < 1).any() or (ends > self.manifest.total_frames).any()
+        if len(table) != self.manifest.scans or not table.index.is_unique or outside:
+            raise BadData(f"{file}: does not fit the manifest", AGAIN)
         return table
+
+    def check_seal(self) -> None:
+        """Raises `BadData` for a manifest or a table that is not what was written; older cohorts have no seal."""
+        try:
+            told = (self.path / SEAL).read_text().splitlines(keepends=True)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            raise BadData(f"{self.path / SEAL}: cannot be read ({type(error).__name__})", "import it again") from None
+        for name in SEALED:
+            if seal(self.path, [name]) not in told:
+                raise BadData(
+                    f"{self.path / name}: damaged or edited after it was written",
+                    "import it again, or remove the folder of a twin: it is made anew",
+                )
 
     @property
     def holds(self) -> str:
@@ -213,7 +231,7 @@ class CohortWriter:
         if not table.index.is_unique:
             twice = table.index[table.index.duplicated()][0]
             raise BadData(f"scan id {twice!r} occurs twice", "rename one of them")
-        table.to_parquet(self._folder / "scans.parquet", write_page_checksum=True)
+        table.to_parquet(self._folder / "scans.parquet")
         digest = digest_file(self._folder / "series.npy")
         full = Manifest(
             **manifest,
@@ -227,6 +245,7 @@ class CohortWriter:
             fingerprint=content_fingerprint(digest, table, manifest["atlas"]),
         )
         (self._folder / "cohort.json").write_text(full.model_dump_json(indent=1))
+        (self._folder / SEAL).write_text(seal(self._folder, SEALED))
 
     def close(self) -> None:
         """Close the series file."""

@@ -19,7 +19,11 @@ SIZES = ("small", "full")
 
 
 def data_of(cohort: Cohort) -> Data:
-    """A cohort as a task gets it: origin, fingerprint, and of a twin its ceilings and folds."""
+    """A cohort as a task gets it: origin, fingerprint, and of a twin its ceilings and folds.
+
+    Raises `BadData` where its manifest or its table is not what was written.
+    """
+    cohort.check_seal()
     manifest, twin = cohort.manifest, cohort.manifest.twin or {}
     return Data(
         items=cohort.items(),
