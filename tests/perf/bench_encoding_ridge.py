@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bounds import bound
 from tabulate import tabulate
 from turns import apart
 
@@ -222,7 +223,15 @@ def case(name: str) -> None:
     alphas, weights = CASES[name][0]()
     wall, processor = time.perf_counter() - start, time.process_time() - busy
     np.savez(Path(os.environ[FOLDER]) / f"{name}.npz", alphas=alphas, weights=weights)
-    print(json.dumps({"wall": wall, "processor": processor, "gb": peak()}))
+    print(json.dumps({"wall": wall, "processor": processor, "gb": peak(), "bound": least(name)}))
+
+
+def least(name: str) -> float:
+    """The bound of a case: products of inputs (symmetric) with themselves and with responses, once for each row."""
+    rows = sum(json.loads((Path(os.environ[FOLDER]) / "lengths.json").read_text()))
+    rows = min(rows, SHORT) if "10,000 TRs" in name else rows
+    columns, parcels = STREAMS * COMPONENTS * DELAYS, FEW if "20 parcels" in name else PARCELS
+    return bound(moved=4 * rows * (STREAMS * COMPONENTS + parcels), done=rows * columns * (columns + 2 * parcels))
 
 
 def agreement(folder: Path, name: str, other: str) -> tuple[float, float]:
@@ -239,7 +248,7 @@ def table(wanted: list[str], folder: Path) -> tuple[list[list[Any]], bool]:
     rows, good, known = [], True, {}
     for name in wanted:
         found = known[name] = apart(__file__, name)
-        row = [name, found["wall"], found["processor"], found["gb"]]
+        row = [name, found["wall"], found["processor"], found["gb"], found["bound"], found["bound"] / found["wall"]]
         if (other := CASES[name][1]) in known:
             same, r = agreement(folder, name, other)
             good &= same >= AGREE and r > 0.999
@@ -270,7 +279,10 @@ def main() -> None:
         else:
             make(Path(folder), told.trs)
         rows, good = table([name for name in CASES if told.only in name], Path(folder))
-    heads = ["case", "seconds", "processor s", "GB", "times ours: seconds", "processor s", "GB", "same penalty", "r"]
+    heads = [
+        "case", "seconds", "processor s", "GB", "bound s", "share of bound", "times ours: seconds", "processor s", "GB",
+        "same penalty", "r",
+    ]  # fmt: skip
     print(
         f"{STREAMS * COMPONENTS * DELAYS} columns, {PARCELS} parcels, {len(ALPHAS)} penalties, {told.threads} threads"
     )
