@@ -10,13 +10,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from pydantic import BaseModel
@@ -24,9 +24,9 @@ from pydantic import BaseModel
 from ..errors import ClusterError
 from ..files import write_text
 from ..leases import Holder
-from ..processes import LOST, Limits, Worker
+from ..processes import LOST, Limits, Worker, can_warm
 from ..sandbox import Room, need_sandbox
-from ..system import git_state, harness_version, packages
+from ..system import ROOT, git_state, harness_version, packages
 from .cards import a_card
 
 CELL, CLAIM, ANSWER = "cell", "claimed", "answer.json"
@@ -37,7 +37,11 @@ TELL_SECONDS = 1.0
 SEE_SECONDS = 0.5
 """How often a folder is looked for that is not seen yet."""
 
-_checked: set[tuple[Path, int]] = set()
+_checked: set[Path] = set()
+"""Pools whose store is seen from here."""
+
+_warm: dict[tuple[int, Path, Path], SimpleQueue[Worker]] = {}
+"""Workers that wait for a cell, by what they were started with."""
 
 
 class Order(BaseModel):
@@ -58,7 +62,7 @@ class Order(BaseModel):
     gpu
         Whether it computes on a graphics card.
     home
-        The folder of weights.
+        The folder of cohorts, from which cells read their scans, and weights.
     code
         Versions that must be the same where the cell runs.
     patience
@@ -82,8 +86,17 @@ class Order(BaseModel):
 
 
 def code() -> dict[str, str]:
-    """Versions that decide what a cell computes; the revision where this is a checkout."""
-    return {"brainbench": harness_version(), "revision": git_state.__wrapped__()[0], **packages()}
+    """Versions that decide what a cell computes. Of a checkout where it lies, and which revision it is."""
+    versions = {"brainbench": harness_version(), "python": platform.python_version(), **packages()}
+    return {**versions, "checkout": str(ROOT), "revision": git_state()[0]}
+
+
+def differing(own: dict[str, str], asked: dict[str, str]) -> list[str]:
+    """What of the code asked for is another one here. One checkout that all share is the same at every revision."""
+    names = [name for name in asked if name not in ("checkout", "revision")]
+    if asked["checkout"] != own["checkout"] and asked["revision"] and own["revision"]:
+        names.append("revision")
+    return [f"{name} {own.get(name, 'missing')} (here {asked[name]})" for name in names if own.get(name) != asked[name]]
 
 
 def serve(text: str) -> None:
@@ -119,7 +132,7 @@ def _wanted(order: Order) -> Callable[[], bool]:
 def check(order: Order) -> None:
     """Raise `ClusterError` where this process does not see the store, or runs other code."""
     pool = order.attempt.parent
-    if (pool, os.getpid()) in _checked:
+    if pool in _checked:
         return
     until = time.monotonic() + order.patience
     while not pool.is_dir():
@@ -129,17 +142,17 @@ def check(order: Order) -> None:
                 "give --store a folder that all machines share under one path",
             )
         time.sleep(SEE_SECONDS)
-    own = code()
-    differ = [
-        f"{name} {own.get(name, 'missing')} (here {version})"
-        for name, version in order.code.items()
-        if own.get(name) != version and not (name == "revision" and not (version and own[name]))
-    ]
+    if not order.home.is_dir():
+        raise ClusterError(
+            f"{platform.node()} does not see the data in {order.home}",
+            "set BRAINBENCH_HOME to a folder that all machines share under one path",
+        )
+    differ = differing(code(), order.code)
     if differ:
         raise ClusterError(
             f"{platform.node()} runs other code: {', '.join(differ)}", "start its workers from the same environment"
         )
-    _checked.add((pool, os.getpid()))
+    _checked.add(pool)
 
 
 def _claim(attempt: Path) -> bool:
@@ -173,17 +186,25 @@ def _teller(order: Order, worker: Any) -> Callable[..., None]:
 
 @contextmanager
 def _worker(order: Order, folder: Path, limits: Limits) -> Iterator[Worker]:
-    """A process for the cell."""
-    with a_card(order.gpu) as card:
-        worker = Worker(
-            order.threads,
-            order.log,
-            need_sandbox() if order.isolated else None,
-            Room(order.readable, (folder, *order.writable), order.gpu),
-            limits,
-            {"BRAINBENCH_HOME": str(order.home), **card},
-        )
-        try:
-            yield worker
-        finally:
-            worker.kill()
+    """A process for the cell; a warm one is kept for the next cell of the kind."""
+    variables = {"BRAINBENCH_HOME": str(order.home)}
+    if order.isolated or order.gpu or not can_warm():
+        with a_card(order.gpu) as card:
+            sandbox = need_sandbox() if order.isolated else None
+            room = Room(order.readable, (folder, *order.writable), order.gpu)
+            worker = Worker(order.threads, order.log, sandbox, room, limits, variables | card)
+            try:
+                yield worker
+            finally:
+                worker.kill()
+        return
+    kept = _warm.setdefault((order.threads, order.log, order.home), SimpleQueue())
+    try:
+        worker = kept.get_nowait()
+    except Empty:
+        worker = Worker(order.threads, order.log, variables=variables, warm=True)
+    try:
+        yield worker
+    finally:
+        if worker.alive:
+            kept.put(worker)

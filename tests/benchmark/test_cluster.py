@@ -13,7 +13,7 @@ import pytest
 from dask_machines import Machines, until
 
 from brainbench.benchmark.cluster import opening
-from brainbench.benchmark.cluster.far import check
+from brainbench.benchmark.cluster.far import check, code, differing
 from brainbench.benchmark.cluster.opening import dask_pool, make_order
 from brainbench.benchmark.errors import ClusterError
 from brainbench.benchmark.executors import LocalPool
@@ -172,7 +172,17 @@ def test_each_cell_sees_a_card_of_its_own(machines, store):
 
 def test_a_worker_of_another_version_is_refused(machines, store):
     with pytest.raises(ClusterError, match=r"brainbench .* \(here 0\.0\.0\)"):
-        Running(machines, store, code={"brainbench": "0.0.0"}).end()
+        Running(machines, store, code={**code(), "brainbench": "0.0.0"}).end()
+
+
+def test_another_checkout_is_compared_by_its_revision():
+    asked = {**code(), "checkout": "/elsewhere", "revision": "a" * 40}
+    assert differing({**asked, "revision": "b" * 40}, asked) == []
+    assert differing({**asked, "checkout": "/here", "revision": "b" * 40}, asked) == [
+        f"revision {'b' * 40} (here {'a' * 40})"
+    ]
+    assert differing({**asked, "checkout": "/here", "revision": ""}, asked) == []
+    assert differing({**asked, "numpy": "1.0"}, asked) == [f"numpy 1.0 (here {asked['numpy']})"]
 
 
 def test_a_worker_that_does_not_see_the_store_is_refused(tmp_path, store):

@@ -21,7 +21,7 @@ FIRST_LINE = re.compile(r"# (\S+\.py)\n")
     [
         *("docs/plugins.md", "docs/connectivity.md", "docs/own_task.md", "docs/language_models.md"),
         *("docs/describe.md", "docs/vision.md", "docs/movies.md", "docs/submitting.md"),
-        *("docs/checking.md", "docs/leaderboard.md"),
+        *("docs/checking.md", "docs/leaderboard.md", "docs/clusters.md"),
     ],
 )
 def test_a_document_runs(document, tmp_path, request):
