@@ -21,6 +21,7 @@ import psutil
 from pydantic import ValidationError
 
 from .leftovers import tidy
+from .logs import bound
 from .sandbox import NOTHING, Room, Sandbox
 from .worker import STATUSES, Outcome
 
@@ -107,7 +108,7 @@ class Worker:
         if sandbox:
             command = sandbox.command(command, room.writable, room.readable, limits, room.gpu)
             environment = sandbox.environment(environment)
-        self.sandbox, self.warm = sandbox, warm
+        self.sandbox, self.warm, self._log = sandbox, warm, log
         self._child = 0
         self._seen: list[psutil.Process] = []
         with open(log, "ab") as errors:
@@ -184,6 +185,7 @@ class Worker:
                 if now - looked < POLL_SECONDS:
                     continue
                 looked = now
+                bound(self._log)
                 broken = self._over(limits, now - start) or self._spreads(limits, folder, reserve)
                 if now - asked > ASK_SECONDS:
                     asked = now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .options import out
+from .options import errors, out
 
 if TYPE_CHECKING:
     from ..cells import Cell
@@ -107,6 +107,20 @@ def total_cost(rows: list[dict[str, Any]], where: Where) -> str:
         f"{unknown} cells are unknown" if unknown else "",
     ]
     return "; ".join([told, *filter(None, notes)])
+
+
+def print_shard(plan: Plan, store: Store, where: Where, records: int, bad: int) -> None:
+    """Where a shard has ended: what is there, what is not, and how the parts come together."""
+    keys = {cell.key for _, cell in plan.cells}
+    finished = sum(store.finished(key) is not None for key in keys)
+    told = f"shard {where.shard}: {finished} of {len(keys)} cells are finished in {store.path}; "
+    told += f"{records} of {len(plan.rows)} records are made" + (f"; {bad} cells failed" if bad else "")
+    if records < len(plan.rows):
+        told += (
+            f".\nA record needs all of its cells: copy what the other shards leave in their store's cells/ into "
+            f"{store.path / 'cells'}, and repeat the command without --shard"
+        )
+    errors().print(told, markup=False, soft_wrap=True)
 
 
 def short_time(seconds: float | None) -> str:

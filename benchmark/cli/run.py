@@ -22,9 +22,11 @@ from .options import (
     out,
     store_path,
 )
-from .planned import print_plan
+from .planned import print_plan, print_shard
 
 if TYPE_CHECKING:
+    from ..cells import Cell
+    from ..executors import Event
     from ..plan import Plan
     from ..record import Record
     from ..store import Store
@@ -139,12 +141,20 @@ def run(
         if not json_:
             print_job(where, place)
         return
-    records = execute(plan, place, request, where)
+    bad: list[str] = []
+
+    def watch(cell: Cell, event: Event) -> None:
+        if event.outcome is not None and event.outcome.status not in ("ok", "skipped"):
+            bad.append(cell.label)
+
+    records = execute(plan, place, request, where, watch)
     print_records(records, place, json_)
     if suite and not json_:
         print_suite(suite, place)
     print_missing(plan)
-    if any(record.status not in ("ok", "skipped") for record in records):
+    if where.shard:
+        print_shard(plan, place, where, len(records), len(bad))
+    if bad or any(record.status not in ("ok", "skipped") for record in records):
         raise typer.Exit(1)
 
 

@@ -96,7 +96,9 @@ def test_run_as_json_and_a_failed_method_gives_exit_code_1(tmp_path):
 
 def test_shards_together_make_the_whole(tmp_path):
     arguments = ["run", "-t", f"{MOCKS}:CLASSIFICATION", "-m", f"{MOCKS}:FirstRoi", "--seeds", "2"]
-    brainbench(*arguments, "--shard", "1/2", cwd=tmp_path)
+    told = brainbench(*arguments, "--shard", "1/2", cwd=tmp_path).stderr
+    assert "shard 1/2: 2 of 4 cells are finished" in told
+    assert "repeat the command without --shard" in told
     assert not list((tmp_path / "runs" / "records").iterdir())
     brainbench(*arguments, "--shard", "2/2", cwd=tmp_path)
     assert len(list((tmp_path / "runs" / "records").iterdir())) == 1
