@@ -3,9 +3,9 @@
 Every case is a process of its own on one thread, with its peak memory, and reads the same PNG files. What stands
 beside ours is written as the field's notebooks are: all images in one tensor, skimage image by image, features of all
 images stacked for one corrcoef. Networks: EfficientNet-Lite0 with the weights of its package, and AlexNet with random
-ones, on which times do not depend. The scores of both must agree. Photos come from the folder BRAINBENCH_SHARED; where
-there is none, images are made. ``--images N`` takes fewer, ``--only WORD`` the cases that hold a word; for 982 images
-the notebook's AlexNet needs about 10 GB.
+ones, on which times do not depend (its last layers are not run, and count for the bound as loaded). The scores of both
+must agree. Photos come from the folder BRAINBENCH_SHARED; where there is none, images are made. ``--images N`` takes
+fewer, ``--only WORD`` the cases that hold a word; for 982 images the notebook's AlexNet needs about 10 GB.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bounds import bound
 from PIL import Image
 from tabulate import tabulate
 from turns import apart
@@ -184,7 +185,23 @@ def case(name: str) -> None:
     scores = CASES[name]()
     wall, processor = time.perf_counter() - start, time.process_time() - busy
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"wall": wall, "processor": processor, "gb": peak, **scores}))
+    print(json.dumps({"wall": wall, "processor": processor, "gb": peak, "bound": least(name), **scores}))
+
+
+def least(name: str) -> float:
+    """The bound of a case: all images read once from memory, or the operations of its network on each of them."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from brainbench.benchmark.nn.encoders import load_network
+
+    images = len(files("seen")) + len(files("found"))
+    if name.endswith("pixels"):
+        return bound(moved=3 * images * SIDE**2)
+    network, side = ("efficientnet-lite0", 224) if "lite0" in name else ("alexnet", 256)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        load_network(network)(torch.zeros(1, 3, side, side))
+    return bound(done=images * counter.get_total_flops())
 
 
 def table(wanted: Sequence[str]) -> tuple[list[list[Any]], float]:
@@ -192,11 +209,12 @@ def table(wanted: Sequence[str]) -> tuple[list[list[Any]], float]:
     rows, known, worst = [], {}, 0.0
     for name in wanted:
         found = apart(__file__, name)
-        scores = {key: found[key] for key in found if key not in ("wall", "processor", "gb")}
+        scores = {key: found[key] for key in found if key not in ("wall", "processor", "gb", "bound")}
         for key, value in scores.items():
             worst = max(worst, abs(value - known.setdefault(key, value)))
         told = ", ".join(f"{key} {value:.5f}" for key, value in scores.items())
-        rows.append([name, found["wall"], found["processor"], found["gb"], told])
+        share = found["bound"] / found["wall"]
+        rows.append([name, found["wall"], found["processor"], found["gb"], found["bound"], share, told])
         print(f"{name}: done", flush=True)
     return rows, worst
 
@@ -218,7 +236,8 @@ def main() -> None:
         give_alexnet(Path(folder))
         rows, worst = table([name for name in CASES if told.only in name])
     print(f"{told.images} images of {SIDE} x {SIDE}; largest difference of a score {worst:.1e}")
-    print(tabulate(rows, ["case", "seconds", "processor s", "peak GB", "scores"], floatfmt=".3g"))
+    heads = ["case", "seconds", "processor s", "peak GB", "bound s", "share of bound", "scores"]
+    print(tabulate(rows, heads, floatfmt=".3g"))
     raise SystemExit(worst > TOLERANCE)
 
 
