@@ -94,7 +94,7 @@ def total_cost(rows: list[dict[str, Any]], where: Where) -> str:
         return "cost unknown: no record of these methods and presets is in the store"
     threads = threads_of(where)
     seconds = [row["seconds"] for row in known]
-    hours = f"{sum(seconds) * threads / 3600:.2g} core-hours"
+    hours = f"{sum(seconds) * threads / 3600:.1f} core-hours"
     jobs = f"{where.jobs} job{'s' * (where.jobs != 1)} of {threads} thread{'s' * (threads != 1)}"
     here = f"about {short_time(wall(seconds, where.jobs))} with {jobs} ({hours})"
     most = short_bytes(max(row["memory"] for row in known))

@@ -98,7 +98,7 @@ def test_the_plan_says_time_memory_and_what_they_rest_on(made, store, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert "6 cells: 0 cached, 6 to compute" in said
     assert (
-        "about 20 min with 2 jobs of 2 threads (1 core-hours); at most 3.0 GiB a cell; by 1 past record; "
+        "about 20 min with 2 jobs of 2 threads (1.0 core-hours); at most 3.0 GiB a cell; by 1 past record; "
         "3 cells are unknown" in said
     )
     print_plan(plan, store, True, Where())
