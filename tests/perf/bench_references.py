@@ -141,7 +141,7 @@ def jepa_theirs(place: Path) -> Step:
     stand_in("flash_attn", "flash_attn_qkvpacked_func")
     encoder = importlib.import_module("src.models.vision_transformer").VisionTransformer(
         img_size=(ROIS, CLIP), patch_size=PATCH, in_chans=1, embed_dim=384, depth=DEPTH, num_heads=6, qkv_bias=True,
-        gradient_pos_embed=torch.randn(1, ROIS * (CLIP // PATCH), COORDINATES), add_w="mapping",
+        gradient_pos_embed=torch.randn(1, ROIS, COORDINATES), add_w="mapping",
     )  # fmt: skip
     return stepping(encoder, lambda: (torch.randn(1, 1, ROIS, CLIP),), False)
 
