@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -83,7 +84,11 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; an error that a person can mend is one message and exit code 2."""
+    """Run the command line; an error that a person can mend is one message and exit code 2.
+
+    A batch system ends its jobs by SIGTERM: that is taken as Ctrl-C is.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except BrainbenchError as error:

@@ -25,7 +25,7 @@ def test_a_full_disk_is_one_message_and_the_same_command_continues(rig, calm, te
     kept = rig.place / "kept"
     script = f"""
         cd {rig.place}
-        head -c 3800000 /dev/zero > runs/filler
+        head -c 4120000 /dev/zero > runs/filler
         "$@" 2> first.err > first.out; echo $? > first.code
         ls runs/cells 2>/dev/null | grep -c '^[0-9a-f]' > first.cells
         rm runs/filler
