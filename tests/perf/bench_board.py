@@ -1,186 +1,120 @@
-"""The board at 10,000 records: seconds to read, to build the tables, to write the site; and its pages in a browser.
+"""The board of 100,000 records: finding, reading, testing and printing them, beside plain readers of their files.
 
-The records are copies of a real one (`fc-logistic` on a simulated twin) with other names, scores and resamples: 90
-tasks of 100 methods, and one of 1,000. There is no peer. Run: ``python tests/perf/bench_board.py``.
+The records are those of `many_records`: 490 tasks of 200 methods, and one of 2,000, with 2,000 resamples each (6 GB
+below ``$BRAINBENCH_PERF``, else the folder for temporary files; where that has no room for them, 10,000). The plain
+readers load every record's JSON, unchecked, and sort the rows of one task in pandas. All files are in memory: they were
+written or read just before. Run: ``python tests/perf/bench_board.py [STORE]``, with a store that is there to take it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
+import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tabulate import tabulate
+import pandas as pd
+from bounds import Row, bound, race, table
+from many_records import HUNDRED_THOUSAND, TEN_THOUSAND, fill, first_record
+from rich.console import Console
 
-from brainbench.benchmark.draws import PART, VALUES, DrawsPart, read_draws
-from brainbench.benchmark.record import Record
-from brainbench.benchmark.store import SEAL, Store
-from brainbench.leaderboard.gathered import Gathered, gather
-from brainbench.leaderboard.site import BoardSheet, write_site
-from brainbench.leaderboard.site.names import address
+from brainbench.benchmark import index
+from brainbench.benchmark.stats import two_sided_rows
+from brainbench.benchmark.store import Store
+from brainbench.leaderboard.board import Board
+from brainbench.leaderboard.gathered import gather
+from brainbench.leaderboard.pairs import pairs_p
 from brainbench.leaderboard.tables import board_sheet
+from brainbench.leaderboard.terminal import to_terminal
 
-SHAPE = (*((f"toy-{k}", 100) for k in range(1, 91)), ("toy-large", 1000))
-"""Tasks, and how many methods each has."""
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-READY = "performance.getEntriesByType('navigation')[0].domInteractive"
-LOADED = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
-
-SORT = """() => {
-  const table = document.querySelector("table[data-sortable]");
-  const start = performance.now();
-  table.querySelectorAll(".sort")[2].click();
-  table.getBoundingClientRect();
-  return performance.now() - start;
-}"""
-FILTER = """() => {
-  const input = document.querySelector("input[type=search]");
-  if (input === null) return NaN;
-  const start = performance.now();
-  input.value = "method-7";
-  input.dispatchEvent(new Event("input"));
-  document.body.getBoundingClientRect();
-  return performance.now() - start;
-}"""
-
-
-def first_record(folder: Path) -> tuple[Record, Path]:
-    """A real record and its folder, from a run on a small twin."""
-    store = Store(folder / "first")
-    call = "from brainbench.benchmark.cli import main; main()"
-    options = [
-        "run",
-        "--task",
-        "abide2-asd",
-        "--method",
-        "fc-logistic",
-        "--data",
-        "simulated",
-        "--store",
-        str(store.path),
-    ]
-    environment = {**os.environ, "BRAINBENCH_HOME": str(folder / "home")}
-    subprocess.run([sys.executable, "-c", call, *options], check=True, env=environment, capture_output=True)
-    return next(store.records()), next((store.path / "records").iterdir())
-
-
-def copies(record: Record) -> Iterator[tuple[Record, float]]:
-    """Records of other tasks and methods, and by how much their scores differ."""
-    rng = np.random.default_rng(0)
-    for task, rows in SHAPE:
-        for number in range(rows):
-            shift, name = float(rng.normal(0, 0.03)), f"method-{number}"
-            scores = {key: score.model_copy(update=shifted(score, shift)) for key, score in record.scores.items()}
-            yield (
-                record.model_copy(
-                    update={
-                        "id": f"{task}--{name}--{number:08x}",
-                        "task": record.task.model_copy(update={"name": task, "ref": task}),
-                        "method": record.method.model_copy(update={"name": name, "ref": name}),
-                        "scores": scores,
-                    }
-                ),
-                shift,
-            )
-
-
-def shifted(score: Any, by: float) -> dict[str, float]:
-    """The value and interval of a score, moved."""
-    return {field: value + by for field in ("value", "low", "high") if (value := getattr(score, field)) is not None}
-
-
-def fill(store: Store, record: Record, folder: Path) -> int:
-    """Write the copies with their resamples, and return their number."""
-    draws = read_draws(folder)
-    assert draws is not None
-    rng = np.random.default_rng(1)
-    count = 0
-    for copy, shift in copies(record):
-        place = store.path / "records" / copy.id
-        place.mkdir(parents=True)
-        content = copy.model_dump_json(indent=1).encode()
-        (place / "record.json").write_bytes(content)
-        (place / SEAL).write_text(hashlib.sha256(content).hexdigest())
-        noise = rng.normal(shift, 0.02, draws.values.shape[1])
-        buffer = io.BytesIO()
-        np.save(buffer, (draws.values + noise).astype(np.float32))
-        (place / VALUES).write_bytes(buffer.getvalue())
-        part = json.loads((folder / PART).read_text()) | {"sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
-        (place / PART).write_text(DrawsPart(**part).model_dump_json())
-        count += 1
-    return count
-
-
-def sheets(place: Gathered) -> list[BoardSheet]:
-    """All boards, with their tests, as sheets."""
-    return [
-        BoardSheet(board_sheet(board), board.first, tuple(line.record for line in board.every))
-        for board in place.boards()
-    ]
-
-
-def timed(what: str, steps: list[list[object]], function: Any, *arguments: Any) -> Any:
-    """The value of a call, whose seconds are noted: those that went by, and those of this process."""
-    start, own = time.perf_counter(), time.process_time()
-    value = function(*arguments)
-    steps.append([what, time.perf_counter() - start, time.process_time() - own])
-    return value
-
-
-def in_browser(site: Path, pages: list[str]) -> list[list[object]]:
-    """Bytes of pages, and milliseconds until they can be used, from the disk; medians of five visits."""
-    if CHROMIUM is None:
-        return [[page, (site / page).stat().st_size / 1024, *["no chromium"] * 4] for page in pages]
-    from playwright.sync_api import sync_playwright
-
-    rows: list[list[object]] = []
-    with sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for where in pages:
-            found = []
-            for _ in range(5):
-                page = browser.new_page()
-                page.goto((site / where).as_uri())
-                found.append([page.evaluate(READY), page.evaluate(LOADED), page.evaluate(SORT), page.evaluate(FILTER)])
-                page.close()
-            rows.append([where, (site / where).stat().st_size / 1024, *np.median(found, axis=0)])
-        browser.close()
-    return rows
+ROOM = 10 << 30
+SMALL, LARGE = "toy-1", "toy-large"
+PLAIN = "json, pandas"
 
 
 def main() -> None:
-    """Print seconds of each step, then the pages."""
-    with tempfile.TemporaryDirectory() as name:
+    """Print the table."""
+    if sys.argv[1:2] and (Path(sys.argv[1]) / "records").is_dir():
+        tell(Store(Path(sys.argv[1])))
+        return
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BRAINBENCH_PERF")) as name:
         folder = Path(name)
-        store = Store(folder / "runs")
-        count = fill(store, *first_record(folder))
-        steps: list[list[object]] = []
-        place = timed("read the records", steps, gather, store, None)
-        shown = timed("rank, test, build tables", steps, sheets, place)
-        site = folder / "site"
-        pages = timed("write the site", steps, write_site, site, shown)
-        files = [path for path in site.rglob("*") if path.is_file()]
-        total = sum(path.stat().st_size for path in files)
-        print(
-            f"{count:,} records, {len(shown)} boards; {pages:,} pages, {len(files):,} files, {total / 2**20:.0f} MiB\n"
+        shape = HUNDRED_THOUSAND if shutil.disk_usage(folder).free > ROOM else TEN_THOUSAND
+        fill(Store(folder / "runs"), shape, *first_record(folder))
+        time.sleep(index.SETTLED_NS / 1e9)
+        tell(Store(folder / "runs"))
+
+
+def tell(store: Store) -> None:
+    """Measure each step, and print it beside the plain readers'."""
+    names = index.record_names(store.path / "records")
+    size = sum((store.path / "records" / name / "record.json").stat().st_size for name in names)
+    (store.path / index.INDEX).unlink(missing_ok=True)
+    every = race({"ours": store.places, PLAIN: lambda: plain(store)}, rounds=1)
+    later = race({"ours": store.places}, rounds=3)["ours"]
+    small = race({"ours": lambda: boards(store, SMALL)}, rounds=3)["ours"]
+    large = race({"ours": lambda: boards(store, LARGE)}, rounds=1)["ours"]
+    shown = boards(store, LARGE)[0]
+    tests = pairs(store, shown)
+    printed = race({"ours": lambda: to_terminal(board_sheet(shown), Console(file=io.StringIO(), width=200))}, 1)["ours"]
+    of_index = bound(moved=(store.path / index.INDEX).stat().st_size)
+    whole = seconds(lambda: [board_sheet(board) for board in gather(store, None).boards()])
+    print(f"{len(names):,} records, {size / 2**20:,.0f} MiB of JSON")
+    print(
+        table(
+            [
+                Row("first command: every record read and checked", PLAIN, every["ours"], every[PLAIN], bound(size)),
+                Row("later commands: where each stands", PLAIN, later, every[PLAIN], of_index),
+                Row("the board of a task of 200", PLAIN, small, every[PLAIN], of_index),
+                Row("the board of a task of 2,000", PLAIN, large, every[PLAIN], of_index),
+                Row("tests of all its pairs", "pair by pair", tests["ours"], tests["pair by pair"]),
+                Row("the same in a terminal", "", printed),
+                Row("tables of all boards", "", whole),
+            ]
         )
-        print(tabulate(steps, ["step", "seconds", "of the processor"], floatfmt=".2f"), "\n")
-        looked = ["index.html", address("task", "toy-1"), address("task", "toy-large"), address("method", "method-0"),
-                  address("record", place.records[0].id)]  # fmt: skip
-        headers = ["page", "KiB", "parsed ms", "interactive ms", "sort ms", "filter ms"]
-        print(tabulate(in_browser(site, looked), headers, floatfmt=".0f"))
+    )
+    print(f"most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+def seconds(case: Callable[[], Any]) -> float:
+    """Wall seconds of one call."""
+    return race({"": case}, rounds=1)[""]
+
+
+def boards(store: Store, task: str) -> list[Board]:
+    """The boards of a task with their tests, as `brainbench leaderboard --task` makes them."""
+    return list(gather(store, None).boards("", lambda place: place.task == task))
+
+
+def plain(store: Store) -> pd.DataFrame:
+    """The rows of a task by their score, as a script without an index would make them."""
+    rows = []
+    for path in (store.path / "records").glob("*/record.json"):
+        record = json.loads(path.read_bytes())
+        score = record["scores"][record["task"]["metrics"][0]]
+        rows.append((record["task"]["name"], record["method"]["name"], score["value"], score["low"], score["high"]))
+    table = pd.DataFrame(rows, columns=["task", "method", "value", "low", "high"])
+    return table[table["task"] == SMALL].sort_values("value", ascending=False)
+
+
+def pairs(store: Store, board: Board) -> dict[str, float]:
+    """Seconds of the tests of all pairs of rows, at once and from each difference."""
+    found = [store.draws(line.record) for line in board.lines]
+    scores = np.array([draws.of(board.headline) for draws in found if draws])
+    units = next(draws.of_what.units for draws in found if draws)
+
+    def one_by_one() -> np.ndarray:
+        return np.concatenate([two_sided_rows(scores[k] - scores[k + 1 :], units) for k in range(len(scores) - 1)])
+
+    return race({"ours": lambda: pairs_p(scores, units), "pair by pair": one_by_one}, rounds=1)
 
 
 if __name__ == "__main__":
