@@ -6,6 +6,7 @@ import os
 import time
 
 from fault_rig import CELLS, sweep
+
 from support import MOCKS, ROGUES
 
 JUMPS = """
@@ -27,7 +28,7 @@ time.time_ns = lambda: int(jumping() * 1e9)
 def test_what_takes_too_long_or_too_much_never_stops_the_rest(rig, tell):
     methods = [f"--method={ROGUES}:{name}" for name in ("Sleeps", "Eats", "Coin")]
     told = ["run", "--task", f"{MOCKS}:CLASSIFICATION", *methods, "--threads", "1"]
-    ended = rig.run(*told, "--time-limit", "3", "--memory-limit", "0.5")
+    ended = rig.run(*told, "--jobs", "4", "--time-limit", "15", "--memory-limit", "0.5")
     assert ended.returncode == 1
     found = {record.method.name.rpartition(":")[2]: record for record in rig.store.records()}
     assert found["Sleeps"].status == "timeout"
