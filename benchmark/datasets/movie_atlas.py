@@ -73,4 +73,6 @@ def _order(path: Path) -> list[str] | None:
         return None
     if [row[0] for row in rows] != [str(k) for k in range(1, len(rows) + 1)]:
         raise BadData(f"{path}: the parcels are not numbered 1 to {len(rows)} in order")
+    if any(len(row) < 2 for row in rows):
+        raise BadData(f"{path}: a line without the name of a parcel", "copy the file again")
     return [row[1] for row in rows]

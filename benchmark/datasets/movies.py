@@ -90,7 +90,8 @@ class MovieCohort:
     def parts(self) -> pd.DataFrame:
         """One row a (run, field) that there is: `PART_COLUMNS`. Raises `BadData`."""
         table = self._table(PARTS, list(PART_COLUMNS))
-        held = table["field"].map({field: block.rows for field, block in self.manifest.blocks.items()})
+        rows = {field: block.rows for field, block in self.manifest.blocks.items()}
+        held = table["field"].map(rows).astype(float)
         ends = table["start"].astype(float) + table["rows"]
         if held.isna().any() or (table["start"] < 0).any() or (table["rows"] < 0).any() or (ends > held).any():
             raise BadData(f"{self.path / PARTS}: rows outside of the files", AGAIN)

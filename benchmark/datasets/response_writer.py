@@ -297,7 +297,10 @@ def checked_boxes(image: str, boxes: Mapping[str, Any]) -> dict[str, list[list[f
     """
     found = {}
     for concept, listed in boxes.items():
-        values = np.asarray(listed, dtype=np.float64).reshape(-1, 4)
+        try:
+            values = np.asarray(listed, dtype=np.float64).reshape(-1, 4)
+        except (TypeError, ValueError, OverflowError):
+            raise BadData(f"image {image}: the boxes of {concept!r} are not lists of four numbers") from None
         if not np.isfinite(values).all() or values.min(initial=0) < -TOLERANCE or values.max(initial=0) > 1 + TOLERANCE:
             raise BadData(f"image {image}: a box of {concept!r} lies outside of 0..1")
         values = values.clip(0, 1)

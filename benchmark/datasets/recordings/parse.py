@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import BadData
 from ...npy import NUMBERS, read_array
 from .files import MAX_FILE
+from .mat_layout import refuse_misplaced
 
 HDF = b"\x89HDF"
 """Beginning of an HDF5 file, which MATLAB's version 7.3 is, after 512 bytes of its own."""
@@ -44,6 +45,7 @@ def read_mat(raw: bytes, name: str, wanted: Sequence[str]) -> dict[str, np.ndarr
         return io.BytesIO(raw)
 
     try:
+        refuse_misplaced(raw, wanted)
         shapes = {key: shape for key, shape, _ in whosmat(file())}
         large = [key for key in wanted if np.prod(shapes.get(key, ()), dtype=object) * 8 > MAX_FILE]
         found = {} if large else loadmat(file(), variable_names=list(wanted))

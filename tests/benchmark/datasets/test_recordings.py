@@ -279,3 +279,14 @@ def test_subject_names():
     assert subject_names(["data1", "data2"]) == ["sub-01", "sub-02"]
     assert subject_names(["s1_r1", "s2_r1"]) == ["s1_r1", "s2_r1"]
     assert subject_names(["a1", "b1"]) == ["a1", "b1"]
+
+
+@pytest.mark.parametrize(("place", "byte"), [(177, 2), (180, 200)])
+def test_a_matlab_file_that_would_end_the_process_is_refused(place, byte):
+    """The type of an array's values, and their size, where SciPy looks up and reads what is not there."""
+    file = io.BytesIO()
+    savemat(file, {"ts": np.zeros((60, 3), np.float32)})
+    raw = bytearray(file.getvalue())
+    raw[place] = byte
+    with pytest.raises(BadData, match="which is none of numbers|truncated"):
+        read_mat(bytes(raw), "x.mat", ("ts",))
