@@ -12,7 +12,7 @@ from .errors import StoreError
 from .index import record_names
 from .plan import Row
 from .record import Record
-from .run import safe_name
+from .recording import safe_name
 from .store import Store, cell_folder, read_record
 
 NEWEST = 20

@@ -24,8 +24,9 @@ from .kinds import get_kind
 from .loading import Loaded, cut, load
 from .plan import Row, with_metrics
 from .record import OWN, Finding, Record
+from .recording import make_record
 from .registry import load_dataset, load_task
-from .run import Settings, make_record
+from .settings import Settings
 from .splits import SplitManifest, Together, make_manifest
 from .staging import order_seed, show_test
 from .store import Finished, Store

@@ -186,7 +186,7 @@ def plan_record(store: Store, name: str) -> Withdrawal:
 
 def without_withdrawn(plan: Plan, store: Store) -> Plan:
     """A plan of runs without the rows whose record was withdrawn from a store; its notes name them."""
-    from .run import record_id
+    from .recording import record_id
 
     stones = {stone.id: stone for stone in tombstones(store.path)}
     gone = [stones[name] for row in plan.rows if (name := record_id(row)) in stones]

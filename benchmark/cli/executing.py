@@ -177,8 +177,8 @@ def local_pool(where: Where, store: Store, device: str) -> Executor:
 
 def execute(plan: Plan, store: Store, request: Request, where: Where, also: Watch | None = None) -> list[Record]:
     """Run the plan with progress bars, told to ``also`` as well; Ctrl-C says what is kept."""
-    from ..run import Settings
     from ..run import run as run_plan
+    from ..settings import Settings
     from .progress import Bars
 
     shard = parse_shard(where.shard)

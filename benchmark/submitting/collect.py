@@ -16,8 +16,8 @@ from ..errors import BadOption, PrivacyError, StoreError
 from ..files import digest_file, whole_folder
 from ..privacy import policy_of, write_shielded
 from ..record import OWN, Record
+from ..recording import id_of
 from ..registry import entries
-from ..run import id_of
 from ..store import SEAL, Finished, Store, cell_folder, read_cell, read_record, read_split, write_cell
 from ..system import harness_version
 from . import licences

@@ -23,8 +23,9 @@ from ..loading import Loaded, cut, load
 from ..outside import Elsewhere, cell_of, split_of
 from ..plan import Row, with_metrics
 from ..record import CellPart, Finding, Record, ScorePart
+from ..recording import make_record, safe_name
 from ..registry import load_task
-from ..run import Settings, make_record, safe_name
+from ..settings import Settings
 from ..sources import Lent, fingerprint, load_sources
 from ..splits import HALVES, SplitManifest
 from ..staging import order_seed, shown_order

@@ -16,8 +16,9 @@ from ..plan import Plan
 from ..processes import Limits
 from ..record import Record
 from ..registry import entries
-from ..run import Settings, run
+from ..run import run
 from ..sandbox import Sandbox
+from ..settings import Settings
 from ..store import Store
 from .archive import few, shown
 from .layout import METHOD, Manifest

@@ -291,7 +291,7 @@ def test_predictions_are_stored_without_pickles(run_plan, store):
 
 
 def test_folder_names_stay_inside_the_store(store):
-    from brainbench.benchmark.run import safe_name
+    from brainbench.benchmark.recording import safe_name
     from brainbench.benchmark.store import cell_folder
 
     assert "/" not in safe_name("../../etc/passwd")
