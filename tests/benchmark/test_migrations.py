@@ -21,6 +21,8 @@ from brainbench.benchmark.migrations import READ, STEPS, migrated, parse_record
 from brainbench.benchmark.record import SCHEMA_VERSION, Record
 from brainbench.benchmark.rescoring import rescore
 from brainbench.benchmark.store import Store, read_cell, read_record, read_split
+from brainbench.benchmark.submitting.archive import received
+from brainbench.benchmark.submitting.verify import verify
 from brainbench.leaderboard.board import boards
 
 RECORDS = Path(__file__).parents[1] / "records"
@@ -82,6 +84,14 @@ def test_old_cohorts_are_read(name):
     items = cohort.items()
     assert len(items) == cohort.manifest.scans == 24
     assert items.arrays["series"][3].read().shape == (20, 6)
+
+
+def test_an_old_submission_is_scored_again(own_home):
+    shutil.copytree(RECORDS / "v1" / "cohorts", own_home / "cohorts")
+    with received(RECORDS / "v1" / "submission") as folder:
+        verdict = verify(folder, None, lambda label, done, total: None)
+    assert verdict.accepted
+    assert verdict.records[0].row == "rescored"
 
 
 def test_the_content_keeps_its_hash_when_the_environment_is_migrated():

@@ -28,7 +28,7 @@ def main() -> None:
     """Run all steps in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="brainbench-release-") as place:
         work = Path(place)
-        for step in (sources, changelog, build, contents, sdist, core, records, main_command, offline):
+        for step in (sources, changelog, build, contents, sdist, core, records, offline, main_command):
             start = time.monotonic()
             print(f"{step.__name__:13}", end=" ", flush=True)
             try:
