@@ -288,5 +288,5 @@ def test_a_matlab_file_that_would_end_the_process_is_refused(place, byte):
     savemat(file, {"ts": np.zeros((60, 3), np.float32)})
     raw = bytearray(file.getvalue())
     raw[place] = byte
-    with pytest.raises(BadData, match="which is none of numbers|truncated"):
+    with pytest.raises(BadData, match=r"which is none of numbers|truncated"):
         read_mat(bytes(raw), "x.mat", ("ts",))
