@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -83,8 +84,10 @@ def job_options(name: str, profile: Profile, logs: Path) -> dict[str, Any]:
 
 def job_class(name: str) -> Any:
     """The class of dask-jobqueue for a queue. Raises `ExtraMissing`."""
+    interrupt = signal.getsignal(signal.SIGINT)
     with needing("cluster", "dask_jobqueue", "distributed", "dask"):
         import dask_jobqueue
+    signal.signal(signal.SIGINT, interrupt)  # dask-jobqueue 0.9 sets one that ends the process as if all were well
     return getattr(dask_jobqueue, QUEUES[name][0])
 
 

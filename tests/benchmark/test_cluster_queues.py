@@ -143,6 +143,13 @@ def test_a_run_submits_jobs_and_cancels_them(queue, tmp_path):
     assert not list((tmp_path / "runs" / "work").iterdir())
 
 
+def test_ctrl_c_stays_an_interrupt():
+    """The library would turn it into an end with exit code 0."""
+    code = "import signal; from brainbench.benchmark.cluster.queues import job_class; job_class('slurm'); " \
+           "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"  # fmt: skip
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_queue_that_refuses_jobs_is_said(queue, store):
     order = make_order(store, 1, 120, 0, False, "cpu")
     refused = Profile(queue="closed", tls=False)
