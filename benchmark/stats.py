@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 from scipy.special import stdtr
 
 from .contracts import Metric
@@ -209,7 +208,7 @@ def corrected_resampled_t(differences: Sequence[float], train: float, test: floa
     error = float(np.sqrt((1 / len(values) + test / train) * values.var(ddof=1)))
     if error == 0:
         return TTest(mean, 0.0 if mean == 0 else float(np.copysign(np.inf, mean)), df, float(mean == 0))
-    return TTest(mean, mean / error, df, float(2 * stats.t.sf(abs(mean / error), df)))
+    return TTest(mean, mean / error, df, float(2 * stdtr(df, -abs(mean / error))))
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -282,7 +281,7 @@ def _scores(metric: Metric, folds: Sequence[Scored], resamples: int, seed: int) 
     for start in range(0, resamples, step):
         counts = _draw(rng, min(step, resamples - start), len(subjects))
         for column, (fold, part) in enumerate(zip(folds, parts, strict=True)):
-            out[start : start + step, column] = metric.resample(fold.truth, fold.prediction, counts[:, part])
+            out[start : start + step, column] = metric.resample(fold.truth, fold.prediction, counts.take(part, axis=1))
     return out
 
 
