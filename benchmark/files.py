@@ -143,9 +143,10 @@ def host() -> str:
 def _remove_stale(path: Path) -> None:
     """Remove unfinished folders for ``path`` whose process has ended on this machine."""
     pattern = re.compile(rf"\.{re.escape(path.name)}\.([0-9a-f]{{8}}\.\d+-[0-9a-f]{{8}})\.part")
-    for other in path.parent.iterdir():
-        if (hit := pattern.fullmatch(other.name)) and ended(hit[1]):
-            shutil.rmtree(other, ignore_errors=True)
+    start = f".{path.name}."
+    for other in os.scandir(path.parent):  # of a store there may be many thousands, at each cell
+        if other.name.startswith(start) and (hit := pattern.fullmatch(other.name)) and ended(hit[1]):
+            shutil.rmtree(other.path, ignore_errors=True)
 
 
 def _replace(new: Path, path: Path) -> None:

@@ -42,6 +42,10 @@ SEALED = ("cell.json", "outcome.json", "ids.json", "prediction.sha256")
 """What a finished cell's seal covers, as ``sha256sum`` prints it. Records have a seal of their own, of the scores."""
 
 
+WORTH_SECONDS = 1.0
+"""What took less to compute is not forced to the disk: where a loss of power takes it, its seal tells."""
+
+
 class Ids(BaseModel):
     """Item ids of a prediction, in its order."""
 
@@ -109,12 +113,11 @@ class Store:
     def keep(self, cell: Cell, outcome: Outcome, ids: tuple[str, ...], prediction: Path) -> Finished:
         """Put a finished cell into the cache."""
         folder = self.path / "cells" / cell.key
-        with whole_folder(folder) as new:
-            write_cell(new, cell, outcome, ids, prediction)
+        lasting = outcome.fit_seconds + outcome.predict_seconds > WORTH_SECONDS
+        with whole_folder(folder, lasting) as new:
+            digest = write_cell(new, cell, outcome, ids, prediction)
             (new / CELL_SEAL).write_text(seal(new, SEALED))
-        found = read_cell(folder)
-        assert found is not None
-        return found
+        return Finished(cell=cell, outcome=outcome, ids=ids, prediction=digest, folder=folder)
 
     def save(self, record: Record, split: SplitManifest, cells: list[Finished], draws: Draws | None = None) -> Path:
         """Write a record with its split, its cells' predictions and the resamples of its scores."""
@@ -191,13 +194,15 @@ def cell_folder(fold: str, seed: int) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", f"{fold}-seed{seed}")
 
 
-def write_cell(folder: Path, cell: Cell, outcome: Outcome, ids: tuple[str, ...], prediction: Path) -> None:
-    """Write a finished cell's files."""
+def write_cell(folder: Path, cell: Cell, outcome: Outcome, ids: tuple[str, ...], prediction: Path) -> str:
+    """Write a finished cell's files, and return the hash of its predictions."""
     (folder / "cell.json").write_text(cell.model_dump_json())
     (folder / "outcome.json").write_text(outcome.model_dump_json())
     (folder / "ids.json").write_text(Ids(ids=ids).model_dump_json())
     shutil.copytree(prediction, folder / "prediction")
-    (folder / "prediction.sha256").write_text(digest_folder(folder / "prediction"))
+    digest = digest_folder(folder / "prediction")
+    (folder / "prediction.sha256").write_text(digest)
+    return digest
 
 
 def is_sealed(folder: Path) -> bool:
