@@ -1,92 +1,101 @@
-"""What the harness costs: start of the command line, and `run` over fit + predict + score in this process."""
+"""What a harness takes a cell, over fit and predict: ours, with warm and cold workers, beside MOABB's and benchopt's.
+
+All fit scikit-learn's logistic regression to 96 or so drawn trials of 1,155 values, with one thread, in one run. Ours
+and benchopt's are the cost of one more cell (many cells less few, over their difference), since what is paid once a
+run stands apart; MOABB's is what it takes over its estimators, data preparation included, over its evaluations.
+"""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import peers
 from tabulate import tabulate
 
-from brainbench.benchmark.contracts import Context
 from brainbench.benchmark.executors import LocalPool
-from brainbench.benchmark.kinds import get_kind
-from brainbench.benchmark.plan import Plan, Request, make_plan
-from brainbench.benchmark.processes import Limits
-from brainbench.benchmark.registry import load_metric
+from brainbench.benchmark.plan import Request, make_plan
+from brainbench.benchmark.processes import Limits, can_warm
 from brainbench.benchmark.run import Settings, run
-from brainbench.benchmark.staging import Extras, load_test, load_train, stage
 from brainbench.benchmark.store import Store
 
-THREADS = os.cpu_count() or 1
+HERE = Path(__file__).parent
+CELLS = HERE / "small_cells.py"
+ROUNDS = int(os.environ.get("BRAINBENCH_ROUNDS", "3"))
+FEW, MANY = 1, 5
+"""Seeds of a small and of a large run of five folds."""
+
+MOABB, BENCHOPT = ("moabb==1.7.2",), ("benchopt==1.10.0", "scikit-learn")
 
 
-def quiet(label: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
-def bare(plan: Plan, folder: Path) -> float:
-    """Seconds of fit, predict and score of all cells in this process, on data staged beforehand."""
-    total = 0.0
-    for row, cell in plan.cells:
-        task, kind = row.task, get_kind(row.task.kind)
-        place = folder / cell.key
-        place.mkdir()
-        fold = row.split.fold(cell.fold)
-        shown = stage(cell, task, row.loaded.items, fold, place, Extras(threads=THREADS, device="cpu"))
-        truth = kind.targets(
-            row.loaded.items.take(row.loaded.items.table.index.get_indexer(list(shown.ids))), task.info
-        )
+def ours(seeds: int, warm: bool) -> tuple[float, float, int]:
+    """Wall seconds of `run` on an empty store, seconds in fit and predict, and the number of cells."""
+    request = Request((f"{CELLS}:TASK",), (f"{CELLS}:Logistic",), seeds=seeds)
+    plan = make_plan(request, lambda label, done, total: None)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        store.prepare()
+        pool = LocalPool(1, 1, Limits.default(), store.log, warm=warm)
         start = time.perf_counter()
-        method = row.method(**cell.method.options)
-        context = Context(task.info, cell.seed, place, threads=THREADS)
-        method.fit(load_train(place / "train.parquet", kind, task.info), context)
-        prediction = kind.check(method.predict(load_test(place, kind, task.info)[1], context), load_test(
-            place, kind, task.info)[0], task.info)  # fmt: skip
-        for name in task.metrics:
-            load_metric(name).score(truth, prediction)
-        total += time.perf_counter() - start
-    return total
+        (record,) = run(plan, store, pool, Settings("cpu", 1), lambda *_: None)
+        wall = time.perf_counter() - start
+    if record.status != "ok":
+        raise SystemExit(record.reason)
+    spent = sum(cost.fit_seconds + cost.predict_seconds for cost in record.environment.cells.values())
+    return wall, spent, len(record.cells)
 
 
-def whole(plan: Plan, folder: Path) -> float:
-    """Seconds of `run` on an empty store: staging, worker start, cells, scores with intervals, record."""
-    store = Store(folder)
-    start = time.perf_counter()
-    store.prepare()
-    list(
-        run(plan, store, LocalPool(1, THREADS, Limits.default(), store.log), Settings("cpu", THREADS), lambda *_: None)
-    )
-    return time.perf_counter() - start
+def our_round(warm: bool) -> dict[str, float]:
+    """Milliseconds of one more cell over fit and predict, and seconds paid once a run."""
+    few, many = ours(FEW, warm), ours(MANY, warm)
+    wall, spent, cells = (b - a for a, b in zip(few, many, strict=True))
+    return {"over": 1e3 * (wall - spent) / cells, "inner": 1e3 * spent / cells, "once": few[0] - few[2] * wall / cells}
+
+
+def moabb_round() -> dict[str, float]:
+    """The same of MOABB; the first of its rounds, which imports, is left out."""
+    told = peers.ask(HERE / "peer_moabb.py", MOABB, "2")["rounds"][-1]
+    cells = told["cells"]
+    return {"over": 1e3 * (told["wall"] - told["inner"]) / cells, "inner": 1e3 * told["inner"] / cells}
+
+
+def benchopt_round() -> dict[str, float]:
+    """The same of benchopt; its first round, which imports, is left out."""
+    told = peers.ask(HERE / "peer_benchopt.py", BENCHOPT, "2", "120", "1155")["rounds"][-1]
+    few, many = told["few"], told["many"]
+    wall, spent, cells = (many[name] - few[name] for name in ("wall", "inner", "cells"))
+    return {"over": 1e3 * (wall - spent) / cells, "inner": 1e3 * spent / cells, "once": few["wall"] - 2 * wall / cells}
 
 
 def main() -> None:
-    rows = []
-    starts = []
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    for _ in range(6):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", "from brainbench.benchmark.cli import main; main()", "--help"],
-                       check=True, capture_output=True, env=environment)  # fmt: skip
-        starts.append(time.perf_counter() - start)
-    print(f"brainbench --help: {median(starts[1:]):.2f} s")
-    source = "auto"
-    plan = make_plan(Request(("abide1-asd",), ("fc-svm", "majority"), data=source), quiet)
-    for name in ("fc-svm", "majority"):
-        part = Plan(tuple(row for row in plan.rows if row.spec.name == name))
-        times = []
-        for _ in range(3):
-            with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-                times.append((bare(part, Path(one)), whole(part, Path(two))))
-        inner, outer = (median(column) for column in zip(*times, strict=True))
-        cells = len(part.cells)
-        rows.append([name, part.rows[0].loaded.data.name, cells, inner, outer, outer - inner, outer / inner])
-    print(tabulate(rows, ["method", "data", "cells", "fit + predict + score s", "run s", "harness s", "ratio"],
-                   floatfmt=".2f"))  # fmt: skip
+    """Print the table: medians over rounds in which all take turns."""
+    harnesses: dict[str, Callable[[], dict[str, float]]] = {"brainbench, cold workers": lambda: our_round(warm=False)}
+    if can_warm():
+        harnesses["brainbench, warm workers"] = lambda: our_round(warm=True)
+    harnesses |= {MOABB[0]: moabb_round, BENCHOPT[0]: benchopt_round}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in harnesses}
+    missing: dict[str, str] = {}
+    for _ in range(ROUNDS):
+        for name, ask in harnesses.items():
+            if name not in missing:
+                try:
+                    found[name].append(ask())
+                except peers.NotToBeHad as error:
+                    missing[name] = str(error)
+    heads = ("over", "inner", "once")
+    rows = [
+        [name, *(median(one[head] for one in told) if head in told[0] else None for head in heads)]
+        for name, told in found.items()
+        if told
+    ]
+    columns = ["harness", "ms a cell over fit + predict", "ms of fit + predict", "s once a run"]
+    print(tabulate(rows, columns, floatfmt=".1f"))
+    for name, reason in missing.items():
+        print(f"{name}: not to be had ({reason})")
 
 
 if __name__ == "__main__":
