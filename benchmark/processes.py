@@ -168,7 +168,7 @@ class Worker:
                     told = ears.listen(POLL_SECONDS)
                 except EOFError:
                     return self._died(self.process.wait())
-                except (ValueError, TypeError, KeyError, RecursionError) as error:
+                except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
                     self.kill()
                     return Outcome(status="failed", reason=f"the worker's messages cannot be read: {error}"[:300])
                 if told is None and not self.alive:  # a child that it left may keep the pipe open
@@ -334,7 +334,8 @@ class Ears:
 def hear(lines: Iterable[bytes], progress: Callable[[str, int, int], None]) -> dict[str, Any]:
     """Pass on progress; what else a worker's messages say: ``done``, and of a warm one ``child`` and ``ended``.
 
-    Raises `ValueError`, `TypeError` or `KeyError` for what is no message: a method may write there, too.
+    Raises `ValueError`, `TypeError`, `KeyError`, `OverflowError` or `RecursionError` for what is no message: a method
+    may write there, too.
     """
     told: dict[str, Any] = {}
     for line in lines:

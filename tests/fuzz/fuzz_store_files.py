@@ -294,7 +294,7 @@ def listen(folder: Path) -> None:
     """A worker's messages. The parent ends a worker whose messages raise one of these."""
     try:
         hear((folder / "messages.jsonl").read_bytes().split(b"\n"), lambda label, done, total: None)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return
 
 
