@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,9 @@ COLUMNS = {
 }
 """Columns of scans.parquet and what they mean. Unknown values are empty."""
 
+SPAN = ("start", "frames", "digest")
+"""Those that say where a scan lies, and what it must be."""
+
 SEAL = "cohort.sha256"
 SEALED = ("cohort.json", "scans.parquet")
 
@@ -66,7 +69,7 @@ class Manifest(BaseModel):
     dataset: str
     origin: str
     atlas: dict[str, Any]
-    dtype: Literal["<f2", "<f4"]
+    dtype: str = Field(pattern=r"^<f[24]$")
     data_offset: int = Field(ge=0)
     total_frames: int = Field(ge=0)
     rois: int = Field(ge=1)
@@ -155,7 +158,7 @@ class Cohort:
         width = self.manifest.grid or (self.manifest.rois,)
         refs = [
             ArrayRef(path, self.manifest.data_offset + int(start) * row_bytes, (int(frames), *width), dtype.str, digest)
-            for start, frames, digest in zip(table["start"], table["frames"], table["digest"], strict=True)
+            for start, frames, digest in zip(*(table[name].tolist() for name in SPAN), strict=True)
         ]
         group = table["family"].where(table["family"].astype(bool), table["subject"])
         return Items(table.assign(group=group), {self.holds: refs}, {"atlas": self.manifest.atlas})
