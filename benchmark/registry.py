@@ -11,6 +11,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, metadata
@@ -20,6 +21,7 @@ from typing import Any
 
 from .contracts import Dataset, Method, Metric, Task
 from .errors import BadOption, PluginBroken, UnknownName, unknown
+from .home import home
 
 ROOT = __name__.split(".", maxsplit=1)[0]
 
@@ -78,7 +80,38 @@ class Entry:
         lacking = [name for name in ("card", "supports") if self.group == "methods" and not hasattr(plugin, name)]
         if lacking:
             raise PluginBroken(f"{self.target} has no {' and no '.join(lacking)}", "see docs/plugins.md")
+        if self.origin == "path":
+            _note_asked(Path(where))
         return plugin
+
+
+def refuse_unasked(*names: str) -> None:
+    """Raise `BadOption` for a plugin that a record names by its file, unless it was named on this machine before.
+
+    Records come from anybody: no code is run because they name it. A file that a person typed is noted in the data
+    folder when it is run.
+    """
+    for name in names:
+        plugin = name.partition("@")[0]
+        if ".py:" in plugin and not _asked(file := Path(plugin.rpartition(":")[0]).expanduser().resolve()).is_file():
+            raise BadOption(
+                f"the record names a file of code that was never asked for here: {file}",
+                f"read it, and if you trust it name it yourself, once:  brainbench tasks {plugin}"
+                f"   (of a method:  brainbench methods {plugin})",
+            )
+
+
+def _asked(file: Path) -> Path:
+    """The mark of a file of plugins that a person named."""
+    return home() / "plugins" / hashlib.sha256(str(file).encode()).hexdigest()[:32]
+
+
+def _note_asked(file: Path) -> None:
+    mark = _asked(file)
+    with suppress(OSError):  # nothing is lost but that it must be named again
+        if not mark.is_file():
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
 
 
 @cache

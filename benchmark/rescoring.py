@@ -12,7 +12,7 @@ from .draws import Draws
 from .errors import BadData, StoreError
 from .loading import Loaded, load
 from .record import OWN, Record, ScorePart
-from .registry import load_task
+from .registry import load_task, refuse_unasked
 from .score import Judged, judge, score_cells
 from .store import Finished, read_cell, read_split
 from .withheld import KEPT_ELSEWHERE, missing, with_truth
@@ -89,6 +89,7 @@ def reload(record: Record, progress: Progress) -> tuple[Task, Loaded]:
             f"{record.id} was scored against references from a file, which the store does not hold",
             "score it again:  brainbench score ... --references FILE",
         )
+    refuse_unasked(record.task.ref, *record.task.metrics)
     task, _ = load_task(record.task.ref)
     if task.version != record.task.version:
         raise StoreError(

@@ -24,7 +24,7 @@ from ..benchmark.datasets.codabench import (
 from ..benchmark.errors import BadOption, DataMissing, StoreError
 from ..benchmark.kinds import get_kind
 from ..benchmark.record import Record
-from ..benchmark.registry import load_dataset, load_task
+from ..benchmark.registry import load_dataset, load_task, refuse_unasked
 from ..benchmark.rescoring import reload
 from ..benchmark.store import read_cell
 
@@ -134,6 +134,7 @@ def predictions_of(record: Record, folder: Path, seed: int | None = None) -> Pre
     chosen = record.seeds[0] if seed is None else seed
     if chosen not in record.seeds:
         raise BadOption(f"--seed {chosen}: not run", f"seeds of {record.id} are: {', '.join(map(str, record.seeds))}")
+    refuse_unasked(record.task.ref)
     task, _ = load_task(record.task.ref)
     found: Predictions = {}
     cells = [read_cell(path) for path in sorted((folder / "cells").glob("*"))]

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..cells import MethodSpec
 from ..contracts import Method
 from ..errors import BadOption, UnknownName
-from ..registry import load_method
+from ..registry import load_method, refuse_unasked
 from ..source import source_files, source_hash
 from .layout import METHOD, most_bytes, wrong_path
 from .remake import OUTSIDE
@@ -40,6 +40,7 @@ def source_of(spec: MethodSpec) -> Source:
     """
     if spec.ref.startswith(OUTSIDE):
         return Source("", {})
+    refuse_unasked(spec.ref)
     try:
         plugin, entry = load_method(spec.ref)
     except UnknownName:
