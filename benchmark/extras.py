@@ -9,5 +9,6 @@ EXTRAS = {
     "encoding": ("torch", "torchvision", "transformers", "av", "h5py", "himalaya", "nilearn"),
     "connectivity": ("causallearn", "tigramite", "statsmodels"),
     "figures": ("matplotlib",),
+    "cluster": ("distributed", "dask_jobqueue"),
 }
 """Extra -> modules of the packages that it brings."""

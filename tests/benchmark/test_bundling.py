@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
@@ -23,6 +24,7 @@ from brainbench.benchmark.bundling.machine import machine_of
 from brainbench.benchmark.bundling.places import data_of, weights_of, why_closed
 from brainbench.benchmark.bundling.wanted import Wanted, covering, extras_of, wanted
 from brainbench.benchmark.errors import BadOption, DataMissing, ExtraMissing, StoreError, Unavailable
+from brainbench.benchmark.extras import EXTRAS
 from brainbench.benchmark.plan import Request
 from brainbench.benchmark.registry import load_method, load_task
 from support import MOCKS, write_planted
@@ -87,6 +89,11 @@ def everything(folder: Path) -> bytes:
 )
 def test_extras_are_those_that_the_source_imports(method, extras):
     assert extras_of([load_method(method)[0]]) == extras
+
+
+def test_every_extra_is_known_by_its_modules():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert set(project["optional-dependencies"]) - {"smollm2", "test", "lint"} == set(EXTRAS)
 
 
 def test_as_few_extras_as_do_are_chosen():
