@@ -29,6 +29,7 @@ class StreamEmbedding(nn.Module):
         super().__init__()
         self.register_buffer("centre", torch.zeros(dimension))
         self.register_buffer("scale", torch.ones(dimension))
+        self.scaled = options.standardise
         self.linear = nn.Linear(dimension, options.width)
         self.conv = (
             TemporalConv(options.width, options.kernel, options.causal, options.positive, options.tied)
@@ -38,7 +39,7 @@ class StreamEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(sample, time, dimension) -> (sample, time, width)."""
-        out: Tensor = self.linear((x - self.centre) * self.scale)
+        out: Tensor = self.linear((x - self.centre) * self.scale if self.scaled else x)
         return out if self.conv is None else self.conv(out)
 
 

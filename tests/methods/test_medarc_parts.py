@@ -58,7 +58,7 @@ def numpy_forward(made: Encoder, features, present, positive=False, causal=False
 
 @pytest.mark.parametrize("options", [{}, {"positive": True}, {"causal": True}, {"tied": True}])
 def test_forward_is_what_numpy_computes(options):
-    made = encoder({"a": (6,), "b": (3, 5)}, **options)
+    made = encoder({"a": (6,), "b": (3, 5)}, standardise=True, **options)
     made.embeddings[0].centre.fill_(0.3)
     made.embeddings[0].scale.fill_(2.0)
     features = [torch.randn(2, 11, 6), torch.randn(2, 11, 3, 5)]
