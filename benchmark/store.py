@@ -20,13 +20,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
 from pydantic import BaseModel
 
 from .cells import Cell
 from .draws import Draws, read_draws, write_draws
 from .errors import StoreError
-from .files import host, seal, whole_folder, write_error
+from .files import ended, host, seal, whole_folder, write_error
 from .index import INDEX, Place, place_of, places, record_names, refuse
 from .migrations import is_read, parse_record, unreadable
 from .record import Record
@@ -44,6 +43,10 @@ SEALED = ("cell.json", "outcome.json", "ids.json", "prediction.sha256")
 
 WORTH_SECONDS = 1.0
 """What took less to compute is not forced to the disk: where a loss of power takes it, its seal tells."""
+
+
+LOOKS = 3
+"""How often a record is read before it counts as edited."""
 
 
 class Ids(BaseModel):
@@ -82,8 +85,7 @@ class Store:
         except OSError as error:
             raise write_error(error, self.path) from error
         for folder in (self.path / "work").iterdir():
-            where, _, owner = folder.name.split("-")[0].partition(".")
-            if where == host() and owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            if ended(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def work_folder(self, key: str) -> Path:
@@ -245,13 +247,12 @@ def read_record(path: Path) -> Record:
     A folder without a hash, as earlier versions wrote it, is read as it is.
     """
     try:
-        raw = path.read_bytes()
+        raw, intact = _with_seal(path)
         with collector_paused():
             record = parse_record(raw)
-        sealed = _sealed(path.parent)
     except (OSError, ValueError) as error:
         raise _not_a_record(path, raw_schema(path), str(error).splitlines()[0]) from None
-    if sealed is not None and sealed != hashlib.sha256(raw).hexdigest():
+    if not intact:
         raise StoreError(
             f"{path}: edited: it is not the file that was written", "run the method again: finished cells are kept"
         )
@@ -268,6 +269,19 @@ def collector_paused() -> Iterator[None]:
     finally:
         if on:
             gc.enable()
+
+
+def _with_seal(path: Path) -> tuple[bytes, bool]:
+    """A record's bytes, and whether they are those that its hash tells, where there is one.
+
+    Read again where they are not: another run may have put its record there between the two.
+    """
+    for _ in range(LOOKS):
+        raw, sealed = path.read_bytes(), _sealed(path.parent)
+        intact = sealed is None or sealed == hashlib.sha256(raw).hexdigest()
+        if intact:
+            break
+    return raw, intact
 
 
 def _sealed(folder: Path) -> str | None:

@@ -12,6 +12,7 @@ import pytest
 from brainbench.benchmark import files
 from brainbench.benchmark.errors import StoreError
 from brainbench.benchmark.files import exchange, whole_folder
+from support import plan_of
 
 ROUNDS = 150
 
@@ -97,3 +98,17 @@ def test_what_was_there_comes_back_where_the_new_one_cannot_be_put(tmp_path, mon
     with pytest.raises(StoreError, match="cannot write"), whole_folder(target) as new:
         (new / "one").write_text("new")
     assert (target / "one").read_text() == "old"
+
+
+def test_a_record_that_is_written_again_while_it_is_read_is_no_edited_one(run_plan, store):
+    (record,) = run_plan(plan_of("CLASSIFICATION", "FirstRoi"))
+    split = plan_of("CLASSIFICATION", "FirstRoi").rows[0].split
+    others = [record.model_copy(update={"environment": record.environment.model_copy(update={"created": str(k)})})
+              for k in range(60)]  # fmt: skip
+    writer = threading.Thread(target=lambda: [store.save(other, split, []) for other in others])
+    writer.start()
+    looks = 0
+    while writer.is_alive():
+        assert [found.id for found in store.records()] == [record.id]
+        looks += 1
+    assert looks
