@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,6 +40,9 @@ LIMIT = 8 << 30
 
 SPARED = 2 << 30
 """Bytes of the disk that are left free."""
+
+TRIES, WAIT = 500, 0.002
+"""How often the lock is asked for, and seconds between: a row takes a tenth of a millisecond to write."""
 
 ROWS_A_LOOK = 64
 """Rows after which the room is looked at again."""
@@ -134,13 +138,19 @@ class Kept:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """A block in which no other process adds rows. The folder is made, and marked as used."""
+        """A block in which no other process adds rows, in a folder that is there. Raises `TimeoutError`."""
         if not self._folder.is_dir():
-            self._folder.mkdir(parents=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / "cohort.txt").write_text(str(self._cohort))
             _remove_stale()
         with open(self._folder / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            for _ in range(TRIES):
+                with suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                time.sleep(WAIT)
+            else:  # whoever holds it has been stopped: that must not stop others
+                raise TimeoutError
             yield
 
     def _room(self) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 
-class StratifiedGroups(StratifiedGroupKFold):
+class StratifiedGroups(StratifiedGroupKFold):  # type: ignore[misc]
     """The same folds as its parent's. All folds are tried at once for a group, instead of one by one.
 
     What is replaced is no public method: where a version of scikit-learn calls another one, its own is used.

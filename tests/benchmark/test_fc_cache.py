@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -191,6 +192,18 @@ def test_where_nothing_can_be_kept_all_is_computed(folder, own_home, monkeypatch
     expected = computed(folder)
     assert fc.edges(scans(folder)).tobytes() == expected.tobytes()
     assert not [file for file in own_home.rglob("edges.bin")]
+
+
+def test_a_process_that_was_stopped_while_it_wrote_holds_up_nobody(folder, monkeypatch):
+    expected = fc.edges(scans(folder), [0, 1])
+    monkeypatch.setattr(fc_cache, "TRIES", 3)
+    with open(kept("lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        anew()
+        found = fc.edges(scans(folder))
+    assert found[:2].tobytes() == expected.tobytes()
+    assert found.tobytes() == computed(folder).tobytes()
+    assert kept("index.bin").stat().st_size == 2 * fc_cache.RECORD.itemsize
 
 
 def test_series_that_were_copied_for_a_closed_room_are_computed(folder, own_home, tmp_path):
