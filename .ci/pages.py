@@ -9,10 +9,25 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
-TOP = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changes.md"}
+PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changes.md",
+    "SECURITY.md": "security.md",
+}
+TOP = {name: page for name, page in PAGES.items() if (ROOT / name).is_file()}
 """File at the top of the repository -> page."""
 
 LINK = re.compile(r"\[([^\]]*)\]\(([^)#:]+)(#[^)]*)?\)")
+
+
+def on_config(config: Any) -> Any:
+    """List the documents that mkdocs.yml does not list behind those that it does."""
+    known = [*TOP.values(), *sorted(path.name for path in (ROOT / "docs").glob("*.md"))]
+    listed = str(config["nav"])
+    more = [page for page in known if f"'{page}'" not in listed]
+    config["nav"] += [{"More": more}] if more else []
+    return config
 
 
 def on_files(files: Files, config: Any) -> Files:
