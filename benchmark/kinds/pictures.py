@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import overload
@@ -14,6 +15,9 @@ from ..items import ArrayRef
 
 SIDES = (16, 1024)
 """Smallest and largest side of a picture in pixels."""
+
+LARGEST = 16 << 20
+"""Bytes of a PNG file."""
 
 
 class Pictures(Sequence[np.ndarray]):
@@ -58,7 +62,10 @@ def write_png(picture: np.ndarray, path: Path) -> None:
 def read_png(path: Path) -> np.ndarray:
     """A PNG file as (height, width, 3) uint8. Raises `BadData` for another format, mode or size."""
     try:
-        with Image.open(path, formats=["PNG"]) as image:
+        if path.stat().st_size > LARGEST:
+            raise BadData(f"{path}: more than {LARGEST >> 20} MiB, which no picture of {SIDES[1]} pixels a side has")
+        # From memory: of an open file Pillow would make room for whatever length a chunk claims.
+        with Image.open(io.BytesIO(path.read_bytes()), formats=["PNG"]) as image:
             if max(image.size) > SIDES[1]:
                 raise BadData(f"{path}: {image.size[0]} x {image.size[1]} pixels; at most {SIDES[1]} a side are read")
             if image.mode != "RGB":

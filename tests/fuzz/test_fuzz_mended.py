@@ -30,6 +30,9 @@ def parquet(**columns: list[object]) -> bytes:
     return out.getvalue()
 
 
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000100000001008020000009091683600000000")[:33]
+"""The beginning of a picture."""
+
 FILES = {
     "a header that does not end": ("series .npy", array("{'descr': '<f4', 'shape': (")),
     "brackets beyond the parser's memory": ("series .npy", array("(" * 3000)),
@@ -54,6 +57,7 @@ FILES = {
     "no Parquet at all": ("predictions: captioning", b"PAR1"),
     "scores that are no objects": ("predictions: questions", parquet(text=["a"], scores=["3"])),
     "starts that are texts": ("films: f/parts.parquet", parquet(run=["a"], field=["x"], start=["1"], rows=[1])),
+    "a chunk of a gigabyte": ("a .png alone", PNG + bytes.fromhex("3fffffff49444154") + b"x"),
     "a cohort's type that is none": ("cohort: toy/cohort.json", b'{"dtype": "<f]"}'),
 }
 
