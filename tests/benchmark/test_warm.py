@@ -90,9 +90,8 @@ def test_nothing_of_a_cell_is_found_by_the_next(make, put, tmp_path):
     assert log.count("a line for the log") == log.count("a line of a child") == 4
 
 
-@pytest.mark.parametrize("method", ["FirstRoi", "fc-logistic"])
-def test_records_are_the_same_as_of_cold_workers(method, tmp_path):
-    plan = plan_of("CLASSIFICATION", method, seeds=2)
+def test_records_are_the_same_as_of_cold_workers(tmp_path):
+    plan = plan_of("CLASSIFICATION", "fc-logistic")
     records = []
     for warm in (True, False):
         store = Store(tmp_path / f"runs-{warm}")
