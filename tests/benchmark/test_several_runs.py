@@ -57,7 +57,7 @@ class Runs:
 
 def until(holds: Callable[[], object]) -> None:
     """Wait until something holds."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -65,7 +65,7 @@ def until(holds: Callable[[], object]) -> None:
 
 def end(process: subprocess.Popen[str]) -> tuple[str, str]:
     """What a process printed: results and messages."""
-    out, errors = process.communicate(timeout=120)
+    out, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
     return out, errors
@@ -93,7 +93,7 @@ def test_each_cell_is_computed_once_and_all_print_the_same_table_though_one_is_k
     assert runs.fits in (CELLS, CELLS + 1)  # what the killed one had begun is run again, without a wait
     assert first == second
     assert "rogues:Slow" in first
-    assert ", by another run)" in told + said
+    assert ", by another run)" in told + said or "are finished already" in told + said
     assert runs.leases() == []
 
 
