@@ -250,3 +250,13 @@ def fits(place: Place, tasks: Sequence[str], family: str | None, data: str | Non
     if (tasks and place.task not in tasks) or (family and place.family != family):
         return False
     return not data or (place.origin != "twin") == (data == "real")
+
+
+def whole_of(task: str) -> str:
+    """The task of which one takes fewer subjects, by its name: ``t`` of ``t@subject:3``."""
+    return task.rpartition(":")[0].removesuffix("@subject")
+
+
+def may_stand_in(task: str, tasks: Collection[str]) -> bool:
+    """Whether records of a task may be those of a suite of these tasks; `suite_task` says whether one is."""
+    return task in tasks or whole_of(task) in tasks

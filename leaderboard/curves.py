@@ -127,7 +127,7 @@ def chart_of(
     if not offered:
         raise BadOption(f"task {task.name!r} has no regime of few labels", f"see `brainbench tasks {task.name}`")
     names = {f"{task.name}@{regime}" + (f":{sources}" if sources else ""): regime for regime in offered}
-    of_task = [record for record in store.records() if record.task.name in names]
+    of_task = list(store.records(lambda place: place.task in names))
     if data:
         of_task = [record for record in of_task if (record.data.origin == "twin") == (data == "simulated")]
     found = latest(together(of_task))

@@ -8,13 +8,13 @@ headlines, and only ranks are averaged: a mean of different targets' scores mean
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..benchmark.record import Record, ScorePart
-from .board import Board, may_rank, options_told
+from .board import Board, may_rank, options_told, whole_of
 from .critical import Critical, critical, findings
 
 
@@ -150,16 +150,6 @@ def suite_task(record: Record, tasks: Sequence[str]) -> str:
     if name in tasks:
         return name
     return whole_of(name) if record.task.track and whole_of(name) in tasks else ""
-
-
-def whole_of(task: str) -> str:
-    """The task of which one takes fewer subjects, by its name: ``t`` of ``t@subject:3``."""
-    return task.rpartition(":")[0].removesuffix("@subject")
-
-
-def may_stand_in(task: str, tasks: Collection[str]) -> bool:
-    """Whether records of a task may be those of a suite of these tasks; `suite_task` says whether one is."""
-    return task in tasks or whole_of(task) in tasks
 
 
 def _table(name: str, origin: str, tasks: Sequence[str], rows: dict[str, dict[str, Record]]) -> SuiteTable:

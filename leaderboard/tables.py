@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from .beside import tables_beside
 from .board import Board
@@ -26,9 +27,11 @@ from .fields import (
     status_fields,
 )
 from .notes import board_notes
-from .suite import SuiteLine, SuiteTable
 from .table import Cell, Column, Row, Sheet, Table
 from .wording import counted, number, origin
+
+if TYPE_CHECKING:
+    from .suite import SuiteLine, SuiteTable
 
 LISTED = 8
 """Tasks that a note names; of more it says the number."""

@@ -84,9 +84,8 @@ def find_record(store: Store, task: str, fingerprint: str, spec: MethodSpec) -> 
     """The newest complete record of a method and its options on a task and data; of other options if none."""
     found = [
         record
-        for record in store.records()
-        if (record.task.name, record.data.fingerprint, record.method.ref) == (task, fingerprint, spec.ref)
-        and record.status == "ok"
+        for record in store.records(lambda place: (place.task, place.fingerprint) == (task, fingerprint))
+        if record.method.ref == spec.ref and record.status == "ok"
     ]
     found.sort(key=lambda record: (record.method.options == spec.options, record.environment.created))
     return found[-1] if found else None
@@ -97,10 +96,10 @@ def find_site_out(store: Store, like: Record) -> Record | None:
     prefix = like.task.name.partition("@")[0] + "@site-out"
     found = [
         record
-        for record in store.records()
-        if record.task.name.startswith(prefix)
-        and record.data.fingerprint == like.data.fingerprint
-        and (record.method.ref, record.method.options) == (like.method.ref, like.method.options)
+        for record in store.records(
+            lambda place: place.task.startswith(prefix) and place.fingerprint == like.data.fingerprint
+        )
+        if (record.method.ref, record.method.options) == (like.method.ref, like.method.options)
         and record.status == "ok"
     ]
     return max(found, key=lambda record: record.environment.created, default=None)

@@ -131,15 +131,14 @@ def on_task(store: Store, task: str, data: str | None, method: str) -> list[Reco
     from ..errors import StoreError, near
     from ..registry import entries
 
-    every = list(store.records())
     found = [
         record
-        for record in every
-        if record.task.name == task and data in (None, "simulated" if record.data.origin == "twin" else "real")
+        for record in store.records(lambda place: place.task == task)
+        if data in (None, "simulated" if record.data.origin == "twin" else "real")
     ]
     if not found:
         run = f"run one:  brainbench run --task {task} --method {method}"
-        known = sorted({record.task.name for record in every} - {task})
+        known = sorted({place.task for place in store.places().values()} - {task})
         hint = run if task.partition("@")[0] in entries("tasks") else near(task, known, run)
         raise StoreError(f"no record on {task!r} in {store.path}", hint)
     return found

@@ -111,8 +111,7 @@ def boards_of(
 
     Raises `StoreError` or `UnknownName` where there is no board.
     """
-    from ...leaderboard.board import chosen, fits
-    from ...leaderboard.suite import may_stand_in, suite_tables
+    from ...leaderboard.board import chosen, fits, may_stand_in
 
     wanted = {asked.suite: asked.tasks} if asked.suite else all_suites
     in_suites = {task for tasks in wanted.values() for task in tasks}
@@ -127,8 +126,13 @@ def boards_of(
     first = next(found, None)
     if first is None:
         raise why_nothing(place, asked)
-    tables = [table for name, tasks in wanted.items() for table in suite_tables(name, tasks, every)]
-    return chain([first], found), tables
+    if not wanted:
+        return chain([first], found), []
+    from ...leaderboard.suite import suite_tables
+
+    return chain([first], found), [
+        table for name, tasks in wanted.items() for table in suite_tables(name, tasks, every)
+    ]
 
 
 def why_nothing(place: Gathered, asked: Asked) -> Exception:

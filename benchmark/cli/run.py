@@ -171,8 +171,8 @@ def tell_source(tasks: tuple[str, ...], data: str) -> str:
 
 def print_suite(suite: str, store: Store) -> None:
     """The means of a suite, after the boards of its tasks."""
-    from ...leaderboard.board import stored_boards
-    from ...leaderboard.suite import may_stand_in, suite_tables
+    from ...leaderboard.board import may_stand_in, stored_boards
+    from ...leaderboard.suite import suite_tables
     from ...leaderboard.tables import suite_sheet
     from ...leaderboard.terminal import to_terminal
 
