@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,14 +63,15 @@ class Whole:
             self.optimiser.load_state_dict(content["optimiser"])
             self.rng.bit_generator.state = json.loads(content["numpy"])
             progress: dict[str, Any] = content["progress"]
-        except (OSError, KeyError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            torch.set_rng_state(content["torch"])
+            device: Tensor | None = content["device"]
+        except Exception as error:  # of torch, zip and pickle, of many kinds
             raise BadData(
                 f"{file}: not the state of an interrupted stage ({type(error).__name__})",
                 f"remove it, and the stage starts anew:  rm {file}",
             ) from None
-        torch.set_rng_state(content["torch"])
-        if content["device"] is not None:
-            torch.cuda.set_rng_state(content["device"], self.device)
+        if device is not None:
+            torch.cuda.set_rng_state(device, self.device)
         return progress
 
     def _changing(self) -> dict[str, Tensor]:

@@ -137,8 +137,7 @@ def test_no_module_has_a_way_to_unpickle() -> None:
                 found.append((where, name))
             if told(call, "shell"):
                 found.append((where, f"{name} with a shell"))
-    # The class of an error that torch raises.
-    assert found == [("methods/fmri_lm/interruption.py", "pickle")]
+    assert not found
 
 
 def test_a_pickle_is_written_in_one_place() -> None:
