@@ -124,9 +124,9 @@ def brainbench(*arguments: str) -> list[str]:
 
 
 def test_a_run_submits_jobs_and_cancels_them(queue, tmp_path):
-    """The whole command, with encrypted connections: two jobs of one cell each, and the records at the end."""
+    """The whole command, with encrypted connections: a job of one cell, and the records at the end."""
     path = tmp_path / "profile.toml"
-    path.write_text("maximum = 2\nminimum = 2\nmemory = '2GB'\n")
+    path.write_text("minimum = 1\nmemory = '2GB'\n")
     done = subprocess.run(
         brainbench("run", "--task", f"{MOCKS}:CLASSIFICATION", "--method", f"{MOCKS}:FirstRoi", "--executor", "slurm",
                    "--profile", str(path), "--store", str(tmp_path / "runs"), "--json"),
@@ -136,7 +136,7 @@ def test_a_run_submits_jobs_and_cancels_them(queue, tmp_path):
     (record,) = json.loads(done.stdout)
     assert (record["status"], record["environment"]["executor"]) == ("ok", "slurm")
     jobs = {path.stem for path in queue.glob("*.sh")}
-    assert len(jobs) == 2
+    assert len(jobs) == 1
     assert set((queue / "cancelled").read_text().split()) == jobs
     leaders = [int(path.read_text()) for path in queue.glob("*.pid")]
     until(lambda: not any(map(psutil.pid_exists, leaders)))
