@@ -30,7 +30,7 @@ def pairs_p(scores: np.ndarray, units: int) -> np.ndarray:
     first, second = np.triu_indices(len(scores), 1)
     draws = scores.shape[1]
     one_side = most_on_one_side(scores)
-    p = np.minimum(1.0, 2 * (draws - one_side + 1) / (draws + 1))
+    p: np.ndarray = np.minimum(1.0, 2 * (draws - one_side + 1) / (draws + 1))
     unknown = np.isnan(scores).any(axis=1)
     slow = unknown[first] | unknown[second]
     if units > 1:
