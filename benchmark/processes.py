@@ -177,10 +177,11 @@ class Worker:
                 finished = finished or "done" in told
                 if finished and not self.warm:
                     return None
-                self._child = self._child or int(told.get("child", 0))
+                if self.warm:  # of a cold one it would be the method who says it
+                    self._child = self._child or told.get("child", 0)
                 if self.warm and "ended" in told:
                     self._child = 0
-                    return None if finished else self._died(int(told["ended"]))
+                    return None if finished else self._died(told["ended"])
                 now = time.monotonic()
                 if now - looked < POLL_SECONDS:
                     continue
@@ -341,7 +342,7 @@ def hear(lines: Iterable[bytes], progress: Callable[[str, int, int], None]) -> d
     for line in lines:
         message = json.loads(line)
         if isinstance(message, dict) and (said := message.keys() & {"done", "child", "ended"}):
-            told |= {name: message[name] for name in said}
+            told |= {name: message[name] if name == "done" else int(message[name]) for name in said}
             continue
         label, done, total = message["progress"]
         progress("".join(c for c in str(label)[:LABEL] if c.isprintable()), int(done), int(total))

@@ -208,10 +208,12 @@ def test_folders_in_each_other_do_not_stop_the_run(put, store):
 
 
 @pytest.mark.parametrize(
-    "line", ["[" * 100_000, "{}", "1", '{"progress": [1]}', '{"progress": ["a", "b", "c"]}', "\x1b[2J", "null"]
-)
+    "line",
+    ["[" * 100_000, "{}", "1", '{"progress": [1]}', '{"progress": ["a", "b", "c"]}', "\x1b[2J", "null", '{"child": "x"}',
+     '{"ended": [1]}', '{"child": Infinity}'],
+)  # fmt: skip
 def test_what_is_no_message_is_refused(line):
-    with pytest.raises((ValueError, TypeError, KeyError, RecursionError)):
+    with pytest.raises((ValueError, TypeError, KeyError, OverflowError, RecursionError)):
         hear([line.encode()], lambda *_: None)
 
 
@@ -228,6 +230,16 @@ def test_babble_among_the_messages_fails_the_cell_alone(put, inside):
     outcome = put("Babbles", "[" * 1000, inside)
     assert outcome.status == "failed"
     assert "messages cannot be read" in outcome.reason
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_no_process_is_ended_because_a_cell_names_it(put, inside):
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as neighbour:
+        try:
+            assert put("Babbles", json.dumps({"child": neighbour.pid}), inside).status == "ok"
+            assert neighbour.poll() is None
+        finally:
+            neighbour.kill()
 
 
 @pytest.mark.parametrize(
