@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
 from ..benchmark.contracts import Card, Context, Method, TaskInfo, Train
 from ..benchmark.errors import BadData, BadOption
 from .aims import FEW
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..benchmark.kinds.scans import Scans
 
 MODELS = ("boosting", "logistic")
@@ -33,6 +34,8 @@ def covariate_table(scans: Scans, columns: tuple[str, ...] | None) -> pd.DataFra
 
     Raises `BadData` when the cohort lacks a column.
     """
+    import pandas as pd
+
     table = scans.covariates.assign(frames=scans.frames, tr=scans.tr)
     missing = [name for name in columns or () if name not in table]
     if missing:
@@ -43,6 +46,8 @@ def covariate_table(scans: Scans, columns: tuple[str, ...] | None) -> pd.DataFra
 
 def _column(values: pd.Series) -> pd.Series:
     """Numbers as floats with NaN; anything else as words, with one word for the unknown."""
+    import pandas as pd
+
     if pd.api.types.is_numeric_dtype(values):
         return values.astype(float)
     words = values.astype(object).where(values.notna(), UNKNOWN).astype(str)
@@ -51,6 +56,7 @@ def _column(values: pd.Series) -> pd.Series:
 
 def build_coding(table: pd.DataFrame) -> Any:
     """Imputation, scaling and one-hot coding of a covariate table, to be fitted on training rows."""
+    import pandas as pd
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from scipy import stats
 
 from ..benchmark.contracts import Card, Context, TaskInfo, Train
 from ..benchmark.errors import BadOption
@@ -60,6 +59,8 @@ def partial(r: np.ndarray, with_confound: np.ndarray, target_confound: float) ->
 
 def critical_r(p: float, freedom: int) -> float:
     """The absolute correlation whose two-sided p value is ``p``."""
+    from scipy import stats
+
     t = float(stats.t.isf(p / 2, freedom))
     return t / float(np.sqrt(freedom + t * t))
 

@@ -7,7 +7,6 @@ from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import ndtri
 
 from ..benchmark.contracts import Card, Context
 from ..benchmark.errors import BadOption
@@ -222,6 +221,8 @@ class Fask(GraphBaseline):
 
     def _two_cycles(self, halves: Halves, adjacent: np.ndarray) -> np.ndarray:
         """The adjacent pairs that are 2-cycles given every set of their neighbours, boolean (node, node)."""
+        from scipy.special import ndtri
+
         cutoff = float(ndtri(1 - self.alpha / 2))
         cycles = np.zeros_like(adjacent)
         for first, second in np.argwhere(np.triu(adjacent)):

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from scipy.linalg.blas import dsyrk
 
 from .aims import FEW
 
@@ -101,6 +99,8 @@ class StreamedRidge:
 
     def _solve(self, moments: Moments, alphas: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
         """Weights (alphas, p, k) on raw features and offsets (alphas, k); the matrix of the sums is overwritten."""
+        from scipy.linalg import cho_factor, cho_solve
+
         x, y = moments.x / moments.count, moments.y / moments.count
         right = (moments.xy - moments.count * np.outer(x, y)) / self._spread[:, None]
         self._standardise(moments)
@@ -121,6 +121,8 @@ class StreamedRidge:
             moments.xx[below, column] /= self._spread[column] * self._spread[below]
 
     def _sum(self, rows: np.ndarray) -> Moments:
+        from scipy.linalg.blas import dsyrk
+
         sums: Moments | None = None
         for place, features in self._blocks(rows):
             p, k = features.shape[1], self._wanted.shape[1]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ..benchmark.contracts import Card, Context
@@ -44,6 +43,8 @@ def fit_acyclic(covariance: np.ndarray, sparsity: float, tolerance: float, round
     rounds
         Updates of the multiplier at most.
     """
+    from scipy.optimize import minimize
+
     nodes = len(covariance)
     bounds = [(0.0, 0.0 if row == column else None) for _ in "+-" for row in range(nodes) for column in range(nodes)]
     parts, penalty, multiplier, cyclic = np.zeros(2 * nodes**2), 1.0, 0.0, np.inf

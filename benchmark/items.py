@@ -12,12 +12,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from .errors import BadData
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ARRAY_COLUMN = "array:"
 
@@ -150,6 +152,8 @@ class Items:
     @classmethod
     def load(cls, path: Path) -> Items:
         """Read what `save` wrote."""
+        import pandas as pd
+
         table = pd.read_parquet(path)
         names = [column for column in table.columns if column.startswith(ARRAY_COLUMN)]
         folder = str(path.parent)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from .contracts import Ceiling, Data, Kind, Progress, Task
 from .datasets.dataset import load_cohort
@@ -15,6 +15,9 @@ from .items import Items
 from .kinds import get_kind
 from .registry import load_dataset
 from .splits import SplitManifest, make_manifest, with_folds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,8 @@ def with_external(home: Data, other: Data) -> Data:
 
     Subjects keep their ids, so that a person who is in both cohorts is seen by the split.
     """
+    import pandas as pd
+
     ours, theirs = home.items.meta.get("atlas", {}), other.items.meta.get("atlas", {})
     if ours.get("labels") != theirs.get("labels"):
         raise BadData(

@@ -6,10 +6,9 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from .contracts import Ceiling, Data, Fold, Kind, Metric, Task
 from .draws import Draws, as_draws
@@ -21,6 +20,9 @@ from .splits import HALVES, SplitManifest
 from .staging import order_seed, show_test
 from .stats import Scored, bootstrap, resampling
 from .store import Finished
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Scores(NamedTuple):
 
 def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finished) -> Judged:
     """Bring a cell's prediction and the truth together, checking ids and shapes again."""
+    import pandas as pd
+
     kind = get_kind(task.kind)
     fold: Fold = split.fold(done.cell.fold)
     seed = order_seed(done.cell.data, done.cell.split, done.cell.fold)

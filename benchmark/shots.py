@@ -7,13 +7,16 @@ same test people; a draw of four labelled people holds the two that the same dra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from .contracts import Fold
 from .errors import BadSplit
 from .splits import deal, one_row_a_group, stratum
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DRAWS = 20
 MOST_CLASSES = 10
@@ -81,6 +84,8 @@ class Shots:
 
 def balanced(table: pd.DataFrame, target: str) -> bool:
     """Whether the target is a class, of which each draw takes the same number: a class is a word, never a number."""
+    import pandas as pd
+
     if target not in table or not table[target].map(pd.api.types.is_scalar).all():
         return False
     return not (pd.api.types.is_numeric_dtype(table[target]) or table[target].nunique() > MOST_CLASSES)

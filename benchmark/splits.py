@@ -10,13 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel
 
 from .contracts import Fold, Split
 from .errors import BadOption, BadSplit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SMALL_SITE = 10
 MIN_PER_CLASS = 5
@@ -131,6 +134,8 @@ class Together:
 
     def folds(self, table: pd.DataFrame, target: str, seed: int) -> list[Fold]:
         """The fold ``all``, and `HALVES` where the table has any."""
+        import pandas as pd
+
         half = table["part"].eq("half") if "part" in table else pd.Series(False, index=table.index)
         folds = [Fold("all", (), tuple(map(str, table.index[~half])))]
         return [*folds, Fold(HALVES, (), tuple(map(str, table.index[half])))] if half.any() else folds
@@ -173,6 +178,8 @@ def one_row_a_group(table: pd.DataFrame) -> pd.DataFrame:
 
 def stratum(groups: pd.DataFrame, target: str, least: int) -> np.ndarray:
     """(groups,) stratum labels: pooled site and target; strata under ``least`` fall back to the target."""
+    import pandas as pd
+
     label = groups[target] if target in groups else pd.Series("", index=groups.index)
     if pd.api.types.is_numeric_dtype(label) and label.nunique() > 10:
         label = pd.qcut(label, 5, labels=False, duplicates="drop")

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtr
 
 from .contracts import Metric
 
@@ -200,6 +199,8 @@ def corrected_resampled_t(differences: Sequence[float], train: float, test: floa
     ``(1 / J + test / train) * s**2``, with ``train`` and ``test`` the numbers of items of a fold.
     NaN with fewer than two folds; differences that are all equal give p = 1 when they are 0, else 0.
     """
+    from scipy.special import stdtr
+
     values = np.asarray(differences, dtype=np.float64)
     values = values[~np.isnan(values)]
     if len(values) < 2:
@@ -261,6 +262,8 @@ def two_sided_rows(draws: np.ndarray, units: int) -> np.ndarray:
 
 def _beyond(draws: np.ndarray, units: int) -> np.ndarray:
     """The tail of Student's t for rows (R, B) that lie on one side of 0; 1 where their deviation is mere rounding."""
+    from scipy.special import stdtr
+
     values = draws.astype(np.float64)
     mean = values.mean(axis=1)
     values -= mean[:, None]

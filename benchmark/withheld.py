@@ -11,9 +11,9 @@ import hashlib
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .contracts import Leaves, Progress, Task
@@ -25,6 +25,9 @@ from .items import Items
 from .loading import Loaded, labelled
 from .registry import load_dataset
 from .splits import deal, one_row_a_group, stratum
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PARTS = 20
 """A test share is a number of twentieths."""
@@ -157,6 +160,8 @@ def aliases(table: pd.DataFrame, rng: np.random.Generator) -> dict[str, str]:
 
 def opened(task: Task, items: pd.DataFrame, tested: set[str], alias: dict[str, str]) -> pd.DataFrame:
     """The table that anybody may have: a column ``set``, and of test people no label, name or other fact."""
+    import pandas as pd
+
     test = items.index.isin(tested)
     table = items.drop(columns=[name for name in ("group", *_made(task)) if name in items])
     for name in [name for name in table if name not in (*KEPT, *task.covariates, "subject", "family")]:
@@ -211,6 +216,8 @@ def with_truth(task: Task, loaded: Loaded, path: Path) -> Loaded:
 
     Raises `BadData` for a file of other data, or of another task or version, `BadIds` for other items.
     """
+    import pandas as pd
+
     truth = read_truth(path)
     data = loaded.data
     base = task.name.partition("@")[0]

@@ -8,7 +8,6 @@ resample, in one or two bytes, tell the first as the scores do; one matrix produ
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import stdtr
 
 from ..benchmark.stats import ROUNDING, two_sided_rows
 
@@ -87,6 +86,8 @@ def counted(mask: np.ndarray) -> np.ndarray:
 
 def tails_of(scores: np.ndarray, first: np.ndarray, second: np.ndarray, units: int) -> tuple[np.ndarray, np.ndarray]:
     """The tail of Student's t for pairs of rows, and for which pairs it must be found from the difference itself."""
+    from scipy.special import stdtr
+
     if not len(first):
         return np.zeros(0), np.zeros(0, dtype=bool)
     values = scores.astype(np.float64)

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
 from ..benchmark.contracts import Task
 from ..benchmark.errors import BadOption
@@ -97,6 +96,8 @@ def first(items: Items, count: int | None) -> Items:
 
 def joined(items: Items, join: Callable[[Items], np.ndarray], count: int | None) -> Items:
     """All subjects as one item, and half-samples of them as further items."""
+    import pandas as pd
+
     items = first(items, count)
     parts = {"all": np.arange(len(items)), **halves(len(items))}
     wholes = [items.take(rows) for rows in parts.values()]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ..benchmark.errors import BadData
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def column(table: pd.DataFrame, name: str) -> pd.Series:
@@ -23,6 +26,8 @@ def column(table: pd.DataFrame, name: str) -> pd.Series:
 
 def numbers(table: pd.DataFrame, name: str) -> pd.Series:
     """A column as numbers; NaN where it is not known. Raises `BadData`."""
+    import pandas as pd
+
     values = column(table, name)
     found = pd.to_numeric(values, errors="coerce")
     odd = values[found.isna() & values.notna() & (values.astype(str) != "")]
@@ -49,6 +54,8 @@ class Bands:
 
     def __call__(self, table: pd.DataFrame) -> pd.Series:
         """Class of each row; missing where the number is."""
+        import pandas as pd
+
         values = numbers(table, self.source)
         chosen = np.array(self.names, dtype=object)[np.searchsorted(self.edges, values.fillna(0), side="right")]
         return pd.Series(chosen, index=table.index).where(values.notna())
@@ -73,6 +80,8 @@ class Status:
 
     def __call__(self, table: pd.DataFrame) -> pd.Series:
         """Class of each row; missing where the number is."""
+        import pandas as pd
+
         values = (numbers(table, self.source) - self.mean) / self.sd
         chosen = np.select([values < -self.z, values > self.z], STATUS[::2], STATUS[1])
         return pd.Series(chosen, index=table.index, dtype=object).where(values.notna())
@@ -112,6 +121,8 @@ class AtLeast:
 
     def __call__(self, table: pd.DataFrame) -> pd.Series:
         """Class of each row; missing where the number is."""
+        import pandas as pd
+
         values = numbers(table, self.source)
         chosen = np.where(values >= self.threshold, self.names[1], self.names[0])
         return pd.Series(chosen, index=table.index, dtype=object).where(values.notna())

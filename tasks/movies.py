@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ..benchmark.contracts import Task
 from ..benchmark.errors import BadData, BadOption
 from ..benchmark.items import Items
 from ..benchmark.kinds.encoding import FEATURES, FRAMES
 from ..benchmark.splits import Given, GivenApart
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NAME = "algonauts2025"
 TARGET = "responses"
@@ -163,6 +166,8 @@ def by_subject(derive: Callable[[Items], Items] | None, items: Items) -> Items:
 
     Runs in which fewer than two people were measured are left out.
     """
+    import pandas as pd
+
     made = derive(items) if derive else items
     whom = people(made)
     rows = [

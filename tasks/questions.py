@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ..benchmark.contracts import Fold, Task
 from ..benchmark.splits import KFold
@@ -20,6 +19,9 @@ from .labels import column
 from .phenotypes import ADHD, APOE4, CN_MCI_AD, COHORTS, COMPOSITE, FLANKER, TOOLBOX, UKB_FLUID, age_group, sex, status
 from .regimes import SPLITS
 from .scans import DESCRIPTION
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TARGET = "answers"
 
@@ -78,6 +80,8 @@ class Gathered:
 
     def __call__(self, table: pd.DataFrame) -> pd.Series:
         """One JSON text a row. Raises `BadData` where the cohort lacks a column."""
+        import pandas as pd
+
         columns = {name: rule(table) if rule else column(table, held) for name, (held, rule) in self.rules.items()}
         known = {name: values.where(values.notna() & (values.astype(str) != "")) for name, values in columns.items()}
         rows = pd.DataFrame(known, index=table.index).to_dict("records")

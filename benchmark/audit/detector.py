@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
 from ..contracts import Progress, Task, silent
 from ..items import Items
@@ -16,6 +15,9 @@ from ..record import Finding
 from ..splits import HALVES, SplitManifest
 from .labels import Labels
 from .look import Look, look
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Level = Literal["ok", "note", "leak", "not covered"]
 
@@ -120,6 +122,8 @@ class Case:
     @cached_property
     def folds(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Fold name -> positions of its training and test items."""
+        import pandas as pd
+
         index = self.table.index
         return {
             name: (index.get_indexer(pd.Index(list(ids["train"]))), index.get_indexer(pd.Index(list(ids["test"]))))
@@ -134,6 +138,8 @@ class Case:
 
     def column(self, name: str) -> pd.Series | None:
         """A column that holds something, else None; empty words count as unknown."""
+        import pandas as pd
+
         if name not in self.table:
             return None
         values = self.table[name]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ..contracts import Task
 from ..items import Items
 from ..kinds import get_kind
 from ..metrics.classification import binary_auc
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BINS = 8
 """Bins of a number, cut at quantiles of the training items."""
@@ -110,6 +113,8 @@ class Labels:
 
     def alone(self, folds: Iterable[tuple[np.ndarray, np.ndarray]], columns: Iterable[pd.Series]) -> Agreement:
         """What some columns say by themselves: each combination of categories or bins gets its training mean."""
+        import pandas as pd
+
         kept = list(columns)
 
         def predict(train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -144,6 +149,8 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 def binned(values: pd.Series, train: np.ndarray) -> np.ndarray:
     """(n,) integer codes: categories, or bins of a number cut at quantiles of the training items; unknown is -1."""
+    import pandas as pd
+
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= BINS:
         found: np.ndarray = pd.factorize(values)[0]
         return found

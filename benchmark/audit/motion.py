@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from .detector import LABELLED, Case, Detector, Result
 from .labels import correlation
@@ -54,6 +53,8 @@ def _without(truth: np.ndarray, ranks: np.ndarray) -> np.ndarray:
 
 def _ranks(values: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """Ranks within each fold in -0.5 .. 0.5; NaN stays out of the way as the largest."""
+    from scipy.stats import rankdata
+
     out = np.empty(len(values))
     for name in np.unique(fold):
         mine = fold == name

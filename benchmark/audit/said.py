@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from scipy.stats import rankdata
 
 from ..cells import MethodSpec
 from ..kinds import get_kind
@@ -35,6 +33,8 @@ class Said:
     @property
     def ranks(self) -> np.ndarray:
         """Ranks of the scores within each fold."""
+        from scipy.stats import rankdata
+
         out = np.empty(self.score.shape)
         for fold in np.unique(self.fold):
             mine = self.fold == fold
@@ -52,6 +52,8 @@ def inside(case: Case, rows: np.ndarray, score: np.ndarray, strata: np.ndarray, 
     The error is the standard error when there is nothing to find. ``rows``, ``strata``, ``fold`` are (m,),
     ``score`` is (m, k).
     """
+    import pandas as pd
+
     labels = case.labels
     cell = pd.MultiIndex.from_arrays([strata, fold]).factorize()[0]
     parts = [np.flatnonzero(cell == k) for k in range(cell.max() + 1)]
@@ -107,6 +109,8 @@ def find_site_out(store: Store, like: Record) -> Record | None:
 
 def read_said(case: Case, store: Store, record: Record) -> Said:
     """Read a record's predictions."""
+    import pandas as pd
+
     cells = [read_cell(path) for path in sorted((store.path / "records" / record.id / "cells").glob("*"))]
     by_fold: dict[str, list[Finished]] = {}
     for cell in cells:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from ..record import Record
 from ..splits import KFold
@@ -28,6 +27,8 @@ READABLE = 0.25
 
 def site_imbalance(case: Case) -> Result:
     """How far site tells the class (Cramer's V)."""
+    import pandas as pd
+
     site = case.column("site")
     if case.task.kind != "classification" or site is None or site.nunique() < 2:
         return CRAMER.not_covered("needs classes and two sites")
@@ -42,6 +43,8 @@ def site_imbalance(case: Case) -> Result:
 
 def site_in_scans(case: Case) -> Result:
     """How well a linear probe tells the site from FC. It harms only where site also tells the label."""
+    import pandas as pd
+
     site = case.column("site")
     if not has_series(case.items) or site is None or site.nunique() < 2:
         return READ.not_covered("needs ROI series and two sites")
@@ -69,6 +72,8 @@ def site_in_scans(case: Case) -> Result:
 
 def score_by_site(case: Case, said: Said) -> Result:
     """A method's AUC among the people of each site, where both classes have enough."""
+    import pandas as pd
+
     site = case.column("site")
     if case.task.kind != "classification" or site is None:
         return SITES.not_covered("needs classes and sites")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ..contracts import DatasetCard
 from .dataset import TwinnedCohort
 from .scheme import SEX, Scheme
 from .tables import find_column
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BASELINE = "baselineyear1arm1"
 

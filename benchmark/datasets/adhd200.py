@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ..contracts import DatasetCard
 from .dataset import TwinnedCohort
 from .scheme import SEX, Scheme
 from .tables import is_missing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SITES = {
     "1": "Peking",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ..contracts import DatasetCard
 from .cells import code_of
 from .dataset import TwinnedCohort
 from .scheme import SEX, Scheme
 from .tables import find_column, is_missing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FIRST_VISIT = "bl"
 FIRST_NAMES = ("bl", "sc", "scmri", "init", "baseline")
@@ -81,6 +83,8 @@ def _codes(table: pd.DataFrame, now: str | None, before: str | None, visit: str 
 
 def _years(table: pd.DataFrame, years: str | None, visit: str | None) -> list[float]:
     """Years since baseline of each row, 0 where not known."""
+    import pandas as pd
+
     if years:
         return [float(value) for value in pd.to_numeric(table[years], errors="coerce").fillna(0)]
     return [(months(str(label)) or 0) / 12 for label in table[visit]]

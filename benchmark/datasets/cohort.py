@@ -21,10 +21,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..contracts import Leaves
@@ -32,6 +31,9 @@ from ..errors import BadData, DataMissing
 from ..files import digest_file, seal, whole_folder
 from ..items import ArrayRef, Items
 from ..parquet import read_parquet, refuse_types
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AGAIN = "import the cohort again"
 
@@ -226,6 +228,8 @@ class CohortWriter:
 
     def finish(self, manifest: dict[str, Any]) -> None:
         """Write the table and the manifest."""
+        import pandas as pd
+
         if not self._rows:
             raise BadData("no scan could be imported", "see the reasons above")
         self._header(self._frames)

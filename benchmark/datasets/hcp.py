@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ..contracts import DatasetCard
 from .dataset import TwinnedCohort
 from .scheme import SEX, Scheme
 from .tables import find_column
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BANDS = ("22-25", "26-30", "31-35", "36+")
 """Years, in the column Age of the open table."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ..errors import BadData
 from .cells import person, plain_session, some
 from .scheme import Scheme
 from .tables import find_column, is_missing, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DESCRIBED = ("subjectkey", "src_subject_id", "interview_age")
 """Columns of the NIMH Data Archive; no value of theirs has a blank inside, the description of each has."""
@@ -27,6 +29,8 @@ def read_joined(paths: Sequence[Path], scheme: Scheme, columns: Mapping[str, str
 
     Raises `BadData` for a table without ids, and for a later one with several rows about one person and session.
     """
+    import pandas as pd
+
     first, *others = (_without_descriptions(read_table(path)) for path in paths)
     if not others:
         return first

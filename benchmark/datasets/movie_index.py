@@ -12,14 +12,16 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ..errors import BadData
 from ..files import write_bytes
 from ..items import ArrayRef
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INDEX = "streams.parquet"
 
@@ -42,6 +44,8 @@ COLUMNS = {
 
 def read_index(folder: Path) -> pd.DataFrame:
     """The index of a folder, empty where no stream was added. Raises `BadData`."""
+    import pandas as pd
+
     path = folder / INDEX
     if not path.is_file():
         return pd.DataFrame(columns=list(COLUMNS))

@@ -6,13 +6,15 @@ import hashlib
 import json
 import math
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from .manifest_file import File
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANIFEST, RUNS, PARTS, CEILINGS = "movies.json", "runs.parquet", "parts.parquet", "ceilings.parquet"
 FEATURES, RESPONSES, FRAMES = "features/", "responses/", "frames:"

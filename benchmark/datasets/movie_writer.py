@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
-import pandas as pd
 
 from ..errors import BadData
 from ..files import digest_file, whole_folder
@@ -183,6 +182,8 @@ class MovieWriter:
 
         ``source`` says where the data came from, ``left_out`` what was not taken and why, ``notes`` what else counts.
         """
+        import pandas as pd
+
         if not self._runs:
             raise BadData(f"{self._about['name']}: there is no run")
         self._close()
@@ -242,6 +243,8 @@ class MovieWriter:
         }
 
     def _write_ceilings(self) -> dict[str, File]:
+        import pandas as pd
+
         if not self._ceilings:
             return {}
         rows = [(subject, movie, r.tolist()) for (subject, movie), r in self._ceilings.items()]

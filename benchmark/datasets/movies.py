@@ -19,9 +19,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ..errors import BadData
 from ..files import digest_file
@@ -44,6 +44,9 @@ from .movie_manifest import (
     fingerprint,
 )
 from .movie_writer import MovieWriter
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WHOLE = ("showing", "start", "rows")
 """Columns that hold whole numbers, beside ``frames:SUBJECT``; the others hold texts, but for the list ``r``."""
@@ -99,6 +102,8 @@ class MovieCohort:
 
     def ceilings(self) -> pd.DataFrame:
         """Columns `CEILING_COLUMNS`, one row a (subject, movie); empty where none is known."""
+        import pandas as pd
+
         if CEILINGS not in self.manifest.files:
             return pd.DataFrame(columns=list(CEILING_COLUMNS))
         return self._table(CEILINGS, list(CEILING_COLUMNS))
@@ -130,6 +135,8 @@ class MovieCohort:
 
     def responses(self, subject: str) -> dict[str, ArrayRef]:
         """Run -> where a subject's responses (time, parcel) lie, of those that there are."""
+        import pandas as pd
+
         parts = self._by_field()[f"{RESPONSES}{subject}"]
         refs = self._refs(f"{RESPONSES}{subject}", parts, pd.Index(parts["run"]))
         return {str(run): ref for run, ref in zip(parts["run"], refs, strict=True) if ref is not None}

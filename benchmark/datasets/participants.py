@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadData, BadOption
 from .cells import check_limits, code_of, convert, merged_codes, person, plain, plain_session, some
 from .merge import read_joined
 from .scheme import LIMITS, Scheme
 from .tables import find_column, is_missing, read_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KEYS = ("scan", "subject", "file")
 """Names that say where ids and files stand; they are no columns of the cohort by themselves."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from .manifest_file import File
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANIFEST, IMAGES, ROWS, PIXELS = "responses.json", "images.parquet", "rows.parquet", "images.bin"
 INDEX_TYPE, MAP_TYPE = "<i8", "<f4"

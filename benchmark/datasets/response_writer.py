@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
-import pandas as pd
 
 from ..errors import BadData
 from ..files import digest_file, whole_folder
@@ -224,6 +223,8 @@ class ResponseWriter:
 
         ``source`` says where the data came from, ``left_out`` what was not taken and why, ``meta`` goes to the items.
         """
+        import pandas as pd
+
         for brain, places in self._waiting.items():
             if places:
                 raise BadData(f"{brain}: {len(places)} reserved responses did not come")

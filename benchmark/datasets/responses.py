@@ -19,10 +19,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ..errors import BadData
 from ..files import digest_file
@@ -45,6 +44,9 @@ from .response_manifest import (
 )
 from .response_rows import parsed
 from .response_writer import ResponseWriter
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["ResponseCohort", "ResponseWriter", "installed"]
 
@@ -140,6 +142,8 @@ class ResponseCohort:
         (repeats, voxels) and ``image`` (h, w, 3), or None. Meta: ``spaces``, ``subjects`` (number of brains) and
         what the manifest's meta holds. Raises `BadData`.
         """
+        import pandas as pd
+
         images, rows = self.images(), self.rows()
         if not rows["image"].isin(images.index).all():
             raise BadData(f"{self.path / ROWS}: names an unknown image", AGAIN)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Hashable, Iterable
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ..errors import BadData
 from .scheme import MISSING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_TABLE_BYTES = 256 << 20
 MAX_HEADER = 1 << 20
@@ -20,6 +22,8 @@ def read_table(path: Path) -> pd.DataFrame:
 
     UTF-8, else Latin-1 (ABIDE's tables). Raises `BadData` for a file that is no table.
     """
+    import pandas as pd
+
     if not path.is_file():
         raise BadData(f"{path}: no such table", "give the participants table with --participants FILE")
     if path.stat().st_size > MAX_TABLE_BYTES:

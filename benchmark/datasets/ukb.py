@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ..contracts import DatasetCard
 from .dataset import TwinnedCohort
 from .scheme import SEX, Scheme
 from .tables import find_column, is_missing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FIRST, REPEAT = 2, 3
 """Instances of the first and of the repeat imaging visit."""
@@ -37,6 +39,8 @@ def spellings(field: int, instance: int) -> tuple[str, ...]:
 
 def by_visit(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """One row a person and imaging visit: in those of the repeat visit the columns of the first hold its values."""
+    import pandas as pd
+
     if find_column(table, ("session",)):
         return table, []
     repeat = table.copy()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ..contracts import Kind, TaskInfo
 from ..errors import BadData, BadPrediction
@@ -73,6 +72,8 @@ class Classification(Kind):
         return array
 
     def save(self, prediction: np.ndarray, folder: Path, task: TaskInfo) -> None:
+        import pandas as pd
+
         pd.DataFrame(prediction, columns=list(task.classes)).to_parquet(folder / "probabilities.parquet")
 
     def load(self, folder: Path, task: TaskInfo) -> np.ndarray:

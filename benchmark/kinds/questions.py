@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ..contracts import Kind, TaskInfo
 from ..errors import BadData, BadPrediction
@@ -149,6 +148,8 @@ class Questions(Kind):
         return Answers(texts, answers.scores)
 
     def save(self, prediction: Answers, folder: Path, task: TaskInfo) -> None:
+        import pandas as pd
+
         scores = prediction.scores or [{}] * len(prediction)
         table = pd.DataFrame({"text": prediction.texts, "scores": [json.dumps(fields) for fields in scores]})
         table.to_parquet(folder / "answers.parquet")

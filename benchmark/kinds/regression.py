@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ..contracts import Kind, TaskInfo
 from ..errors import BadData, BadPrediction
@@ -61,6 +60,8 @@ class Regression(Kind):
         return super().concat(parts)
 
     def clean(self, items: Items, task: TaskInfo) -> tuple[Items, dict[str, int]]:
+        import pandas as pd
+
         if task.target not in items.table:
             raise BadData(
                 f"the cohort has no column {task.target!r}",
@@ -79,6 +80,8 @@ class Regression(Kind):
         return array
 
     def save(self, prediction: np.ndarray, folder: Path, task: TaskInfo) -> None:
+        import pandas as pd
+
         pd.DataFrame({"prediction": prediction}).to_parquet(folder / "values.parquet")
 
     def load(self, folder: Path, task: TaskInfo) -> np.ndarray:

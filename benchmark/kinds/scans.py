@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ..errors import BadData
 from ..items import ArrayRef, Items
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCAN_FIELDS = ("series", "volume", "tr", "frames")
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ..contracts import TaskInfo
 from ..datasets.brainhub_files import read_references
 from ..errors import BadPrediction
@@ -64,11 +62,15 @@ class Captioning(Seeing):
         return matched(read_texts(path), wanted, path)
 
     def references(self, path: Path, task: TaskInfo) -> Items:
+        import pandas as pd
+
         told = read_references(path, None)
         table = pd.DataFrame({"references": list(told.values())}, index=list(told))
         return Items(table.assign(subject=list(told), group=list(told)))
 
     def save(self, prediction: list[str], folder: Path, task: TaskInfo) -> None:
+        import pandas as pd
+
         pd.DataFrame({"text": prediction}).to_parquet(folder / "texts.parquet")
 
     def load(self, folder: Path, task: TaskInfo) -> list[str]:

@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from .captions_corpus import KEPT, Corpus
 from .tokens import Tokens
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 ORDERS = 4
 SMALL, TINY = 1e-9, 1e-15
@@ -48,6 +51,8 @@ class Counted:
 
 def ngram_counts(texts: Sequence[Tokens]) -> list[sparse.csr_array]:
     """Counts (texts, grams) of the n-grams of orders 1 to 4."""
+    from scipy import sparse
+
     lengths = np.array([len(words) for words in texts], dtype=np.int64)
     vocabulary: dict[str, int] = {}
     words = np.array([vocabulary.setdefault(w, len(vocabulary)) for w in chain.from_iterable(texts)], dtype=np.int64)
@@ -85,6 +90,8 @@ def counted(corpus: Corpus) -> tuple[Counted, ...]:
 
 def _most(references: sparse.csr_array, owner: np.ndarray, n: int) -> sparse.csr_array:
     """Largest count (n, grams) of any reference of an image."""
+    from scipy import sparse
+
     entries = references.tocoo()
     width = references.shape[1]
     keys = owner[entries.row] * width + entries.col

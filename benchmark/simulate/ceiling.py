@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from ..contracts import Ceiling
 from .gaussian import Design
@@ -79,6 +78,8 @@ def answer(target: Target, population: Population, posterior: np.ndarray) -> np.
 
 def auc(positive: np.ndarray, score: np.ndarray) -> float:
     """Area under the ROC curve; ties count half, infinite scores are allowed."""
+    from scipy.stats import rankdata
+
     ranks = rankdata(score)
     ones = positive == 1
     n1, n0 = int(ones.sum()), int((~ones).sum())

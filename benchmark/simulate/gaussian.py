@@ -37,7 +37,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.signal import lfilter
 
 from .atlas import NETWORKS, TwinAtlas
 
@@ -297,6 +296,8 @@ def coefficient(tr: float) -> float:
 
 def autoregressive(rng: np.random.Generator, frames: int, columns: int, tr: float) -> np.ndarray:
     """(frames, columns) stationary Gaussian AR(1) of unit variance."""
+    from scipy.signal import lfilter
+
     phi = coefficient(tr)
     drive = rng.standard_normal((frames, columns))
     drive[1:] *= math.sqrt(1 - phi**2)

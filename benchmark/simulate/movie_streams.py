@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 
 from .movie_plan import SILENT, TR, Manner, Showing, key_of, manner_of
 
@@ -197,6 +196,8 @@ class Fluctuating:
 
 def autoregressive(white: np.ndarray, coefficient: float) -> np.ndarray:
     """AR(1) of unit variance along the first axis, from white noise of unit variance."""
+    from scipy.signal import lfilter
+
     driven = white * np.sqrt(1 - coefficient**2)
     driven[:1] = white[:1]
     return np.asarray(lfilter([1.0], [1.0, -coefficient], driven, axis=0))

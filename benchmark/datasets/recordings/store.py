@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...contracts import Data
@@ -173,6 +172,8 @@ class Recordings:
 
     def data(self) -> Data:
         """All recordings as a task gets them. Raises `BadData` when something was edited."""
+        import pandas as pd
+
         self.verify()
         manifest = self.manifest
         names = [subject.name for subject in manifest.subjects]
