@@ -206,7 +206,7 @@ def _bytes(folders: list[Path]) -> int:
 def _remove_stale() -> None:
     """Remove what is kept of cohorts that are gone, or are no longer what they were."""
     for folder in _all():
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # ValueError: the file is damaged
             cohort = Path((folder / "cohort.txt").read_text())
             stat = (cohort / "series.npy").stat() if (cohort / "series.npy").is_file() else None
             if stat is None or _name(cohort, stat.st_size, stat.st_mtime_ns) != folder.name.rpartition("-")[0]:

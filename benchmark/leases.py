@@ -47,9 +47,9 @@ def lease_path(store: Path, key: str) -> Path:
 
 
 def look(path: Path) -> Seen | None:
-    """What a lease says; None where there is none. Opened, since a network file system then asks its server."""
+    """What a lease says, be it damaged; None where there is none. Opened, since a network file system then asks its server."""
     try:
-        with open(path) as file:
+        with open(path, errors="replace") as file:
             return Seen(file.read(), os.fstat(file.fileno()).st_mtime_ns)
     except OSError as error:
         if error.errno in GONE:

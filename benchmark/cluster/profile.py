@@ -82,7 +82,7 @@ def read_profile(path: Path, threads: int | None = None) -> Profile:
         content = tomllib.loads(path.read_text())
     except OSError as error:
         raise BadOption(f"--profile {path}: {error.strerror}", "docs/clusters.md shows one") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadOption(f"--profile {path}: {error}", "it is written in TOML: docs/clusters.md shows one") from None
     for name in content:
         if name not in Profile.model_fields:
@@ -107,7 +107,7 @@ def read_profile(path: Path, threads: int | None = None) -> Profile:
 
 def _bytes(text: str) -> int:
     """Bytes of ``16GB``, in powers of 1024 as the queues count them. Raises `ValueError`."""
-    hit = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.I)
+    hit = re.fullmatch(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.I)
     if hit is None:
         raise ValueError(f"memory = {text!r}: expected a size such as 16GB")
     return int(float(hit[1]) * UNITS[hit[2].upper()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -103,6 +104,8 @@ def test_a_job_script_asks_for_what_the_profile_says(name, profile, tmp_path):
         ("cores = 2\nthreads = 4", "a job has 2 cores"),
         ("minimum = 3\nmaximum = 2", "more than maximum"),
         ("cores = ", "TOML"),
+        pytest.param(f"queue = {'[' * 10_000}", "TOML", id="deep"),
+        pytest.param(f"memory = '{'9' * 400}GB'", "expected a size", id="endless"),
     ],
 )
 def test_a_profile_with_a_slip_is_refused(text, told, tmp_path):
@@ -150,7 +153,21 @@ def test_ctrl_c_stays_an_interrupt():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_queue_that_refuses_jobs_is_said(queue, store):
+class Lines(logging.Handler):
+    """Keeps what a logger is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record)
+
+
+def test_a_queue_that_refuses_jobs_is_said(queue, store, monkeypatch):
+    """Once, by the run's error, and by no log of a library."""
+    log = Lines()
+    monkeypatch.setattr(logging.getLogger("tornado.application"), "handlers", [log])
     order = make_order(store, 1, 120, 0, False, "cpu")
     refused = Profile(queue="closed", tls=False)
     with (
@@ -159,6 +176,7 @@ def test_a_queue_that_refuses_jobs_is_said(queue, store):
     ):
         list(run(plan_of("CLASSIFICATION", "FirstRoi"), store, pool, Settings("cpu", 1), lambda cell, event: None))
     assert "--profile" in told.value.hint
+    assert not log.lines
 
 
 def test_a_machine_without_the_queue_is_said(store, monkeypatch):

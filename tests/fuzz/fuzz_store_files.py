@@ -41,6 +41,7 @@ from brainbench.benchmark.worker import Outcome
 
 RNG = np.random.default_rng(1)
 SEAL_OF_COHORT = "cohort.sha256"
+MESSAGES = '{"child": 7}\n{"progress": ["fit", 1, 2]}\n{"done": "ok"}\n{"ended": 0}'
 ATLAS = {"name": "toy", "labels": ["r1", "r2", "r3"], "networks": []}
 KINDS: dict[str, tuple[TaskInfo, Any, str]] = {
     "classification": (TaskInfo("t", "classification", "y", ("a", "b")), np.full((4, 2), 0.5), "probabilities.parquet"),
@@ -345,7 +346,7 @@ def readers() -> list[Reader]:
                lambda f: (f / "o.json").write_text(Outcome(status="ok").model_dump_json()),
                lambda f: told_of(read_outcome(f / "o.json"))),
         Reader("messages of a worker", "messages.jsonl",
-               lambda f: (f / "messages.jsonl").write_text('{"progress": ["fit", 1, 2]}\n{"done": "ok"}'), listen),
+               lambda f: (f / "messages.jsonl").write_text(MESSAGES), listen),
         Reader("cache of features", "x.npz", lambda f: np.savez(f / "x.npz", **shard),
                lambda f: _read_shard(f / "x.npz", "values", (4,), np.float32)),
     ]  # fmt: skip
