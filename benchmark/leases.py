@@ -47,7 +47,7 @@ def lease_path(store: Path, key: str) -> Path:
 
 
 def look(path: Path) -> Seen | None:
-    """What a lease says, be it damaged; None where there is none. Opened, since a network file system then asks its server."""
+    """What a lease says, even damaged; None where there is none. Opened: a network file system then asks its server."""
     try:
         with open(path, errors="replace") as file:
             return Seen(file.read(), os.fstat(file.fileno()).st_mtime_ns)

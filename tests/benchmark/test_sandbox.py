@@ -209,8 +209,8 @@ def test_folders_in_each_other_do_not_stop_the_run(put, store):
 
 @pytest.mark.parametrize(
     "line",
-    ["[" * 100_000, "{}", "1", '{"progress": [1]}', '{"progress": ["a", "b", "c"]}', "\x1b[2J", "null", '{"child": "x"}',
-     '{"ended": [1]}', '{"child": Infinity}'],
+    ["[" * 100_000, "{}", "1", '{"progress": [1]}', '{"progress": ["a", "b", "c"]}', "\x1b[2J", "null",
+     '{"child": "x"}', '{"ended": [1]}', '{"child": Infinity}'],
 )  # fmt: skip
 def test_what_is_no_message_is_refused(line):
     with pytest.raises((ValueError, TypeError, KeyError, OverflowError, RecursionError)):
