@@ -89,10 +89,9 @@ def connected(address: str) -> Iterator[Client]:
     """A client of a scheduler, closed at the end. Raises `ClusterError` where nobody answers."""
     with needing("cluster", "distributed", "dask"):
         from distributed import Client
+    check_address(address)
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except ValueError as error:
-        raise BadOption(f"--scheduler {address}: {error}", "expected an address such as tcp://10.0.0.5:8786") from None
     except (OSError, TimeoutError, TypeError) as error:
         raise ClusterError(
             f"no scheduler answers at {address}: {error or type(error).__name__}",
@@ -102,6 +101,27 @@ def connected(address: str) -> Iterator[Client]:
         yield client
     finally:
         client.close(timeout=2)
+
+
+def check_address(address: str) -> None:
+    """Raise `BadOption` for what is no address, and for TLS without certificates.
+
+    Dask's client says the same, but then holds the process for a minute and prints how it failed to close.
+    """
+    from distributed.comm.addressing import get_address_host_port, parse_address
+    from distributed.security import Security
+
+    try:
+        get_address_host_port(address)
+    except ValueError as error:
+        raise BadOption(f"--scheduler {address}: {error}", "expected an address such as tcp://10.0.0.5:8786") from None
+    certificates = "name them in Dask's configuration: DASK_DISTRIBUTED__COMM__TLS__CA_FILE ... (docs/clusters.md)"
+    try:
+        context = Security().get_connection_args("client").get("ssl_context")
+    except OSError as error:
+        raise BadOption(f"--scheduler {address}: the certificates of TLS: {error}", certificates) from None
+    if parse_address(address)[0] == "tls" and context is None:
+        raise BadOption(f"--scheduler {address}: TLS without certificates", certificates)
 
 
 def needed(client: Client, order: Order) -> dict[str, float]:

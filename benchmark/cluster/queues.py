@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
 import sys
@@ -100,6 +101,15 @@ def job_script(name: str, profile: Profile, logs: Path) -> str:
     return str(job.job_script())
 
 
+class Refused(RuntimeError):
+    """Why a queue does not take a job: told once, by `Workers.check`."""
+
+
+def untold(line: logging.LogRecord) -> bool:
+    """Whether a line of a log is no `Refused`: Tornado and asyncio print each with the way that it took."""
+    return not (line.exc_info and isinstance(line.exc_info[1], Refused))
+
+
 def noting(job: Any, refused: list[str]) -> Any:
     """A class of jobs that notes why a queue refuses one: by itself Dask only logs that, and waits for ever."""
 
@@ -108,7 +118,7 @@ def noting(job: Any, refused: list[str]) -> Any:
             return await job._submit_job(self, script)
         except (RuntimeError, OSError) as error:
             refused.append(" ".join(str(error).rpartition("stderr:")[2].split()) or str(error))
-            raise
+            raise Refused(refused[-1]) from None
 
     return type(job.__name__, (job,), {"_submit_job": submit})
 
@@ -125,6 +135,8 @@ def jobs(name: str, profile: Profile, logs: Path) -> Iterator[tuple[JobQueueClus
     if shutil.which(submit) is None:
         raise ClusterError(f"{submit} is not found on this machine", f"run it where jobs of {name} can be submitted")
     logs.mkdir(parents=True, exist_ok=True)
+    for logger in ("tornado.application", "asyncio"):
+        logging.getLogger(logger).addFilter(untold)
     cluster = kind(
         job_cls=noting(kind.job_cls, refused),
         **job_options(name, profile, logs),

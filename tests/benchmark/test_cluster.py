@@ -15,7 +15,7 @@ from dask_machines import Machines, until
 from brainbench.benchmark.cluster import opening
 from brainbench.benchmark.cluster.far import check, code, differing
 from brainbench.benchmark.cluster.opening import dask_pool, make_order
-from brainbench.benchmark.errors import ClusterError
+from brainbench.benchmark.errors import BadOption, ClusterError
 from brainbench.benchmark.executors import LocalPool
 from brainbench.benchmark.processes import Limits
 from brainbench.benchmark.run import Settings, run
@@ -208,6 +208,23 @@ def test_a_scheduler_that_is_not_there_is_said(store, monkeypatch):
     order = make_order(store, 1, 120, 0, False, "cpu")
     with pytest.raises(ClusterError, match="no scheduler answers"), dask_pool("tcp://127.0.0.1:9", store, order, print):
         pass
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("10.0.0.5", "missing port"),
+        ("http://10.0.0.5:8786", "unknown address scheme"),
+        ("tls://127.0.0.1:9", "TLS without certificates"),
+    ],
+)
+def test_an_address_with_a_slip_is_refused_before_a_client_is_made(address, told, store, monkeypatch):
+    """A client that fails to begin holds the end of its process for a minute."""
+    monkeypatch.setattr("distributed.Client", lambda *given, **named: pytest.fail("a client was made"))
+    order = make_order(store, 1, 120, 0, False, "cpu")
+    with pytest.raises(BadOption, match=told) as error, dask_pool(address, store, order, print):
+        pass
+    assert error.value.hint
 
 
 def test_a_run_without_workers_says_so_and_ends(own_machines, store, monkeypatch):
