@@ -17,7 +17,6 @@ from .kinds import get_kind
 from .record import DRAWN, CeilingPart, ScorePart
 from .registry import load_metric
 from .splits import HALVES, SplitManifest
-from .staging import order_seed, show_test
 from .stats import Scored, bootstrap, resampling
 from .store import Finished
 
@@ -72,6 +71,8 @@ class Scores(NamedTuple):
 def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finished) -> Judged:
     """Bring a cell's prediction and the truth together, checking ids and shapes again."""
     import pandas as pd
+
+    from .staging import order_seed, show_test
 
     kind = get_kind(task.kind)
     fold: Fold = split.fold(done.cell.fold)

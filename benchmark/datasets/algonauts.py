@@ -8,6 +8,7 @@ from pathlib import Path
 from ..contracts import Ceiling, Data, Dataset, DatasetCard, Progress, silent
 from ..errors import BadData, BadOption, DataMissing
 from ..home import cohorts, twins
+from ..simulate.versions import FILMS
 from .dataset import SIZES
 from .movie_manifest import MANIFEST, RESPONSES
 from .movies import MovieCohort, ceiling_of
@@ -63,8 +64,6 @@ class Algonauts(Dataset):
 
     def twin(self, size: str, seed: int = 0, progress: Progress = silent) -> MovieCohort:
         """The twin of a size, made when it is not there whole. Raises `BadOption` for an unknown size."""
-        from ..simulate.movie_twin import VERSION, simulate
-
         if size == GIVEN:
             return given_twin(seed)
         if size not in SIZES and not size.isdecimal():
@@ -72,8 +71,10 @@ class Algonauts(Dataset):
         path = _twin_path(size, seed)
         with suppress(DataMissing, BadData):
             stored = MovieCohort.open(path)
-            if (stored.manifest.twin or {}).get("version") == VERSION:
+            if (stored.manifest.twin or {}).get("version") == FILMS:
                 return stored
+        from ..simulate.movie_twin import simulate
+
         return simulate(size, path, seed, progress)
 
 

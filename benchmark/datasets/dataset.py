@@ -11,6 +11,7 @@ from typing import ClassVar
 from ..contracts import Ceiling, Data, Dataset, Progress, silent
 from ..errors import BadOption, DataMissing
 from ..home import cohorts, twins
+from ..simulate.versions import RESTING
 from .cohort import Cohort
 from .scheme import OWN, Scheme
 
@@ -116,6 +117,4 @@ class TwinnedCohort(CohortDataset):
 
     def twin_version(self) -> int:
         """Version of the generator."""
-        from ..simulate.twin import VERSION
-
-        return VERSION
+        return RESTING

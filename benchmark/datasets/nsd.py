@@ -8,6 +8,7 @@ from pathlib import Path
 from ..contracts import Ceiling, Data, Dataset, DatasetCard, Progress, silent
 from ..errors import BadData, BadOption, DataMissing
 from ..home import cohorts, twins
+from ..simulate.versions import PICTURES
 from .brainhub import GET, references
 from .dataset import SIZES
 from .response_manifest import MANIFEST
@@ -69,8 +70,6 @@ class NSD(Dataset):
 
     def twin(self, size: str, seed: int = 0, progress: Progress = silent) -> ResponseCohort:
         """The twin of a size, made when it is not there whole. Raises `BadOption` for an unknown size."""
-        from ..simulate.nsd_twin import VERSION, simulate
-
         if size not in (*SIZES, PHOTOS) and not size.isdecimal():
             sizes = ", ".join((*SIZES, PHOTOS))
             raise BadOption(f"no twin of size {size!r}", f"sizes are: {sizes}, or a number of images")
@@ -79,8 +78,10 @@ class NSD(Dataset):
         path = twins() / (f"{self.name}-{size}" if seed == 0 else f"{self.name}-{size}-seed{seed}")
         with suppress(DataMissing, BadData):
             stored = ResponseCohort.open(path)
-            if (stored.manifest.twin or {}).get("version") == VERSION:
+            if (stored.manifest.twin or {}).get("version") == PICTURES:
                 return stored
+        from ..simulate.nsd_twin import simulate
+
         simulate(size, path, seed, progress)
         return ResponseCohort.open(path)
 

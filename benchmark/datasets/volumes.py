@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..contracts import DatasetCard, Progress
+from ..simulate.versions import VOLUMES
 from .cohort import Cohort
 from .dataset import CohortDataset
 from .hcp import YOUNG_ADULT
@@ -37,6 +38,4 @@ class HCPVolumes(CohortDataset):
 
     def twin_version(self) -> int:
         """Version of the generator."""
-        from ..simulate.volumes import VERSION
-
-        return VERSION
+        return VOLUMES

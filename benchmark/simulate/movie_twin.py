@@ -22,9 +22,7 @@ from .movie_brains import LAG, ROLES, SUBJECT_SHARE, hrf
 from .movie_plan import MISSING, SUBJECTS, TR, Showing, showings
 from .movie_runs import Agreement, MadeRun, made_runs
 from .movie_streams import STREAMS
-
-VERSION = 1
-"""Changes when the same seed gives other data or another ceiling."""
+from .versions import FILMS
 
 SMALL_TRS = 7_000
 """Volumes a subject of the small twin."""
@@ -124,7 +122,7 @@ def _about(size: str, seed: int) -> dict[str, Any]:
     """What the manifest says of the twin."""
     lacks: dict[str, Sequence[str]] = {subject: list(runs) for subject, runs in MISSING.items()}
     return {
-        "version": VERSION,
+        "version": FILMS,
         "size": size,
         "seed": seed,
         "lag": LAG,

@@ -25,9 +25,7 @@ from .scene_photos import Photo, read_photos
 from .scene_words import View, Words, words_of
 from .scenes import sample_scene
 from .seeing import GROUP_OF, features_of
-
-VERSION = 2
-"""Changes when the same seed gives other data or another ceiling."""
+from .versions import PICTURES
 
 SESSION = 120
 """Trials of a session, about."""
@@ -235,7 +233,7 @@ def _about(name: str, size: Size, seed: int, brains: list[Brain], found: Found, 
     moments = scene_bank().moments
     of_voxels = {brain.name: brain.noise_ceiling(moments).round(4).tolist() for brain in brains}
     return {
-        "version": VERSION,
+        "version": PICTURES,
         "size": name,
         "seed": seed,
         "photos": photos,

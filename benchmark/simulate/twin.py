@@ -18,9 +18,7 @@ from .ceiling import ceilings
 from .gaussian import Design, Plant
 from .people import Population, key_of
 from .targets import Target, targets
-
-VERSION = 2
-"""Changes when the same seed gives another cohort or another ceiling."""
+from .versions import RESTING
 
 
 @dataclass(frozen=True)
@@ -190,7 +188,7 @@ def _manifest(spec: TwinSpec, design: Design, size: Size, size_name: str, seed: 
         "importer": {"format": "simulated", "generator": "brainbench.benchmark.simulate"},
         "left_out": {},
         "twin": {
-            "version": VERSION,
+            "version": RESTING,
             "size": size_name,
             "seed": seed,
             "effect": design.plants[0].effect,

@@ -35,9 +35,7 @@ from scipy.signal import lfilter
 from ..contracts import Ceiling, Progress, silent
 from ..datasets.cohort import Cohort, CohortWriter, write_cohort
 from ..errors import BadOption
-
-VERSION = 2
-"""Changes when the same seed gives another cohort or another ceiling."""
+from .versions import VOLUMES
 
 ALPHA, PHI, SIGNAL, NOISE, ANATOMY, OWN = 8.0, 0.5, 0.6, 0.5, 0.5, 0.1
 """All assumed. The signal is ten times that of a real scan, where anatomy makes almost all of the contrast."""
@@ -286,7 +284,7 @@ def _manifest(design: VolumeDesign, size: VolumeSize, size_name: str, seed: int,
         "importer": {"format": "simulated", "generator": "brainbench.benchmark.simulate"},
         "left_out": {},
         "twin": {
-            "version": VERSION,
+            "version": VOLUMES,
             "size": size_name,
             "seed": seed,
             "effect": design.effect,

@@ -13,7 +13,8 @@ from brainbench.benchmark.simulate.movie_brains import LAG, NOISE, ROLES, brains
 from brainbench.benchmark.simulate.movie_plan import OOD, SUBJECTS, TR, Showing
 from brainbench.benchmark.simulate.movie_runs import Agreement, made_runs
 from brainbench.benchmark.simulate.movie_streams import STREAMS, TEXT, group_slices, latents, readings
-from brainbench.benchmark.simulate.movie_twin import VERSION, planned, simulate
+from brainbench.benchmark.simulate.movie_twin import planned, simulate
+from brainbench.benchmark.simulate.versions import FILMS
 
 TRAIN = ("s1", "s2", "s3", "s4", "s5", "bourne", "wolf")
 TESTED = ("s6", "figures", "life")
@@ -389,7 +390,7 @@ def test_a_twin_holds_what_was_asked_for(cohort):
     manifest = cohort.manifest
     twin = manifest.twin
     assert (manifest.origin, manifest.name, manifest.tr) == ("twin", "algonauts2025-2500", TR)
-    assert (twin["version"], twin["seed"], twin["lag"]) == (VERSION, 3, 3)
+    assert (twin["version"], twin["seed"], twin["lag"]) == (FILMS, 3, 3)
     assert (len(manifest.parcels), len(set(manifest.parcels))) == (1000, 1000)
     assert manifest.networks == list(networks())
     assert manifest.subjects == list(SUBJECTS)

@@ -19,10 +19,11 @@ from brainbench.benchmark.kinds.seen import Responses, Stimulus, stimuli
 from brainbench.benchmark.metrics.images import PixCorr
 from brainbench.benchmark.simulate import nsd_twin
 from brainbench.benchmark.simulate.brains import NAMES
-from brainbench.benchmark.simulate.nsd_twin import SESSION, VERSION, brains_of, simulate, size_of
+from brainbench.benchmark.simulate.nsd_twin import SESSION, brains_of, simulate, size_of
 from brainbench.benchmark.simulate.nsd_twin_ceilings import Found, Fresh, _correlations, found_ceilings
 from brainbench.benchmark.simulate.scene_bank import enlarged, scene_bank
 from brainbench.benchmark.simulate.scene_photos import read_photos
+from brainbench.benchmark.simulate.versions import PICTURES
 
 SHARED = Path(os.environ.get("BRAINBENCH_SHARED", "../shared"))
 TRAIN = 140
@@ -86,7 +87,7 @@ def agreement(found, wanted):
 
 def test_a_twin_holds_what_was_asked_for(twin, items):
     assert twin.manifest.origin == "twin"
-    assert twin.manifest.twin["version"] == VERSION
+    assert twin.manifest.twin["version"] == PICTURES
     assert twin.manifest.twin["seed"] == 3
     assert list(twin.manifest.spaces) == list(NAMES)
     assert len(items) == 4 * (TRAIN + 100)

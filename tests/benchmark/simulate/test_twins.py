@@ -22,8 +22,9 @@ from brainbench.benchmark.home import cohorts, twins
 from brainbench.benchmark.simulate import ceiling
 from brainbench.benchmark.simulate.aggregate import aggregate
 from brainbench.benchmark.simulate.people import Population
-from brainbench.benchmark.simulate.twin import SIZES, VERSION, Size, parts, size_of
+from brainbench.benchmark.simulate.twin import SIZES, Size, parts, size_of
 from brainbench.benchmark.simulate.twins import ADHD_KINDS, SPECS, simulate
+from brainbench.benchmark.simulate.versions import RESTING
 
 
 def silent(label: str, done: int, total: int) -> None: ...
@@ -276,11 +277,11 @@ def test_a_twin_of_an_older_generator_is_made_again(own_home: Path) -> None:
     path = ABIDE1().twin("small").path
     file = path / "cohort.json"
     manifest = json.loads(file.read_text())
-    manifest["twin"]["version"] = VERSION - 1
+    manifest["twin"]["version"] = RESTING - 1
     file.write_text(json.dumps(manifest))
     again = ABIDE1().twin("small").manifest.twin
     assert again is not None
-    assert again["version"] == VERSION
+    assert again["version"] == RESTING
 
 
 def test_missing_real_data_say_what_to_type(own_home: Path) -> None:
