@@ -11,7 +11,9 @@ import shutil
 import socket
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -40,6 +42,12 @@ TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 ATTEMPTS = 100
 """How often a folder is put in its place before somebody else's is let win."""
 
+UNFINISHED = re.compile(r"\..+\.([0-9a-f]{8}\.\d+-[0-9a-f]{8})\.part")
+"""Name of a folder that is being written, with its `writer`."""
+
+SYNCS = 16
+"""Files that are forced to the disk at once."""
+
 
 @contextmanager
 def whole_folder(path: Path, lasting: bool = True) -> Iterator[Path]:
@@ -53,11 +61,10 @@ def whole_folder(path: Path, lasting: bool = True) -> Iterator[Path]:
     beside = path.parent / f".{path.name}.{writer()}.part"
     try:
         beside.mkdir(parents=True)
-        _remove_stale(path)
+        _remove_stale(path.parent)
         yield beside
-        for file in sorted(beside.rglob("*")) if lasting else ():
-            if file.is_file():
-                _sync(file)
+        if lasting:
+            _sync_all(beside)
         _replace(beside, path)
     except OSError as error:
         raise write_error(error, path) from error
@@ -119,7 +126,7 @@ def ended(name: str) -> bool:
 
     False for one of another machine, which may share the disk: nothing here tells whether it still runs.
     """
-    hit = re.match(r"([0-9a-f]{8})\.(\d+)-", name)
+    hit = re.match(r"([0-9a-f]{8})\.([0-9]{1,10})-", name)
     if hit is None or hit[1] != host():
         return False
     try:
@@ -140,12 +147,14 @@ def host() -> str:
     return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove unfinished folders for ``path`` whose process has ended on this machine."""
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.([0-9a-f]{{8}}\.\d+-[0-9a-f]{{8}})\.part")
-    start = f".{path.name}."
-    for other in os.scandir(path.parent):  # of a store there may be many thousands, at each cell
-        if other.name.startswith(start) and (hit := pattern.fullmatch(other.name)) and ended(hit[1]):
+@lru_cache(maxsize=64)
+def _remove_stale(parent: Path) -> None:
+    """Remove unfinished folders whose process has ended on this machine.
+
+    Of each parent once a process, since a store holds many thousands of folders, and each cell writes one.
+    """
+    for other in os.scandir(parent):
+        if other.name.endswith(".part") and (hit := UNFINISHED.fullmatch(other.name)) and ended(hit[1]):
             shutil.rmtree(other.path, ignore_errors=True)
 
 
@@ -221,6 +230,12 @@ def write_error(error: OSError, path: Path) -> StoreError:
         )
     reason = error.args[0][0][2] if copying else error.strerror or error
     return StoreError(f"cannot write {path}: {reason}", "check the permissions, or choose another folder")
+
+
+def _sync_all(folder: Path) -> None:
+    """Force the files of a folder to the disk, several at once: the system writes its journal once for these."""
+    with ThreadPoolExecutor(SYNCS) as pool:
+        list(pool.map(_sync, (file for file in sorted(folder.rglob("*")) if file.is_file())))
 
 
 def _sync(file: Path) -> None:
