@@ -22,18 +22,22 @@ import random
 import select
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+import pandas as pd
 import psutil
 
 from . import kinds, staging  # noqa: F401  (what every child needs)
+from .items import Items
 from .registry import ROOT, entries, find
 from .worker import serve_cell
 
@@ -56,6 +60,9 @@ LOOK_SECONDS = 1.0
 
 DEATH_SIGNAL, SUBREAPER = 1, 36
 """Options of prctl(2): the signal that comes when the parent ends, and to adopt what orphaned descendants there are."""
+
+REHEARSALS = 4
+"""How often what every child does is done beforehand: Python rewrites code that has run some times."""
 
 ENVIRONMENT = dict(os.environ)
 
@@ -107,7 +114,8 @@ class Template:
         self._tell({"ended": code})
         with os.fdopen(learned, "rb") as file:
             file.seek(0)
-            bring(json.loads(file.read() or b"[]"))
+            if told := file.read():
+                bring(json.loads(told))
 
     def _child(self, folder: Path, learned: int, trusted: bool) -> NoReturn:
         """Run a cell, and end."""
@@ -162,17 +170,18 @@ class Template:
 
 
 def run_alone(folder: Path, messages: int, learned: int, trusted: bool) -> int:
-    """Run a cell as if in a new process, then write the names of the modules that it ended with to ``learned``.
+    """Run a cell as if in a new process, then write the names of the modules that it imported to ``learned``.
 
     None are written where a method that is not ``trusted`` has changed what imports depend on.
     """
     random.seed()
     np.random.seed()
-    before = import_state()
+    before, known = import_state(), len(sys.modules)
     with os.fdopen(messages, "w", buffering=1, closefd=False) as file:
         serve_cell(folder, file)
-    if trusted or import_state(len(before[1])) == before:
-        os.write(learned, json.dumps(sorted(map(str, sys.modules))).encode())
+    # Counted first: to walk over all names would copy the memory that they lie in, which is shared with the template.
+    if len(sys.modules) != known and (trusted or import_state(len(before[1])) == before):
+        os.write(learned, json.dumps(list(map(str, islice(sys.modules, known, None)))).encode())
     return 0
 
 
@@ -216,6 +225,19 @@ def bring(modules: Iterable[str]) -> None:
         gc.freeze()
 
 
+def rehearse() -> None:
+    """Do what every child does first: it then imports nothing for it, and changes less of the memory that is shared."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rehearsal.parquet"
+        table = pd.DataFrame({"number": [0.5, 1.5], "text": ["a", "b"]}, index=["0", "1"])
+        for _ in range(REHEARSALS):
+            Items(table, {"array": [np.zeros(1), None]}).save(path)
+            items = Items.load(path).select(["text", "array"])
+            items.take([1]).table["text"].map({"b": 1}).to_numpy(int)
+            items.read("array", 0)
+    gc.collect()
+
+
 def end_all(child: int | None) -> None:
     """End what a child's group holds, and everything else that descends from this process."""
     if child is not None:
@@ -241,6 +263,7 @@ def main() -> None:
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     control(SUBREAPER, 1)
+    rehearse()
     gc.freeze()
     first = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     Template(int(sys.argv[1]), folders, messages).serve(first)
