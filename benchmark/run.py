@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -21,9 +22,10 @@ from .record import Record
 from .recording import make_record, safe_name
 from .sandbox import NOTHING, Room
 from .settings import Settings
+from .shelf import Shelf
 from .source import source_files
 from .sources import Lent, cleared, content
-from .staging import Extras, Shown, stage
+from .staging import Extras, Shown, stage_job, stage_tables
 from .store import Finished, Store, cell_folder
 from .submitting.contents import unsafe
 from .turns import Turns
@@ -69,8 +71,9 @@ def run(
     if not owners:
         return
     shown: dict[str, Shown] = {}
+    shelf = Shelf()
     works = [
-        Work(key, _stager(row, cell, store, settings, shown), room_of(row, cell, store, settings))
+        Work(key, _stager(row, cell, store, settings, shown, shelf), room_of(row, cell, store, settings))
         for key, (row, cell) in owners.items()
     ]
     shared = {shared_folder(row, cell, store, settings.isolated) for row, cell in owners.values()}
@@ -116,33 +119,37 @@ def _take_over(
     return bool(found)
 
 
-def _stager(row: Row, cell: Cell, store: Store, settings: Settings, shown: dict[str, Shown]) -> Callable[[], Path]:
+def _stager(
+    row: Row, cell: Cell, store: Store, settings: Settings, shown: dict[str, Shown], shelf: Shelf
+) -> Callable[[], Path]:
     """A function that stages a cell when its turn comes."""
 
     def make() -> Path:
         folder = store.work_folder(cell.key)
         try:
-            shown[cell.key] = stage(
-                cell,
-                row.task,
-                row.loaded.items,
-                row.split.fold(cell.fold),
-                folder,
-                Extras(
-                    threads=settings.threads,
-                    device=settings.device,
-                    checkpoint=str(settings.checkpoint.resolve()) if settings.checkpoint else None,
-                    save=str(_save_folder(row, cell, settings)) if settings.save else None,
-                    shared=str(shared_folder(row, cell, store, settings.isolated).resolve()),
-                    sources=tuple((lent.task, items) for lent, items in lent_items(row, cell)),
-                    whole=settings.isolated,
-                ),
+            extras = Extras(
+                threads=settings.threads,
+                device=settings.device,
+                checkpoint=str(settings.checkpoint.resolve()) if settings.checkpoint else None,
+                save=str(_save_folder(row, cell, settings)) if settings.save else None,
+                shared=str(shared_folder(row, cell, store, settings.isolated).resolve()),
+                sources=tuple((lent.task, items) for lent, items in lent_items(row, cell)),
+                whole=settings.isolated,
             )
+            fold = row.split.fold(cell.fold)
+            tables = partial(stage_tables, cell, row.task, row.loaded.items, fold, folder, extras)
+            shown[cell.key] = shelf.stage(_fold_key(row, cell), folder, tables)
+            stage_job(cell, row.task, folder, extras)
         except OSError as error:
             raise write_error(error, Path(error.filename or folder)) from error
         return folder
 
     return make
+
+
+def _fold_key(row: Row, cell: Cell) -> Hashable:
+    """What the tables of a cell depend on in one run: the objects of its plan, which live as long."""
+    return id(row.task), id(row.loaded), id(row.split), tuple(map(id, row.sources)), cell.data, cell.split, cell.fold
 
 
 def room_of(row: Row, cell: Cell, store: Store, settings: Settings) -> Room:

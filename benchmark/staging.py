@@ -43,6 +43,7 @@ class Job(BaseModel):
     sources: tuple[dict[str, Any], ...] = ()
     few: bool = False
     shared: str | None = None
+    source: str = ""
 
     @property
     def info(self) -> TaskInfo:
@@ -150,6 +151,13 @@ def anonymous(items: Items) -> Items:
 
 def stage(cell: Cell, task: Task, items: Items, fold: Fold, folder: Path, extras: Extras) -> Shown:
     """Write the staged folder of a cell and return the key to its test set."""
+    shown = stage_tables(cell, task, items, fold, folder, extras)
+    stage_job(cell, task, folder, extras)
+    return shown
+
+
+def stage_tables(cell: Cell, task: Task, items: Items, fold: Fold, folder: Path, extras: Extras) -> Shown:
+    """Write what is the same for all methods and seeds: the items. Returns the key to the test set."""
     kind = get_kind(task.kind)
     seed = order_seed(cell.data, cell.split, cell.fold)
     test, shown = show_test(kind, task, items, fold, seed)
@@ -157,10 +165,16 @@ def stage(cell: Cell, task: Task, items: Items, fold: Fold, folder: Path, extras
     test.save(folder / "test.parquet", extras.whole)
     for number, (source, lent) in enumerate(extras.sources):
         show_source(source, lent).save(folder / source_file(number), extras.whole)
+    return shown
+
+
+def stage_job(cell: Cell, task: Task, folder: Path, extras: Extras) -> None:
+    """Write what a worker reads first."""
     job = Job(
         kind=task.kind,
         task=dict(vars(task.run_as.info)),
         method=cell.method.ref,
+        source=cell.method.source,
         options=cell.method.options,
         seed=cell.seed,
         device=extras.device,
@@ -172,7 +186,6 @@ def stage(cell: Cell, task: Task, items: Items, fold: Fold, folder: Path, extras
         shared=extras.shared,
     )
     (folder / "job.json").write_text(job.model_dump_json())
-    return shown
 
 
 def load_sources(folder: Path, job: Job) -> dict[str, Source]:
