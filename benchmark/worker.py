@@ -25,7 +25,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from .contracts import Context, Kind, Method, TaskInfo, Train, silent
-from .errors import BrainbenchError, Skipped
+from .errors import BrainbenchError, PluginBroken, Skipped
 from .items import Items
 
 PROGRESS_SECONDS = 0.1
@@ -129,12 +129,16 @@ class ItemsError(Exception):
 def _fit_predict(folder: Path, progress: Callable[[str, int, int], None]) -> Outcome:
     from .kinds import get_kind
     from .registry import load_method
+    from .source import source_hash
     from .staging import Job, load_sources, load_test, load_train
 
     job = Job.model_validate_json((folder / "job.json").read_text())
     info = job.info
     kind = get_kind(job.kind)
-    method_class, _ = load_method(job.method)
+    method_class, entry = load_method(job.method)
+    # The files of this package's own are looked at where a run begins.
+    if entry.origin != "built-in" and source_hash(method_class) != job.source:
+        raise PluginBroken(f"the files of {job.method} here are not those of the plan", "type the same command again")
     method = method_class(**job.options)
     if info.kind not in method.supports:
         return Outcome(status="skipped", reason=f"{job.method} does not do {info.kind}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import psutil
 import pytest
@@ -11,7 +12,8 @@ from brainbench.benchmark import executors, processes
 from brainbench.benchmark.executors import TRIES, LocalPool
 from brainbench.benchmark.processes import LOST, Limits, Worker, memory_kills
 from brainbench.benchmark.run import Settings, run
-from support import ROGUES, plan_of
+from brainbench.benchmark.sandbox import find_sandbox
+from support import MOCKS, ROGUES, plan_of
 
 
 @pytest.fixture
@@ -90,3 +92,26 @@ def test_a_cell_that_nobody_wants_is_ended(slow_plan, store, monkeypatch, tmp_pa
 def test_only_a_lost_cell_is_given_up():
     timeout = processes.Outcome(status="timeout", reason="late")
     assert executors.given_up(timeout) is timeout
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_method_whose_file_changed_since_the_plan_gives_no_result(inside, store, tmp_path):
+    file = tmp_path / "method.py"
+    shutil.copy(MOCKS, file)
+    plan = plan_of("CLASSIFICATION", f"{file}:FirstRoi")
+    sandbox = find_sandbox() if inside else None
+    if inside and sandbox is None:
+        pytest.skip("no sandbox on this machine")
+
+    def once():
+        pool = LocalPool(1, 1, Limits(120), store.log, sandbox)
+        (record,) = run(plan, store, pool, Settings("cpu", 1, isolated=inside), lambda *_: None)
+        return record
+
+    text = file.read_text()
+    file.write_text(f"{text}\n# another line\n")
+    record = once()
+    assert record.status == "failed"
+    assert "not those of the plan" in record.reason
+    file.write_text(text)
+    assert once().status == "ok"
