@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 from .errors import PluginBroken
@@ -40,7 +41,7 @@ def source_files(plugin: type) -> set[Path]:
     return closure(file, _sibling_imports)
 
 
-def closure(start: Path, imports: Callable[[Path], list[Path]]) -> set[Path]:
+def closure(start: Path, imports: Callable[[Path], Iterable[Path]]) -> set[Path]:
     """A file and every file that ``imports`` finds from it, followed."""
     found: set[Path] = set()
     todo = [start]
@@ -52,11 +53,12 @@ def closure(start: Path, imports: Callable[[Path], list[Path]]) -> set[Path]:
     return found
 
 
-def _relative_imports(file: Path) -> list[Path]:
-    """Files behind the relative imports of a file, function-level ones too."""
+@cache
+def _relative_imports(file: Path) -> tuple[Path, ...]:
+    """Files behind the relative imports of a file of this package, function-level ones too. Read once a process."""
     out: list[Path] = []
     if file.suffix != ".py":
-        return out
+        return ()
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
@@ -68,7 +70,7 @@ def _relative_imports(file: Path) -> list[Path]:
             if (base / "__init__.py").is_file() and len(modules) + len(packages) < len(named):
                 packages.append(base)
             out += [file for path in packages for file in (path / "__init__.py", *path.glob("*.json"))]
-    return out
+    return tuple(out)
 
 
 def _sibling_imports(file: Path) -> list[Path]:
