@@ -24,14 +24,38 @@ def brainbench(*arguments: str, cwd: Path | None = None, code: int | None = 0, *
     return done
 
 
-def test_help_imports_nothing_heavy():
+def imported(*arguments: str, cwd: Path | None = None) -> set[str]:
+    """The modules that a command ended with."""
     code = (
         "import sys; from brainbench.benchmark.cli import app\n"
-        "try: app(['--help'])\nexcept SystemExit: pass\n"
-        "heavy = {'torch', 'pandas', 'numpy', 'sklearn', 'scipy', 'pyarrow', 'pydantic', 'nilearn'}\n"
-        "found = heavy & set(sys.modules); assert not found, found"
+        "try: app()\nexcept SystemExit as end: assert not end.code\n"
+        "print(*sys.modules, file=sys.stderr)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True, timeout=300)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+TABLES = {"pandas", "pyarrow"}
+MATHS = {"torch", "sklearn", "scipy.special", "scipy.stats", "networkx", "nilearn"}
+
+
+def test_help_imports_nothing_heavy():
+    assert not imported("--help") & (TABLES | MATHS | {"numpy", "scipy", "pydantic"})
+
+
+@pytest.mark.parametrize("arguments", [["tasks"], ["tasks", "abide2-asd"], ["methods"], ["data", "list"]])
+def test_lists_read_no_table_and_compute_nothing(arguments):
+    assert not imported(*arguments) & (TABLES | MATHS)
+
+
+def test_a_board_and_finished_cells_import_only_what_they_use(tmp_path):
+    run = ["run", "-t", f"{MOCKS}:CLASSIFICATION", "-m", f"{MOCKS}:FirstRoi", "--device", "cpu"]
+    brainbench(*run, cwd=tmp_path)
+    assert "brainbench.leaderboard.board" in (board := imported("leaderboard", cwd=tmp_path))
+    assert not board & (TABLES | MATHS)
+    assert "pandas" in (again := imported(*run, cwd=tmp_path))
+    assert not again & MATHS
 
 
 @pytest.mark.parametrize(
@@ -55,7 +79,7 @@ def test_every_help_shows_an_example(command):
         (["run", "-t", "abide2-asd", "-m", "fc-svm", "--data", "made-up"], "expected auto, real, simulated"),
         (["run", "-t", "abide2-asd", "-m", "fc-svm", "--set", "depth=3"], "no method of this run takes it"),
         (["run", "-t", "abide2-asd", "-m", "fc-svm", "--preset", "huge"], "no preset 'huge'"),
-        (["run", "-t", "abide2-asd", "-m", "fc-svm", "--executor", "slurm"], "this machine only"),
+        (["run", "-t", "abide2-asd", "-m", "fc-svm", "--executor", "slurm"], "--profile FILE.toml go together"),
         (["run", "-t", "abide2-asd", "-m", "./nowhere.py:X"], "no file"),
         (["run", "-t", "abide2-asd", "-m", "./nowhere.py"], "./nowhere.py:Name"),
         (["run", "-t", "abide2-asd", "-m", "fc-svm", "--time-limit", "-1"], "--time-limit"),
