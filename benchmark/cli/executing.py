@@ -113,9 +113,10 @@ def opened(where: Where, store: Store, device: str) -> Iterator[Executor]:
 
 
 def read_where(where: Where) -> Profile | None:
-    """The profile of a batch queue; None elsewhere. Raises `BadOption` for options that do not go together."""
+    """The profile of a batch queue; None elsewhere. Raises `BadOption` for slips and what does not go together."""
     from ..errors import BadOption, near
 
+    parse_shard(where.shard)
     queues = ("slurm", "pbs", "lsf", "sge")
     if where.executor not in ("local", "dask", *queues):
         known = ("local", "dask", *queues)
@@ -148,7 +149,8 @@ def print_job(where: Where, store: Store) -> None:
         return
     from ..cluster.queues import job_script
 
-    print(f"\nup to {profile.maximum} jobs of {profile.slots} cells each:\n")
+    jobs, cells = profile.maximum, profile.slots
+    print(f"\nup to {jobs} job{'s' * (jobs != 1)} of {cells} cell{'s' * (cells != 1)} each:\n")
     print(job_script(where.executor, profile, store.path / "jobs"), end="")
 
 

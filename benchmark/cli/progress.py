@@ -56,9 +56,9 @@ class Bars:
             self._progress.update(self._overall, description="cells")
             self._bars[event.key] = self._progress.add_task(cell.label, total=None)
         elif event.what == "progress":
-            if self._plain and (event.key, event.label) not in self._said:
+            if (event.key, event.label) not in self._said:
                 self._said.add((event.key, event.label))
-                self._plain.print(f"         {cell.label}: {event.label}", markup=False)
+                self._tell(f"         {cell.label}: {event.label}")
             self._progress.update(
                 self._bars[event.key],
                 description=f"{cell.label}: {event.label}",
@@ -67,21 +67,23 @@ class Bars:
             )
         elif event.what == "lost":
             self._progress.remove_task(self._bars.pop(event.key))
-            if self._plain:
-                self._plain.print(f"lost     {cell.label}: {event.label}; it is run again", markup=False)
+            self._tell(f"lost     {cell.label}: {event.label}; it is run again")
         elif event.outcome is not None:
             if event.key in self._bars:
                 self._progress.remove_task(self._bars.pop(event.key))
             self._progress.advance(self._overall)
             self.finished += event.outcome.status == "ok"
-            if self._plain:
-                seconds = event.outcome.fit_seconds + event.outcome.predict_seconds
-                where = ", by another run" if event.what == "elsewhere" else ""
-                self._plain.print(f"{event.outcome.status:8} {cell.label} ({seconds:.1f} s{where})", markup=False)
+            seconds = event.outcome.fit_seconds + event.outcome.predict_seconds
+            where = ", by another run" if event.what == "elsewhere" else ""
+            self._tell(f"{event.outcome.status:8} {cell.label} ({seconds:.1f} s{where})")
 
     def waiting(self, cells: int) -> None:
         """Say that nothing is left but cells that other runs on this store compute."""
         told = f"waiting for {cells} cell{'s' * (cells != 1)} that another run computes"
         self._progress.update(self._overall, description=told)
+        self._tell(told)
+
+    def _tell(self, text: str) -> None:
+        """One line of a log, where there are no bars."""
         if self._plain:
-            self._plain.print(told, markup=False)
+            self._plain.print(text, markup=False, soft_wrap=True)

@@ -47,15 +47,15 @@ class Profile(BaseModel):
 
     queue: str = ""
     account: str = ""
-    walltime: str = Field(default="01:00:00", pattern=r"^\d+:\d\d:\d\d$")
+    walltime: str = Field(default="01:00:00", pattern=r"^\d+:\d\d:\d\d$", description='"HH:MM:SS"')
     cores: int = Field(default=1, ge=1)
     memory: str = "4GB"
     gpus: int = Field(default=0, ge=0)
     threads: int = Field(default=1, ge=1)
     minimum: int = Field(default=0, ge=0)
     maximum: int = Field(default=1, ge=1)
-    directives: tuple[str, ...] = ()
-    prologue: tuple[str, ...] = ()
+    directives: tuple[str, ...] = Field(default=(), description='a list, ["...", "..."]')
+    prologue: tuple[str, ...] = Field(default=(), description='a list, ["...", "..."]')
     python: str = ""
     interface: str = ""
     parallel_environment: str = "smp"
@@ -95,7 +95,11 @@ def read_profile(path: Path, threads: int | None = None) -> Profile:
         profile.bytes  # noqa: B018 - read once, so that a wrong unit is told here
     except ValidationError as error:
         first = error.errors()[0]
-        raise BadOption(f"--profile {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        name = str(first["loc"][0])
+        told = Profile.model_fields[name].description
+        wrong = f"expected {told}" if told else first["msg"].lower()
+        hint = "docs/clusters.md shows one"
+        raise BadOption(f"--profile {path}: {name} = {content.get(name)!r}: {wrong}", hint) from None
     except ValueError as error:
         raise BadOption(f"--profile {path}: {error}") from None
     if profile.threads > profile.cores:

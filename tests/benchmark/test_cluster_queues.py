@@ -99,7 +99,9 @@ def test_a_job_script_asks_for_what_the_profile_says(name, profile, tmp_path):
     ("text", "told"),
     [
         ("wall_time = '1:00:00'", "did you mean 'walltime'"),
-        ("walltime = '1h'", "walltime"),
+        ("walltime = '1h'", "walltime = '1h': expected \"HH:MM:SS\""),
+        ("prologue = 'module load cuda'", "expected a list"),
+        ("cores = 0", "cores = 0: input should be greater"),
         ("memory = 'lots'", "expected a size such as 16GB"),
         ("cores = 2\nthreads = 4", "a job has 2 cores"),
         ("minimum = 3\nmaximum = 2", "more than maximum"),
@@ -196,6 +198,7 @@ def test_a_machine_without_the_queue_is_said(store, monkeypatch):
         (("--executor", "dask"), "go together"),
         (("--scheduler", "tcp://127.0.0.1:1"), "go together"),
         (("--executor", "slurm"), "go together"),
+        (("--data", "simulated:full", "--shard", "0/3"), "expected I/N"),  # said before a twin is made
         (("--executor", "dask", "--scheduler", "tcp://127.0.0.1:1", "--jobs", "2"), "--jobs is of --executor local"),
         (("--executor", "dask", "--scheduler", "tcp://127.0.0.1:1", "--device", "cuda:1"), "each cell sees one GPU"),
     ],
