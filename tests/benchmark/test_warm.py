@@ -91,7 +91,7 @@ def test_nothing_of_a_cell_is_found_by_the_next(make, put, tmp_path):
 
 
 def test_records_are_the_same_as_of_cold_workers(tmp_path):
-    plan = plan_of("CLASSIFICATION", "fc-logistic")
+    plan = plan_of("CLASSIFICATION", "fc-logistic", folds=2)
     records = []
     for warm in (True, False):
         store = Store(tmp_path / f"runs-{warm}")

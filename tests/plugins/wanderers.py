@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import random
 import signal
@@ -136,9 +137,8 @@ class Libraries(Wanderer):
         import pyarrow as pa
         import pyarrow.parquet as pq
         import torch
+        from joblib import Parallel, delayed
         from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import cross_val_score
         from tokenizers import Tokenizer
         from tokenizers.models import WordLevel
         from tokenizers.pre_tokenizers import Whitespace
@@ -148,7 +148,7 @@ class Libraries(Wanderer):
         y = (x[:, 0] + 0.1 * rng.normal(size=300) > 0).astype(int)
         forest = RandomForestClassifier(10, n_jobs=2, random_state=0).fit(x, y)  # threads
         boosted = HistGradientBoostingClassifier(max_iter=5).fit(x, y)  # OpenMP
-        folds = cross_val_score(LogisticRegression(), x, y, n_jobs=2)  # processes
+        shares = Parallel(2)(delayed(math.sqrt)(k) for k in range(4))  # processes
         torch.set_num_threads(2)
         product = torch.ones(600, 600) @ torch.ones(600, 600)
         words = Tokenizer(WordLevel({"a": 0, "b": 1, "?": 2}, unk_token="?"))
@@ -160,7 +160,7 @@ class Libraries(Wanderer):
         self.told = {
             "before": before,
             "values": [
-                float(forest.score(x, y)), float(boosted.score(x, y)), float(folds.mean()), float(product[0, 0]),
+                float(forest.score(x, y)), float(boosted.score(x, y)), float(sum(shares)), float(product[0, 0]),
                 float(np.linalg.norm(x @ x.T)), sum(len(one.ids) for one in read), table.num_rows,
             ],
         }  # fmt: skip
