@@ -14,12 +14,13 @@ from .draws import Draws
 from .plan import Row
 from .record import CellCost, CellPart, DataPart, Record, SplitPart, TaskPart
 from .registry import load_metric
-from .score import Judged, Scores, judge, score_cells, score_truth, share_of_ceiling, without_value
+from .score import Judged, Scores, score_cells, score_truth, share_of_ceiling, without_value
 from .settings import Settings
 from .sources import told
 from .splits import HALVES
 from .store import Finished, cell_folder
 from .system import environment, harness_version
+from .truths import judge_of
 from .withheld import KEPT_ELSEWHERE, missing
 from .worker import Outcome
 
@@ -103,10 +104,11 @@ def judge_cells(
     if missing(row.task, row.loaded.items):
         return done, {}
     parts, judged = dict(done), {}
+    judge = judge_of(row.task, row.loaded.data, row.split)
     for key, part in done.items():
         if isinstance(part, Finished):
             try:
-                judged[key] = judge(row.task, row.loaded.data, row.split, row.task.split.min_per_class, part)
+                judged[key] = judge(part)
             except Exception as error:  # no other row is lost by it
                 reason = f"its prediction cannot be judged: {type(error).__name__}: {error}"
                 parts[key] = Outcome(status="failed", reason=reason)

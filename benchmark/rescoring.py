@@ -13,8 +13,9 @@ from .errors import BadData, StoreError
 from .loading import Loaded, load
 from .record import OWN, Record, ScorePart
 from .registry import load_task, refuse_unasked
-from .score import Judged, judge, score_cells
+from .score import Judged, score_cells
 from .store import Finished, read_cell, read_split
+from .truths import judge_of
 from .withheld import KEPT_ELSEWHERE, missing, with_truth
 
 
@@ -67,13 +68,14 @@ def rejudge(
     split = read_split(folder)
     if split.hash != record.split.hash:
         raise StoreError(f"{folder / 'split.json'}: its hash is not the record's", "the folder was edited")
+    judge = judge_of(task, loaded.data, split)
     judged, cells = [], []
     for path in sorted((folder / "cells").glob("*")):
         done = read_cell(path)
         if done is None:
             raise StoreError(f"{path}: missing or edited predictions", "run the method again")
         cells.append(done)
-        judged.append(judge(task, loaded.data, split, task.split.min_per_class, done))
+        judged.append(judge(done))
     finished = [part for part in record.cells if part.status == "ok"]
     order = {(part.fold, part.seed): k for k, part in enumerate(finished)}
     if {(cell.fold, cell.seed) for cell in judged} != set(order) or not order:

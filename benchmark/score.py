@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .contracts import Ceiling, Data, Fold, Kind, Metric, Task
+from .contracts import Ceiling, Kind, Metric, Task
 from .draws import Draws, as_draws
-from .errors import ExtraMissing, StoreError, Unavailable
+from .errors import ExtraMissing, Unavailable
 from .kinds import get_kind
 from .record import DRAWN, CeilingPart, ScorePart
 from .registry import load_metric
-from .splits import HALVES, SplitManifest
+from .splits import HALVES
 from .stats import Scored, bootstrap, resampling
-from .store import Finished
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,36 +65,6 @@ class Scores(NamedTuple):
     scores: dict[str, ScorePart]
     own: list[dict[str, float | None]]
     draws: Draws | None
-
-
-def judge(task: Task, data: Data, split: SplitManifest, least: int, done: Finished) -> Judged:
-    """Bring a cell's prediction and the truth together, checking ids and shapes again."""
-    import pandas as pd
-
-    from .staging import order_seed, show_test
-
-    kind = get_kind(task.kind)
-    fold: Fold = split.fold(done.cell.fold)
-    seed = order_seed(done.cell.data, done.cell.split, done.cell.fold)
-    test, shown = show_test(kind, task.run_as, data.items, fold, seed)
-    if shown.ids != done.ids:
-        raise StoreError(f"{done.folder}: its items are not those of the split", "remove the folder and run again")
-    prediction = kind.check(kind.load(done.folder / "prediction", task.info), test, task.info)
-    rows = data.items.table.index.get_indexer(pd.Index(list(done.ids)))
-    items = data.items.take(rows)
-    train = data.items.take(data.items.table.index.get_indexer(pd.Index(list(fold.train))))
-    truth = kind.truth(items, train, task.info)
-    whole = Judged(
-        done.cell.fold,
-        done.cell.seed,
-        truth,
-        kind.restore(prediction, shown.key),
-        clusters_of(items.table),
-        kind.scorable(truth, least),
-        parts=tuple(items.table[task.parts].astype(str)) if task.parts else (),
-        ids=done.ids,
-    )
-    return in_pieces(kind, whole)
 
 
 def clusters_of(table: pd.DataFrame) -> list[str]:
