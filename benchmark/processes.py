@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import platform
 import selectors
 import shutil
 import signal
@@ -142,7 +143,7 @@ class Worker:
             outcome = Outcome(status="failed", reason=f"it left {odd}")
         if outcome is None:
             outcome = read_outcome(folder / "out" / "outcome.json")
-        return outcome.model_copy(update={"isolated": self.sandbox is not None})
+        return outcome.model_copy(update={"isolated": self.sandbox is not None, "host": platform.node()})
 
     def _wait(
         self,

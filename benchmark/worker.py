@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import sys
 import threading
@@ -52,9 +51,9 @@ class Outcome(BaseModel):
     fit_seconds, predict_seconds, peak_memory
         Wall seconds, and bytes of resident memory at the most.
     isolated
-        Whether it ran in a sandbox, to which labels are closed. The parent process says so, never the worker.
+        Whether it ran in a sandbox, to which labels are closed.
     host
-        Name of the machine; "" where it is not known.
+        Name of the machine; "" where it is not known. Both are said by the parent process, never by the worker.
     """
 
     status: str
@@ -96,7 +95,7 @@ def run_cell(folder: Path, progress: Callable[[str, int, int], None]) -> Outcome
         outcome = _fit_predict(folder, progress)
     except Exception as error:
         outcome = _failure(error)
-    return outcome.model_copy(update={"peak_memory": peak_memory(), "host": platform.node()})
+    return outcome.model_copy(update={"peak_memory": peak_memory()})
 
 
 def _failure(error: Exception) -> Outcome:

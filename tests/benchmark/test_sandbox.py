@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -47,19 +48,19 @@ def closed():
 def put(store, closed):
     """Run one cell of a prisoner on the mock task, and say how it ended."""
 
-    def go(name: str, at: str = "", inside: bool = True, **limits):
+    def go(name: str, at: str = "", inside: bool = True, warm: bool = True, **limits):
         plan = plan_of("CLASSIFICATION", name if ":" in name else f"{PRISONERS}:{name}", settings=(f"at={at}",))
-        return one_cell(plan, store, closed if inside else None, replace(Limits(60, 1 << 30), **limits))
+        return one_cell(plan, store, closed if inside else None, replace(Limits(60, 1 << 30), **limits), warm)
 
     return go
 
 
-def one_cell(plan, store, box, limits):
+def one_cell(plan, store, box, limits, warm=True):
     """The outcome of a plan's first cell; what it left is in the store's work folder."""
     row, cell = plan.cells[0]
     settings = Settings("cpu", 1, isolated=box is not None)
     works = [Work(cell.key, lambda: _staged(row, cell, store, settings), room_of(row, cell, store, settings))]
-    *_, last = LocalPool(1, 1, limits, store.log, box).run(works)
+    *_, last = LocalPool(1, 1, limits, store.log, box, warm).run(works)
     return last.outcome
 
 
@@ -252,9 +253,10 @@ def test_an_outcome_that_is_none_is_a_failure(tmp_path, text):
     assert read_outcome(tmp_path / "outcome.json").status == "failed"
 
 
-def test_a_worker_cannot_say_that_it_was_isolated(put):
-    outcome = put("Lies", '{"status": "skipped", "reason": "x", "isolated": true}', inside=False)
-    assert (outcome.status, outcome.isolated) == ("skipped", False)
+def test_a_worker_cannot_say_where_it_ran(put):
+    told = '{"status": "skipped", "reason": "x", "isolated": true, "host": "elsewhere"}'
+    outcome = put("Lies", told, inside=False, warm=False)
+    assert (outcome.status, outcome.isolated, outcome.host) == ("skipped", False, platform.node())
 
 
 def test_folders_in_memory_and_limits_hold(put, monkeypatch):
