@@ -13,7 +13,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -202,9 +202,18 @@ def _worker(order: Order, folder: Path, limits: Limits) -> Iterator[Worker]:
     try:
         worker = kept.get_nowait()
     except Empty:
+        _end_idle()
         worker = Worker(order.threads, order.log, variables=variables, warm=True)
     try:
         yield worker
     finally:
         if worker.alive:
             kept.put(worker)
+
+
+def _end_idle() -> None:
+    """End the workers that wait: those of runs that are over would wait as long as this process lives."""
+    for waiting in list(_warm.values()):
+        with suppress(Empty):
+            while True:
+                waiting.get_nowait().kill()

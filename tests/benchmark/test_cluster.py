@@ -12,7 +12,7 @@ import psutil
 import pytest
 from dask_machines import Machines, until
 
-from brainbench.benchmark.cluster import opening
+from brainbench.benchmark.cluster import far, opening
 from brainbench.benchmark.cluster.far import check, code, differing
 from brainbench.benchmark.cluster.opening import dask_pool, make_order
 from brainbench.benchmark.errors import BadOption, ClusterError
@@ -234,3 +234,27 @@ def test_a_run_without_workers_says_so_and_ends(own_machines, store, monkeypatch
     assert isinstance(running.error, ClusterError)
     assert "no worker at" in str(running.error)
     assert "waiting for workers" in running.said[0]
+
+
+class Stand:
+    """A worker that does nothing."""
+
+    def __init__(self, *told: object, **more: object) -> None:
+        self.alive = True
+
+    def kill(self) -> None:
+        self.alive = False
+
+
+def test_no_idle_worker_of_a_run_that_is_over_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(far, "Worker", Stand)
+    monkeypatch.setattr(far, "can_warm", lambda: True)
+    monkeypatch.setattr(far, "_warm", {})
+    one, other = (make_order(Store(tmp_path / name), 1, 9, 0, False, "cpu") for name in ("one", "other"))
+    with far._worker(one, tmp_path, Limits()) as first:
+        pass
+    with far._worker(one, tmp_path, Limits()) as again:
+        assert again is first
+    with far._worker(other, tmp_path, Limits()) as second:
+        assert not first.alive
+    assert second.alive
