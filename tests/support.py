@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from brainbench.benchmark.datasets.cohort import write_cohort
+from brainbench.benchmark.datasets.cohort import SEAL, SEALED, write_cohort
+from brainbench.benchmark.files import seal
 from brainbench.benchmark.plan import Plan, Request, make_plan
 
 MOCKS = Path(__file__).parent / "plugins" / "mocks.py"
@@ -47,3 +48,8 @@ def write_planted(
             "atlas": {"name": f"test{rois}", "labels": [f"r{k}" for k in range(rois)],
                       "networks": [f"net{k % 4}" for k in range(rois)]},
         })  # fmt: skip
+
+
+def reseal(cohort: Path) -> None:
+    """Seal a cohort whose manifest or table a test has changed, as if it had been written so."""
+    (cohort / SEAL).write_text(seal(cohort, SEALED))

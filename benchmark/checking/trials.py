@@ -174,7 +174,7 @@ class Trials:
         shown = self._stage(trial, cell, place / "saved")
         if trial.order:  # the training items stay as they are: of the other staging only the test set is taken
             shown = self._stage(trial, _fresh(place / "order"), place / "saved", trial.order)
-            for name in ("test.parquet", "test.json"):
+            for name in ("test.parquet", "test.json", "test.bin"):
                 shutil.copy(place / "order" / name, cell / name)
         # Sets must be walked in another order each time, also where the caller fixed that order for all processes.
         variables = {WATCH: str(place / "watch"), "PYTHONHASHSEED": place.name.partition("-")[0], **bait.environment}

@@ -49,20 +49,19 @@ def plan_rows(plan: Plan, store: Store, where: Where) -> list[dict[str, Any]]:
 
     known = known_cells(store)
     mine = shard_keys(plan, parse_shard(where.shard))
+    costs: dict[int, Cost | None] = {}
     rows: list[dict[str, Any]] = []
-    for row in plan.rows:
-        states = []
-        for cell in row.cells:
-            found = store.finished(cell.key)
-            if found is not None and (found.outcome.isolated or not where.isolated):
-                states.append(CACHED)
-            elif cell.key not in mine:
-                states.append(ELSEWHERE)
-            else:
-                states.append("ran outside a sandbox" if found else why_not_cached(cell, known))
-        todo = any(state not in (CACHED, ELSEWHERE) for state in states)
-        cost = estimate(row, store) if todo else None
-        rows += [_told(cell, state, cost) for cell, state in zip(row.cells, states, strict=True)]
+    for row, cell in plan.cells:  # of a sweep more than those of its rows
+        found = store.finished(cell.key)
+        if found is not None and (found.outcome.isolated or not where.isolated):
+            state = CACHED
+        elif cell.key not in mine:
+            state = ELSEWHERE
+        else:
+            state = "ran outside a sandbox" if found else why_not_cached(cell, known)
+        if state not in (CACHED, ELSEWHERE) and id(row) not in costs:
+            costs[id(row)] = estimate(row, store)
+        rows.append(_told(cell, state, costs.get(id(row))))
     return rows
 
 

@@ -20,7 +20,7 @@ from brainbench.benchmark.audit.shuffle import _verdict, label_shuffle, shuffled
 from brainbench.benchmark.contracts import Card, Data
 from brainbench.benchmark.errors import BadOption
 from brainbench.benchmark.plan import Request, resolve_method
-from support import MOCKS, plan_of, write_planted
+from support import MOCKS, plan_of, reseal, write_planted
 
 ROGUES = MOCKS.parent / "audit_rogues.py"
 HONEST = f"{ROGUES}:HONEST"
@@ -129,6 +129,7 @@ def test_the_record_of_a_method_is_read_for_sites_motion_and_prompts(own_home, r
     rng = np.random.default_rng(0)
     table["motion"] = np.where(yes, 0.3, 0.2) * rng.lognormal(0, 0.5, len(table))
     table.to_parquet(path)
+    reseal(path.parent)
     for name in ("Moves", "Fair", "Names"):
         run_plan(plan_of(HONEST, f"{ROGUES}:{name}", data="real"))
     found = open_case(Wanted(HONEST, "real")).case
@@ -157,6 +158,7 @@ def test_a_score_that_is_the_site_is_told_apart_and_falls_when_sites_are_left_ou
     leaning = np.where(table["diagnosis"] == "autism", 0.8, 0.2) > rng.uniform(size=len(table))
     table["site"] = np.where(leaning, "east", "west")
     table.to_parquet(path)
+    reseal(path.parent)
     for task in (HONEST, f"{ROGUES}:SITES_OUT"):
         run_plan(plan_of(task, f"{ROGUES}:ReadsSite", data="real"))
     found = open_case(Wanted(HONEST, "real")).case

@@ -27,7 +27,7 @@ from brainbench.benchmark.errors import BadOption, DataMissing, ExtraMissing, St
 from brainbench.benchmark.extras import EXTRAS
 from brainbench.benchmark.plan import Request
 from brainbench.benchmark.registry import load_method, load_task
-from support import MOCKS, write_planted
+from support import MOCKS, reseal, write_planted
 
 FC_SVM = Request(("abide1-asd",), ("fc-svm",), data="real")
 
@@ -76,6 +76,7 @@ def told_dataset(cohort: Path, **changes: object) -> None:
     """Change an installed cohort's manifest."""
     file = cohort / "cohort.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    reseal(cohort)
 
 
 def everything(folder: Path) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 
 from brainbench.benchmark.errors import BadData, BadSplit, DataMissing
 from brainbench.benchmark.rescoring import rescore
-from support import plan_of, write_planted
+from support import plan_of, reseal, write_planted
 
 
 def auc(record) -> float:
@@ -79,6 +79,7 @@ def test_scans_without_a_label_are_left_out_and_counted(own_home, run_plan):
     table = pd.read_parquet(table_path)
     table.loc[table.index[:6], "diagnosis"] = None
     table.to_parquet(table_path)
+    reseal(table_path.parent)
     (record,) = run_plan(plan_of("abide1-asd", "majority", data="real"))
     assert record.data.left_out == {"no diagnosis": 6}
     assert record.data.items == 114

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from brainbench.benchmark.cli import app
 from brainbench.benchmark.datasets.cohort import Cohort, write_cohort
 from brainbench.benchmark.errors import BrainbenchError
+from support import reseal
 
 ROIS = 48
 NETWORKS = ("Vis", "SomMot", "Cont", "Default")
@@ -146,6 +147,7 @@ def test_labels_and_covariates_do_not_matter(home):
     table = pd.read_parquet(home / "cohorts" / "lab" / "scans.parquet")
     table["diagnosis"], table["age"] = "control", 99
     table.to_parquet(home / "cohorts" / "lab" / "scans.parquet")
+    reseal(home / "cohorts" / "lab")
     assert described("lab:scan03", "--family", "fc")["measures"] == before
 
 

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
+from brainbench.benchmark.registry import load_task
 
 FILMS = Path(__file__).parents[1] / "plugins" / "films.py"
 DATASETS = Path(__file__).parents[1] / "benchmark" / "datasets"
@@ -44,6 +45,7 @@ def record(runs, source: str, task: str) -> str:
 
 @pytest.fixture
 def export(runs):
+    load_task(f"{FILMS}:OOD")  # here, too, a person has asked for that file
     return lambda source, *words: invoke("export", "algonauts2025", *words, "--store", runs[source])
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from brainbench.benchmark.cli import app
+from brainbench.benchmark.registry import load_task
 from brainbench.benchmark.store import Store
 from brainbench.leaderboard.encoded import Atlas, ParcelScores, column_of, network_ceilings, side_of
 from brainbench.leaderboard.exported import predictions_of
@@ -46,6 +47,7 @@ def data():
 
 @pytest.fixture
 def show(store):
+    load_task(f"{FILMS}:OOD")  # here, too, a person has asked for that file
     return lambda *words: CliRunner().invoke(app, ["show", *map(str, words), "--store", str(store)])
 
 
