@@ -113,7 +113,8 @@ def print_shard(plan: Plan, store: Store, where: Where, records: int, bad: int) 
     keys = {cell.key for _, cell in plan.cells}
     finished = sum(store.finished(key) is not None for key in keys)
     told = f"shard {where.shard}: {finished} of {len(keys)} cells are finished in {store.path}; "
-    told += f"{records} of {len(plan.rows)} records are made" + (f"; {bad} cells failed" if bad else "")
+    failed = f"; {bad} cell{'s' * (bad != 1)} failed" if bad else ""
+    told += f"{records} of {len(plan.rows)} records are made{failed}"
     if records < len(plan.rows):
         told += (
             f".\nA record needs all of its cells: copy what the other shards leave in their store's cells/ into "

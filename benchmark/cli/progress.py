@@ -75,7 +75,8 @@ class Bars:
             self.finished += event.outcome.status == "ok"
             seconds = event.outcome.fit_seconds + event.outcome.predict_seconds
             where = ", by another run" if event.what == "elsewhere" else ""
-            self._tell(f"{event.outcome.status:8} {cell.label} ({seconds:.1f} s{where})")
+            why = f": {event.outcome.reason}" if event.outcome.reason else ""
+            self._tell(f"{event.outcome.status:8} {cell.label} ({seconds:.1f} s{where}){why}")
 
     def waiting(self, cells: int) -> None:
         """Say that nothing is left but cells that other runs on this store compute."""
@@ -84,6 +85,7 @@ class Bars:
         self._tell(told)
 
     def _tell(self, text: str) -> None:
-        """One line of a log, where there are no bars."""
+        """One line of a log, where there are no bars; of what methods say, the signs that can be printed."""
         if self._plain:
-            self._plain.print(text, markup=False, soft_wrap=True)
+            line = "".join(sign for sign in text.replace("\n", " ") if sign.isprintable())
+            self._plain.print(line, markup=False, soft_wrap=True)

@@ -15,9 +15,11 @@ def test_each_event_is_one_line_however_long(store, capsys):
     with Bars(plan, store) as bars:
         bars.watch(cell, Event(cell.key, "started"))
         bars.watch(cell, Event(cell.key, "lost", reason))
+        bars.watch(cell, Event(cell.key, "ended", outcome=Outcome(status="failed", reason="ValueError: a\nb\x1b[31m")))
         bars.watch(other, Event(other.key, "elsewhere", outcome=Outcome(status="ok")))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         f"lost     {cell.label}: {reason}; it is run again",
+        f"failed   {cell.label} (0.0 s): ValueError: a b[31m",
         f"ok       {other.label} (0.0 s, by another run)",
     ]
