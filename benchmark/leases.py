@@ -155,7 +155,13 @@ class Leases:
         return True
 
     def mine(self, key: str) -> bool:
-        """Whether this run holds a lease: one that was suspended for long may have lost it."""
+        """Whether this run holds a lease: one that was suspended for long may have lost it. Raises `StoreError`."""
+        try:
+            return self._is_mine(key)
+        except OSError as error:
+            raise write_error(error, lease_path(self._store, key)) from error
+
+    def _is_mine(self, key: str) -> bool:
         seen = look(lease_path(self._store, key))
         return seen is not None and seen.text == self.owner
 
@@ -163,20 +169,29 @@ class Leases:
         """Give a lease back."""
         self._held.pop(key, None)
         with suppress(OSError):  # a store that is gone holds no lease
-            if self.mine(key):
+            if self._is_mine(key):
                 lease_path(self._store, key).unlink()
 
     def sign(self) -> None:
         """Give a sign of life. Of a lease that was lost meanwhile none is given, and none while the disk is gone."""
         for key in list(self._held):
             with suppress(OSError):
-                if self.mine(key):
+                if self._is_mine(key):
                     os.utime(lease_path(self._store, key))
         with suppress(OSError):
             self._appear()
 
     def used_elsewhere(self) -> set[str]:
-        """The shared folders that other living runs use; files of runs that are gone are removed."""
+        """The shared folders that other living runs use; files of runs that are gone are removed.
+
+        Raises `StoreError`.
+        """
+        try:
+            return self._used_elsewhere()
+        except OSError as error:
+            raise write_error(error, self._runs) from error
+
+    def _used_elsewhere(self) -> set[str]:
         own = self._appear()
         now = own.stat().st_mtime_ns  # by the file server's clock, as are the others
         used: set[str] = set()

@@ -224,7 +224,7 @@ class DaskPool:
         self._stop = True
         self._workers.stop()
         with suppress(Exception):  # a scheduler that is gone; whatever ended this is told, not that
-            self._client.cancel([flight.future for flight in self._flights.values() if flight.future])
+            self._client.cancel([flight.future for flight in list(self._flights.values()) if flight.future])
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
