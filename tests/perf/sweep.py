@@ -2,6 +2,8 @@
 
 Prints wall seconds, efficiency (seconds of one worker over workers times wall), and whether the records are the same.
 Run:  python tests/perf/sweep.py [--only NAME ...] [--kill-every SECONDS] [--small]
+
+The first way is always calm: the others are compared with it.
 """
 
 from __future__ import annotations
@@ -72,17 +74,17 @@ def run(way: Way, arguments: list[str], place: Path, kill_every: float) -> Ended
         start = time.monotonic()
         run_it = command(*arguments, *way.options, "--store", str(store.path))
         process = subprocess.Popen(run_it, stdout=subprocess.DEVNULL, stderr=errors)
-        kills = kill_workers(process, kill_every) if kill_every else 0
+        kills = kill_workers(process, kill_every, way.name == "dask") if kill_every else 0
         code = process.wait()
     return Ended(way, time.monotonic() - start, code, kills, store, store.path.with_suffix(".err").read_text())
 
 
-def kill_workers(process: subprocess.Popen[bytes], every: float) -> int:
-    """Kill -9 a worker of the run, or of Dask, every so many seconds until the run has ended; how many."""
+def kill_workers(process: subprocess.Popen[bytes], every: float, far: bool) -> int:
+    """Kill -9 a worker of the run, or one of Dask's, every so many seconds until the run has ended; how many."""
     rng, kills = random.Random(0), 0
     while process.poll() is None:
         time.sleep(every)
-        if victims := workers():
+        if victims := workers(process, far):
             victim = rng.choice(victims)
             try:
                 os.kill(victim.pid, signal.SIGKILL)
@@ -92,16 +94,21 @@ def kill_workers(process: subprocess.Popen[bytes], every: float) -> int:
     return kills
 
 
-def workers() -> list[psutil.Process]:
-    """The processes that hold a cell at this moment, and Dask's workers."""
+def workers(process: subprocess.Popen[bytes], far: bool) -> list[psutil.Process]:
+    """The workers of a run with the cells in them; ``far`` those of Dask, and the processes under its nannies."""
     found = []
-    for process in psutil.Process().children(recursive=True):
+    try:
+        own = psutil.Process(process.pid).children(recursive=True)
+    except psutil.Error:
+        return []
+    beside = [other for other in psutil.Process().children(recursive=True) if other not in own]
+    for other in beside if far else own:
         try:
-            line = " ".join(process.cmdline())
+            line = " ".join(other.cmdline())
         except psutil.Error:
             continue
-        if "benchmark.worker" in line or "spawn_main" in line:
-            found.append(process)
+        if "benchmark.template" in line or (far and "spawn_main" in line):
+            found.append(other)
     return found
 
 
@@ -169,7 +176,7 @@ def main() -> None:
             ]
             for way in ways:
                 if way.name in wanted.only:
-                    ends.append(run(way, arguments, place, wanted.kill_every))
+                    ends.append(run(way, arguments, place, wanted.kill_every if ends else 0))  # the first is calm
                     print(f"{way.name}: {ends[-1].seconds:.1f} s, exit {ends[-1].code}", flush=True)
         first = ends[0]
         rows = [
