@@ -136,7 +136,7 @@ def _fit_predict(folder: Path, progress: Callable[[str, int, int], None]) -> Out
     kind = get_kind(job.kind)
     method_class, entry = load_method(job.method)
     # The files of this package's own are looked at where a run begins.
-    if entry.origin != "built-in" and source_hash(method_class) != job.source:
+    if job.source and entry.origin != "built-in" and source_hash(method_class) != job.source:
         raise PluginBroken(f"the files of {job.method} here are not those of the plan", "type the same command again")
     method = method_class(**job.options)
     if info.kind not in method.supports:

@@ -91,6 +91,7 @@ def rerun(
         method, opened = spec_here(spec, manifest, folder, place)
     except LookupError as error:
         return Again("failed", str(error))
+    method = method.model_copy(update={"source": ""})  # what its files do is seen by running them, whatever it claims
     cells = tuple(cell.model_copy(update={"method": method}) for cell in remade.row.cells)
     row = replace(remade.row, spec=method, cells=cells)
     first = remade.row.cells[0]
